@@ -1,0 +1,183 @@
+//! What the configuration says about the directory, checked and typed, before anybody has asked the server.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How to reach one server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ServerUrl {
+    /// `ldap://host[:389]`, with or without StartTLS.
+    Ldap {
+        /// Host name or address, without brackets.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// `ldaps://host[:636]`.
+    Ldaps {
+        /// Host name or address, without brackets.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// `ldapi://%2Fpath%2Fto%2Fsocket`.
+    Ldapi {
+        /// Path of the socket.
+        path: PathBuf,
+    },
+}
+
+/// Where the bind password is; read anew for every connection, so that it can be rotated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PasswordSource {
+    /// A file nobody but its owner may read.
+    File(PathBuf),
+    /// A systemd credential, by name, in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+}
+
+/// Who we are to the directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Bind {
+    /// Simple bind.
+    Simple {
+        /// DN, or user@domain on AD.
+        dn: String,
+        /// Password.
+        password: PasswordSource,
+    },
+    /// SASL EXTERNAL: by client certificate, or by the socket's peer credentials on ldapi.
+    External,
+}
+
+/// What kind of server it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// OpenLDAP.
+    OpenLdap,
+    /// Any other server that speaks LDAPv3.
+    Generic,
+}
+
+/// Scope of a search.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// The base and everything below.
+    Subtree,
+    /// One level below the base.
+    OneLevel,
+    /// The base object only.
+    Base,
+}
+
+/// `[source]`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    /// `source.name`.
+    pub name: String,
+    /// In the order in which they are tried (E7).
+    pub urls: Vec<ServerUrl>,
+    /// StartTLS on ldap://.
+    pub starttls: bool,
+    /// A password may go over ldap:// without TLS to another host (E8).
+    pub cleartext: bool,
+    /// CA certificates to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate chain and key (PEM) for SASL EXTERNAL.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Who we are.
+    pub bind: Bind,
+    /// The root of everything we may look at.
+    pub base_dn: String,
+    /// `None` = auto, from the root DSE.
+    pub kind: Option<Kind>,
+    /// Entries a page; 0 = the server cannot page.
+    pub page_size: u32,
+    /// Pages a second at most; 0 = no limit.
+    pub page_rate: u32,
+    /// For TCP and TLS each.
+    pub connect_timeout: Duration,
+    /// Longest silence of the server.
+    pub read_timeout: Duration,
+    /// A whole run.
+    pub run_timeout: Duration,
+    /// Continuation references that are not ours to read (E1): LDAP URLs or DNs.
+    pub outside: Vec<String>,
+    /// DNs that every complete run has to contain (E10).
+    pub must_see: Vec<String>,
+}
+
+/// `[users.attributes]` as written: `None` = the kind's default, `Some("")` = switched off.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct AttributeOverrides {
+    /// By key of the table (`unique_id`, `username`, `mail`, …), one attribute each.
+    pub single: BTreeMap<String, String>,
+    /// `aliases`, when given.
+    pub aliases: Option<Vec<String>>,
+    /// `extra`: name to attribute.
+    pub extra: BTreeMap<String, String>,
+}
+
+/// One disabled test (U8).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DisabledTest {
+    /// The attribute has one of these values (compared without case).
+    Values {
+        /// Attribute.
+        attribute: String,
+        /// Values.
+        values: Vec<String>,
+    },
+    /// The attribute, a whole number, has all of these bits.
+    Bits {
+        /// Attribute.
+        attribute: String,
+        /// Bits.
+        bits: u64,
+    },
+    /// The attribute is a time in the past: generalizedTime, or days since 1970 for `shadowExpire`.
+    Expired {
+        /// Attribute.
+        attribute: String,
+    },
+    /// The entry matches a filter (judged here, on the attributes the filter names).
+    Filter {
+        /// RFC 4515 text.
+        filter: String,
+    },
+}
+
+/// `[users]`, as far as reading is concerned.
+#[derive(Clone, PartialEq, Debug)]
+pub struct UserSettings {
+    /// Bases; never empty (default: `source.base_dn`).
+    pub base_dns: Vec<String>,
+    /// Scope.
+    pub scope: Scope,
+    /// `None` = the kind's default.
+    pub filter: Option<String>,
+    /// Where the primary address comes from, best first: `mail`, `proxyAddresses` (A1).
+    pub primary: Vec<String>,
+    /// Attribute mapping.
+    pub attributes: AttributeOverrides,
+    /// `None` = the kind's tests.
+    pub disabled: Option<Vec<DisabledTest>>,
+}
+
+/// `[groups]`, as far as reading is concerned.
+#[derive(Clone, PartialEq, Debug)]
+pub struct GroupSettings {
+    /// Bases; never empty.
+    pub base_dns: Vec<String>,
+    /// Scope.
+    pub scope: Scope,
+    /// `None` = the kind's default.
+    pub filter: Option<String>,
+    /// `unique_id`, `name`: `None` = the kind's default.
+    pub unique_id: Option<String>,
+    /// Attribute of the name.
+    pub name: Option<String>,
+    /// Attributes that list members; `memberOf` is read from the users' side.
+    pub members: Option<Vec<String>>,
+}

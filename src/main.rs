@@ -1,0 +1,3 @@
+//! From arguments to an exit status; everything else is in the library.
+
+fn main() {}

@@ -1,0 +1,461 @@
+//! What a run will do, as a value: it is printed by `plan`, applied by `sync`, and compared by tests.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::Timestamp;
+use crate::roster::account::written;
+use crate::roster::{Address, Digest, FieldId, FieldNames, Fields, PendingReason, Skip, State, UniqueId, UserId};
+
+/// The store's row number of a group.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct GroupId(pub i64);
+
+/// The store's number of a conflict, as `roster_conflicts.id`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConflictId(pub i64);
+
+/// A user that the store has, or one that this plan adds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum UserRef {
+    /// In the store.
+    Known(UserId),
+    /// Added by this plan; the digest of the unique id.
+    New(Digest),
+}
+
+/// A group that the store has, or one that this plan adds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum GroupRef {
+    /// In the store.
+    Known(GroupId),
+    /// Added by this plan; the digest of the unique id.
+    New(Digest),
+}
+
+/// The kinds of departure that the brake counts apart (B1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum BrakeKind {
+    /// Users that are missing, for whatever reason but `disabled`.
+    Missing,
+    /// Users that are disabled.
+    Disabled,
+}
+
+written!(BrakeKind { Missing = "missing", Disabled = "disabled" });
+
+/// One field's change; `None` is "no value".
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FieldChange {
+    /// Which field; `None` stands for the primary address.
+    pub field: Option<FieldId>,
+    /// Value in the store.
+    pub before: Option<Box<str>>,
+    /// Value the directory gives.
+    pub after: Option<Box<str>>,
+}
+
+/// What a new user starts with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewUser {
+    /// The directory's unique id.
+    pub key: UniqueId,
+    /// DN.
+    pub dn: Box<str>,
+    /// One value a field.
+    pub fields: Fields,
+    /// Primary address, unless `users.address = "optional"` and there is none.
+    pub primary: Option<Address>,
+    /// Aliases in folded order.
+    pub aliases: Box<[Address]>,
+}
+
+/// One thing that happens to one user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// A new user (U1).
+    Added(Box<NewUser>),
+    /// A tombstone comes back with its internal id (L7).
+    Revived(Box<NewUser>),
+    /// Mapped fields or the primary address change (U2, A1).
+    Updated(Box<[FieldChange]>),
+    /// The DN changed (I3).
+    Moved {
+        /// DN in the store.
+        before: Box<str>,
+        /// DN in the directory.
+        after: Box<str>,
+    },
+    /// An alias is gained (A2).
+    AliasAdded(Address),
+    /// An alias is lost (A2).
+    AliasRemoved(Address),
+    /// Access ends, deletion is scheduled (L2); or the reason of somebody pending changes.
+    Flagged {
+        /// State before: active, kept, or pending when only the reason changes.
+        from: State,
+        /// The new reason.
+        reason: PendingReason,
+        /// When first flagged.
+        flagged_at: Timestamp,
+        /// When deleted at the earliest; `None` = never.
+        delete_after: Option<Timestamp>,
+        /// The kind the brake counts this under; `None` when not counted (only a reason changes, or approved).
+        counted: Option<BrakeKind>,
+        /// What is known of the cause: where the entry is now, or which test holds.
+        detail: Box<str>,
+    },
+    /// Pending or kept, and nothing speaks against the person any more (L5, L8).
+    Restored {
+        /// State before.
+        from: State,
+        /// Why it was pending.
+        reason: Option<PendingReason>,
+    },
+    /// The delay is over (L6).
+    Deleted {
+        /// Why it was pending.
+        reason: Option<PendingReason>,
+    },
+}
+
+impl Act {
+    /// The event's name, which is also the `kind` of the change in `roster_changes`.
+    pub fn event(&self) -> &'static str {
+        match self {
+            Self::Added(_) => "user.added",
+            Self::Revived(_) => "user.revived",
+            Self::Updated(_) => "user.updated",
+            Self::Moved { .. } => "user.moved",
+            Self::AliasAdded(_) => "alias.added",
+            Self::AliasRemoved(_) => "alias.removed",
+            Self::Flagged { .. } => "user.flagged",
+            Self::Restored { .. } => "user.restored",
+            Self::Deleted { .. } => "user.deleted",
+        }
+    }
+
+    /// The rule that decides it.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Added(_) => "U1",
+            Self::Revived(_) => "L7",
+            Self::Updated(_) => "U2",
+            Self::Moved { .. } => "I3",
+            Self::AliasAdded(_) | Self::AliasRemoved(_) => "A2",
+            Self::Flagged { .. } => "L2",
+            Self::Restored { .. } => "L5",
+            Self::Deleted { .. } => "L6",
+        }
+    }
+
+    /// `before` and `after` of the change feed; `None` where there is nothing to show.
+    pub fn before_after(&self, names: &FieldNames) -> (Option<Value>, Option<Value>) {
+        match self {
+            Self::Added(new) | Self::Revived(new) => (None, Some(new.to_json(names))),
+            Self::Updated(changes) => {
+                let side = |pick: fn(&FieldChange) -> &Option<Box<str>>| {
+                    let name = |change: &FieldChange| change.name(names).to_owned();
+                    Some(changes.iter().map(|change| (name(change), json!(pick(change)))).collect::<Map<_, _>>().into())
+                };
+                (side(|change| &change.before), side(|change| &change.after))
+            }
+            Self::Moved { before, after } => (Some(json!({ "dn": before })), Some(json!({ "dn": after }))),
+            Self::AliasAdded(address) => (None, Some(json!({ "address": address.as_str() }))),
+            Self::AliasRemoved(address) => (Some(json!({ "address": address.as_str() })), None),
+            Self::Flagged { from, reason, delete_after, detail, .. } => (
+                Some(json!({ "state": from.as_str() })),
+                Some(json!({
+                    "state": State::Pending.as_str(),
+                    "pending_reason": reason.as_str(),
+                    "delete_after": delete_after.map(|at| at.to_string()),
+                    "detail": detail,
+                })),
+            ),
+            Self::Restored { from, reason } => (
+                Some(json!({ "state": from.as_str(), "pending_reason": reason.map(PendingReason::as_str) })),
+                Some(json!({ "state": State::Active.as_str() })),
+            ),
+            Self::Deleted { reason } => (
+                Some(json!({ "state": State::Pending.as_str(), "pending_reason": reason.map(PendingReason::as_str) })),
+                Some(json!({ "state": State::Deleted.as_str() })),
+            ),
+        }
+    }
+}
+
+impl FieldChange {
+    /// The column or extra name; the primary address is `primary_address`.
+    pub fn name<'a>(&self, names: &'a FieldNames) -> &'a str {
+        self.field.map_or("primary_address", |field| names.name(field))
+    }
+}
+
+impl NewUser {
+    fn to_json(&self, names: &FieldNames) -> Value {
+        let mut all: Map<String, Value> = Map::new();
+        all.insert("dn".into(), json!(self.dn));
+        all.insert("unique_id".into(), json!(self.key.as_str()));
+        all.insert("primary_address".into(), json!(self.primary.as_ref().map(Address::as_str)));
+        all.insert("aliases".into(), json!(self.aliases.iter().map(Address::as_str).collect::<Vec<_>>()));
+        for (field, value) in self.fields.iter() {
+            all.insert(names.name(field).into(), json!(value));
+        }
+        Value::Object(all)
+    }
+}
+
+/// What is remembered of an entry beside its fields, once it was applied.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Set when everything the entry says was applied; `None` makes the next run look again.
+    pub fingerprint: Option<Digest>,
+    /// When an unchanged entry has to be looked at again.
+    pub review_at: Option<Timestamp>,
+    /// Reasons seen since the first flag; empty while active.
+    pub reasons_seen: Vec<PendingReason>,
+}
+
+/// Everything that happens to one user in one run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UserChange {
+    /// Who.
+    pub subject: UserRef,
+    /// What a person calls this user.
+    pub label: Box<str>,
+    /// Changes with the same unit hand addresses or names to each other and are never split (A5, B3).
+    /// A plan's changes are in order of unit.
+    pub unit: u32,
+    /// What happens, in order; empty when only the mark is new.
+    pub acts: Vec<Act>,
+    /// The new mark; `None` leaves the stored one.
+    pub mark: Option<Mark>,
+}
+
+/// What happens to one group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GroupAct {
+    /// A new group.
+    Added {
+        /// The directory's unique id.
+        key: UniqueId,
+        /// DN.
+        dn: Box<str>,
+        /// Name.
+        name: Box<str>,
+    },
+    /// Name or DN changed (G2).
+    Updated {
+        /// Name before and after.
+        name: (Box<str>, Box<str>),
+        /// DN before and after.
+        dn: (Box<str>, Box<str>),
+    },
+    /// Missing from a complete run (G6).
+    Flagged {
+        /// When.
+        flagged_at: Timestamp,
+        /// When deleted at the earliest; `None` = never.
+        delete_after: Option<Timestamp>,
+    },
+    /// Back in the directory (G6).
+    Restored {
+        /// Pending or deleted.
+        from: State,
+    },
+    /// The delay is over (G6).
+    Deleted,
+}
+
+impl GroupAct {
+    /// The event's name.
+    pub fn event(&self) -> &'static str {
+        match self {
+            Self::Added { .. } => "group.added",
+            Self::Updated { .. } => "group.updated",
+            Self::Flagged { .. } => "group.flagged",
+            Self::Restored { .. } => "group.restored",
+            Self::Deleted => "group.deleted",
+        }
+    }
+
+    /// The rule that decides it.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Added { .. } => "G1",
+            Self::Updated { .. } => "G2",
+            _ => "G6",
+        }
+    }
+
+    /// `before` and `after` of the change feed.
+    pub fn before_after(&self) -> (Option<Value>, Option<Value>) {
+        match self {
+            Self::Added { key, dn, name } => (None, Some(json!({ "name": name, "dn": dn, "unique_id": key.as_str() }))),
+            Self::Updated { name, dn } => {
+                (Some(json!({ "name": name.0, "dn": dn.0 })), Some(json!({ "name": name.1, "dn": dn.1 })))
+            }
+            Self::Flagged { delete_after, .. } => (
+                Some(json!({ "state": State::Active.as_str() })),
+                Some(json!({
+                    "state": State::Pending.as_str(),
+                    "delete_after": delete_after.map(|at| at.to_string()),
+                })),
+            ),
+            Self::Restored { from } => {
+                (Some(json!({ "state": from.as_str() })), Some(json!({ "state": State::Active.as_str() })))
+            }
+            Self::Deleted => {
+                (Some(json!({ "state": State::Pending.as_str() })), Some(json!({ "state": State::Deleted.as_str() })))
+            }
+        }
+    }
+}
+
+/// Everything that happens to one group and to who is in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupChange {
+    /// Which group.
+    pub subject: GroupRef,
+    /// Its name.
+    pub name: Box<str>,
+    /// What happens to the group itself.
+    pub acts: Vec<GroupAct>,
+    /// Who joins (G1).
+    pub joins: Vec<UserRef>,
+    /// Who leaves (G1, G8).
+    pub leaves: Vec<UserId>,
+}
+
+/// The kinds of conflict this version knows; `pending-deletion` goes with the flag and is kept by the store itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ConflictKind {
+    /// Somebody waits for deletion (L2).
+    PendingDeletion,
+    /// Two people claim one address (A4).
+    AddressTaken,
+    /// Two people claim one username (U7).
+    UsernameTaken,
+    /// A newcomer resembles a known person (I5).
+    MaybeSamePerson,
+    /// Two entries bear one configured unique id (I7).
+    DuplicateId,
+    /// Two sources see one person (I8).
+    Overlap,
+}
+
+written!(ConflictKind {
+    PendingDeletion = "pending-deletion",
+    AddressTaken = "address-taken",
+    UsernameTaken = "username-taken",
+    MaybeSamePerson = "maybe-same-person",
+    DuplicateId = "duplicate-id",
+    Overlap = "overlap",
+});
+
+/// A conflict that is to be open after the run.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Conflict {
+    /// What is contested.
+    pub kind: ConflictKind,
+    /// The folded address or name; a unique id for `duplicate-id`.
+    pub subject: String,
+    /// The present owner.
+    pub owner: Option<UserRef>,
+    /// One sentence that names both parties and what settles it.
+    pub detail: String,
+}
+
+/// A conflict that is open in the store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenConflict {
+    /// Its number.
+    pub id: ConflictId,
+    /// The same words as when it was opened.
+    pub conflict: Conflict,
+}
+
+/// A departure that the brake holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Who.
+    pub user: UserId,
+    /// What a person calls this user.
+    pub label: Box<str>,
+    /// The kind it is counted under.
+    pub kind: BrakeKind,
+    /// The reason the user would become pending for.
+    pub reason: PendingReason,
+}
+
+/// Why one kind of departure is held (B1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// Which kind.
+    pub kind: BrakeKind,
+    /// How many would go, those of the window included.
+    pub would_go: u64,
+    /// Of how many people with access.
+    pub of: u64,
+    /// One sentence with the limit that was passed.
+    pub says: String,
+}
+
+/// Numbers of a plan or a run, in the words of `roster_runs`.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counts {
+    /// User and group entries read.
+    pub entries: u64,
+    /// People added or revived.
+    pub added: u64,
+    /// People whose fields or addresses change.
+    pub updated: u64,
+    /// People whose DN changes.
+    pub moved: u64,
+    /// People who become pending.
+    pub flagged: u64,
+    /// People who become active again.
+    pub restored: u64,
+    /// People deleted.
+    pub deleted: u64,
+    /// Conflicts open after the run.
+    pub conflicts: u64,
+    /// Rows of `roster_skipped` after the run.
+    pub skipped: u64,
+}
+
+/// All that a run does.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Plan {
+    /// Users, in order of unit.
+    pub users: Vec<UserChange>,
+    /// Groups, in order of name.
+    pub groups: Vec<GroupChange>,
+    /// Conflicts to open.
+    pub opened: Vec<Conflict>,
+    /// Conflicts to close because their cause is gone.
+    pub resolved: Vec<ConflictId>,
+    /// The whole of `roster_skipped` for this source after the run.
+    pub skips: Vec<Skip>,
+    /// Departures that wait for a person.
+    pub held: Vec<Held>,
+    /// Why, a kind.
+    pub holds: Vec<Hold>,
+    /// People who could not be judged: label and reason (L2).
+    pub unjudged: Vec<(Box<str>, String)>,
+    /// Members that are no user of the store, by group name (G3).
+    pub strangers: BTreeMap<String, u64>,
+    /// The numbers.
+    pub counts: Counts,
+}
+
+impl Plan {
+    /// Whether applying it would change anything that anybody can see.
+    pub fn is_empty(&self) -> bool {
+        self.users.iter().all(|change| change.acts.is_empty())
+            && self.groups.is_empty()
+            && self.opened.is_empty()
+            && self.resolved.is_empty()
+    }
+}

@@ -1,0 +1,72 @@
+//! What the operator decides: the checked settings that the rules need.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::roster::{Domain, FieldId, FieldNames};
+
+/// A delay before deletion (L3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delay {
+    /// That long after the first flag.
+    After(Duration),
+    /// Locked out, never deleted.
+    Never,
+}
+
+/// The brake's limits (B1). A kind is held when more than `at_least` *and* more than `percent` of those with access
+/// would go, or more than `at_most`, within `window`.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Brake {
+    /// Percent of the people with access.
+    pub percent: f64,
+    /// Up to this many are never held by the percentage.
+    pub at_least: u64,
+    /// More than this many are always held.
+    pub at_most: u64,
+    /// Departures are summed over this long.
+    pub window: Duration,
+}
+
+/// What a mapped attribute is used for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum AttributeUse {
+    /// A field takes its value.
+    Field(FieldId),
+    /// Addresses come from it.
+    Addresses,
+    /// A disabled test looks at it.
+    Disabled,
+}
+
+/// The checked settings that decide about people and groups.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Policy {
+    /// Name of the source.
+    pub source: String,
+    /// Fields that the directory gives, by id; only these are ever touched (U2).
+    pub mapped: BTreeSet<FieldId>,
+    /// Names of the extra fields.
+    pub names: FieldNames,
+    /// What each mapped attribute (lower case) is used for.
+    pub uses: BTreeMap<String, BTreeSet<AttributeUse>>,
+    /// Managed domains; `None` = every domain (D1).
+    pub managed: Option<BTreeSet<Domain>>,
+    /// Whether a person without any address is left out (U10).
+    pub address_required: bool,
+    /// Delay for people who are gone (L3).
+    pub delay: Delay,
+    /// Delay for people who are disabled (L3).
+    pub disabled_delay: Delay,
+    /// No date lies nearer than this after a change of reason (L2).
+    pub minimum: Duration,
+    /// The brake.
+    pub brake: Brake,
+}
+
+impl Policy {
+    /// Whether a domain is managed (D1).
+    pub fn manages(&self, domain: &Domain) -> bool {
+        self.managed.as_ref().is_none_or(|managed| managed.contains(domain))
+    }
+}

@@ -1,0 +1,1 @@
+//! RFC 4515 filters.

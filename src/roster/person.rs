@@ -1,0 +1,172 @@
+//! What the directory says today about one person or one group.
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+use crate::roster::{Address, Digest, FieldId, Fields};
+
+/// The directory's unique id of an entry, in its one written encoding (E6).
+///
+/// UUID-shaped ids (entryUUID, objectGUID) are lower-case UUID text; every other id is kept exactly as it is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UniqueId(Box<str>);
+
+impl UniqueId {
+    /// From the written encoding. `None` when empty or when it has control characters.
+    pub fn new(text: &str) -> Option<Self> {
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return None;
+        }
+        let uuid = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
+        Some(Self(if uuid { text.to_ascii_lowercase().into() } else { text.into() }))
+    }
+
+    /// The written encoding.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The digest that indexes use.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+}
+
+impl fmt::Display for UniqueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for UniqueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the disabled tests say (U8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Enabled {
+    /// No test holds.
+    Yes,
+    /// A test holds.
+    No,
+    /// A test could not be judged: the state stays as it is.
+    Unknown,
+}
+
+/// One address value an entry brings, before anybody decides who gets it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// What the value asks for.
+    pub kind: ClaimKind,
+    /// The address, or the text that is no address.
+    pub value: Result<Address, Box<str>>,
+}
+
+/// What an address value asks for (A1, A2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ClaimKind {
+    /// May become the primary; the number is the place of its attribute in `users.primary`, 0 first.
+    Primary(u8),
+    /// An alias only.
+    Alias,
+}
+
+/// One user entry, understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Person {
+    /// The directory's unique id.
+    pub key: UniqueId,
+    /// DN as the server wrote it.
+    pub dn: Box<str>,
+    /// Digest of everything in the entry that matters, and of the mapping.
+    pub fingerprint: Digest,
+    /// Mapped fields with all their values, username included (at most one).
+    pub fields: Fields,
+    /// Address values, in order of kind, then folded text; no repeats within a kind.
+    pub claims: Box<[Claim]>,
+    /// Whether the person is enabled at the time of reading.
+    pub enabled: Enabled,
+    /// When `enabled` changes by itself because a time passes.
+    pub review_at: Option<Timestamp>,
+}
+
+impl Person {
+    /// What a person calls this entry: username, else first address, else DN.
+    pub fn label(&self) -> String {
+        let address = || self.claims.iter().find_map(|claim| claim.value.as_ref().ok().map(ToString::to_string));
+        self.fields.first(FieldId::USERNAME).map(str::to_owned).or_else(address).unwrap_or_else(|| self.dn.to_string())
+    }
+}
+
+/// How a group names a member (G3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum MemberRef {
+    /// By DN: digest of the normalised DN ([`crate::roster::Dn::digest`]).
+    Dn(Digest),
+    /// By username: digest of the folded name ([`crate::roster::address::fold`]).
+    Username(Digest),
+}
+
+/// One group entry, understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Group {
+    /// The directory's unique id.
+    pub key: UniqueId,
+    /// DN as the server wrote it.
+    pub dn: Box<str>,
+    /// The group's name.
+    pub name: Box<str>,
+    /// Members as the entry lists them, sorted, without repeats.
+    pub members: Box<[MemberRef]>,
+    /// Whether every value of every member attribute was read (false after a cut-off range, E4).
+    pub whole: bool,
+}
+
+/// Somebody who is not in, or a single value that was left out, with the reason (`roster_skipped`).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Skip {
+    /// DN of the entry.
+    pub dn: String,
+    /// Unique id, when it could be read.
+    pub unique_id: Option<String>,
+    /// `disabled`, `no-address`, `unmanaged-domain`, `malformed-address`, `unreadable`, `no-unique-id`, …
+    pub reason: &'static str,
+    /// The rule that says so, e.g. `U4`.
+    pub rule: &'static str,
+    /// What exactly: the value, the attribute, the other party.
+    pub detail: String,
+}
+
+/// What looking a vanished person up by unique id found (L2).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LookUp {
+    /// No entry under `source.base_dn` bears the id.
+    Gone,
+    /// The entry is there, wherever that is, and a disabled test holds.
+    Disabled {
+        /// Where it is.
+        dn: String,
+    },
+    /// The entry is there, outside every configured base.
+    MovedOut {
+        /// Where it is.
+        dn: String,
+    },
+    /// The entry is under a configured base, but the filter does not match it.
+    FilteredOut {
+        /// Where it is.
+        dn: String,
+    },
+    /// The entry is in scope after all: the read missed it.
+    InScope {
+        /// Where it is.
+        dn: String,
+    },
+    /// The look-up gave no usable answer.
+    Unjudged {
+        /// Why.
+        says: String,
+    },
+}

@@ -1,0 +1,270 @@
+//! One whole read of the directory, and the proof that it was whole.
+//!
+//! Only a [`Complete`] snapshot can say that somebody is missing. It is made by [`Collected::finish`] from the
+//! ends of all passes, and nothing outside this crate can make one (E1):
+//!
+//! ```compile_fail
+//! let complete = rosterd::roster::Complete { inner: () };
+//! ```
+
+use std::collections::BTreeMap;
+
+use crate::roster::{Digest, Group, Index, Known, Person, Skip, UserId};
+
+/// Why a read does not prove who is absent (E1, E2). The text says what happened, where, and what to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Incomplete {
+    /// A stable word: `size-limit`, `connection-lost`, `no-users`, `no-groups`, `attribute-vanished`, `reference`, …
+    pub cause: &'static str,
+    /// One sentence for the operator, with the remedy.
+    pub says: String,
+    /// The attribute that vanished, for `attribute-vanished`.
+    pub attribute: Option<String>,
+}
+
+/// What one finished read of a directory holds besides its people.
+#[derive(Clone, Default, Debug)]
+pub struct Reading {
+    /// Entries that are new or differ from what was applied, in order of unique id; the later of two counts (E3).
+    pub people: Vec<Person>,
+    /// Groups, in order of unique id.
+    pub groups: Vec<Group>,
+    /// Positions in the index whose entry was read and equals what was applied.
+    pub unchanged: Positions,
+    /// Positions whose entry was read but not understood: they wait (E5).
+    pub waiting: Positions,
+    /// Memberships that users name themselves (memberOf): digest of the group's DN, the user's unique id (G3).
+    pub member_of: Vec<(Digest, Digest)>,
+    /// Entries and values that were left out while reading.
+    pub skips: Vec<Skip>,
+    /// How many user entries had each mapped attribute (lower case), and under `""` how many there were at all.
+    pub coverage: BTreeMap<String, u64>,
+    /// User and group entries read.
+    pub entries: u64,
+    /// Whether users, and whether groups, were asked for at all.
+    pub passes: Passes,
+}
+
+/// Which passes a run makes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Passes {
+    /// Users are read.
+    pub users: bool,
+    /// Groups are read.
+    pub groups: bool,
+}
+
+/// A set of positions in an [`Index`].
+#[derive(Clone, Default, Debug)]
+pub struct Positions(Vec<u64>);
+
+impl Positions {
+    /// Adds a position.
+    pub fn insert(&mut self, position: usize) {
+        let word = position / 64;
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits |= 1 << (position % 64);
+        }
+    }
+
+    /// Takes a position out again.
+    pub fn remove(&mut self, position: usize) {
+        if let Some(bits) = self.0.get_mut(position / 64) {
+            *bits &= !(1 << (position % 64));
+        }
+    }
+
+    /// Whether the position is in the set.
+    pub fn contains(&self, position: usize) -> bool {
+        self.0.get(position / 64).is_some_and(|bits| bits & (1 << (position % 64)) != 0)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|bits| bits.count_ones() as usize).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|bits| *bits == 0)
+    }
+}
+
+/// A read that proves who is absent.
+#[derive(Clone, Debug)]
+pub struct Complete {
+    reading: Reading,
+}
+
+/// A read that proves presence only.
+#[derive(Clone, Debug)]
+pub struct Partial {
+    reading: Reading,
+    why: Incomplete,
+}
+
+/// What a run knows of the directory.
+#[derive(Clone, Debug)]
+pub enum Snapshot {
+    /// Everything was read.
+    Complete(Complete),
+    /// Something was not, or may not have been.
+    Partial(Partial),
+}
+
+impl Snapshot {
+    /// Judges a reading: `ended` is what stopped it early, if anything did.
+    ///
+    /// Only the reader of the directory may call this, with the outcome of every pass. Even a read that ended well
+    /// is partial when it saw no user or no group where the store has some, or when an attribute that more than
+    /// five and more than 10 % of the people had at the last complete run has vanished from everybody (E2), unless
+    /// a person accepted exactly that (`accepted` holds causes, and `attribute-vanished:NAME`; B1).
+    pub(crate) fn judge(reading: Reading, ended: Result<(), Incomplete>, before: &Before) -> Self {
+        let verdict = ended.and_then(|()| before.check(&reading));
+        match verdict {
+            Ok(()) => Self::Complete(Complete { reading }),
+            Err(why) => Self::Partial(Partial { reading, why }),
+        }
+    }
+
+    /// What was read, complete or not.
+    pub fn reading(&self) -> &Reading {
+        match self {
+            Self::Complete(complete) => &complete.reading,
+            Self::Partial(partial) => &partial.reading,
+        }
+    }
+
+    /// The same, for taking people out of it.
+    pub fn into_reading(self) -> Reading {
+        match self {
+            Self::Complete(complete) => complete.reading,
+            Self::Partial(partial) => partial.reading,
+        }
+    }
+
+    /// Why the read is not complete.
+    pub fn incomplete(&self) -> Option<&Incomplete> {
+        match self {
+            Self::Complete(_) => None,
+            Self::Partial(partial) => Some(&partial.why),
+        }
+    }
+
+    /// The complete read, if it is one.
+    pub fn complete(&self) -> Option<&Complete> {
+        match self {
+            Self::Complete(complete) => Some(complete),
+            Self::Partial(_) => None,
+        }
+    }
+
+    /// The same read, no longer a proof of absence. There is no way back.
+    pub fn doubted(self, why: Incomplete) -> Self {
+        match self {
+            Self::Complete(Complete { reading }) => Self::Partial(Partial { reading, why }),
+            partial @ Self::Partial(_) => partial,
+        }
+    }
+}
+
+impl Complete {
+    /// The users of the index that this read did not see: not read unchanged, not read differing, not waiting.
+    ///
+    /// Deleted and dormant users are never missing. Empty when users were not asked for.
+    pub fn missing<'a>(&'a self, index: &'a Index) -> impl Iterator<Item = &'a Known> {
+        let reading = &self.reading;
+        let present: std::collections::HashSet<UserId> =
+            reading.people.iter().filter_map(|person| index.find(person.key.digest())).map(|known| known.id).collect();
+        index.iter().enumerate().filter_map(move |(position, known)| {
+            let seen = reading.unchanged.contains(position)
+                || reading.waiting.contains(position)
+                || present.contains(&known.id);
+            (reading.passes.users && !seen && !known.state.tombstone()).then_some(known)
+        })
+    }
+
+    /// What was read.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+}
+
+impl crate::roster::State {
+    /// Whether the directory no longer decides about somebody in this state by absence.
+    pub const fn tombstone(self) -> bool {
+        matches!(self, Self::Deleted | Self::Dormant)
+    }
+}
+
+/// What the store remembers of the last complete run, for telling "nobody" from "not shown" (E2).
+#[derive(Clone, Default, Debug)]
+pub struct Before {
+    /// Directory users of this source that are active, kept or pending.
+    pub users: u64,
+    /// Directory groups of this source that are active or pending.
+    pub groups: u64,
+    /// [`Reading::coverage`] of the last complete run.
+    pub coverage: BTreeMap<String, u64>,
+    /// What a person accepted for this run: causes, or `attribute-vanished:NAME`.
+    pub accepted: Vec<String>,
+}
+
+impl Before {
+    fn accepted(&self, cause: &str) -> bool {
+        self.accepted.iter().any(|accepted| accepted == cause)
+    }
+
+    fn check(&self, reading: &Reading) -> Result<(), Incomplete> {
+        let now = |name: &str| reading.coverage.get(name).copied().unwrap_or(0);
+        if reading.passes.users && now("") == 0 && self.users > 0 && !self.accepted("no-users") {
+            return Err(Incomplete {
+                cause: "no-users",
+                says: format!(
+                    "the search found no user at all, but the store has {} users of this source; look at \
+                     users.base_dns, users.filter and the rights of the bind account",
+                    self.users
+                ),
+                attribute: None,
+            });
+        }
+        if reading.passes.groups && reading.groups.is_empty() && self.groups > 0 && !self.accepted("no-groups") {
+            return Err(Incomplete {
+                cause: "no-groups",
+                says: format!(
+                    "the search found no group at all, but the store has {} groups of this source; look at \
+                     groups.base_dns, groups.filter and the rights of the bind account",
+                    self.groups
+                ),
+                attribute: None,
+            });
+        }
+        match self.vanished(reading).next() {
+            None => Ok(()),
+            Some((name, had)) => Err(Incomplete {
+                cause: "attribute-vanished",
+                says: format!(
+                    "attribute `{name}`, which {had} people had at the last complete run, is missing from everybody \
+                     now; look at the bind account's right to read it, and at [users.attributes]"
+                ),
+                attribute: Some(name.to_owned()),
+            }),
+        }
+    }
+
+    /// The attributes that many had and nobody has now, and that no person accepted: more than five people and more
+    /// than 10 % of them (E2).
+    pub fn vanished<'a>(&'a self, reading: &'a Reading) -> impl Iterator<Item = (&'a str, u64)> {
+        let people = self.coverage.get("").copied().unwrap_or(0);
+        let asked = reading.passes.users && reading.coverage.get("").is_some_and(|read| *read > 0);
+        self.coverage.iter().filter_map(move |(name, &had)| {
+            let gone = reading.coverage.get(name) == Some(&0);
+            let many = had > 5 && had * 10 > people;
+            let accepted = self.accepted(&format!("attribute-vanished:{name}"));
+            (asked && !name.is_empty() && gone && many && !accepted).then_some((name.as_str(), had))
+        })
+    }
+}

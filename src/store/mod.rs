@@ -1,0 +1,343 @@
+//! The user store: SQLite or Postgres behind one trait. The only place that names sqlx.
+//!
+//! # Guarantees
+//! - Every write is one transaction, and records its changes in it (B3). `seq` ascends in order of commit.
+//! - A write transaction first checks the fencing numbers of the leases it is given ([`StoreError::Fenced`]): a
+//!   process that was paused while another took over writes nothing (S3).
+//! - The views of `docs/schema.md` are consistent after every commit.
+
+pub mod error;
+pub mod rows;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::plan::{Conflict, ConflictId, Counts, GroupChange, GroupId, Held, OpenConflict, UserChange};
+use crate::roster::account::written;
+use crate::roster::{Account, AddressKey, Digest, FieldNames, Index, Skip, State, UniqueId, UserId};
+
+pub use error::StoreError;
+
+/// A run's number, as `roster_runs.id`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RunId(pub i64);
+
+/// Who holds a lease: enough to tell on the same host whether the process still lives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Holder {
+    /// Host name, for people.
+    pub host: String,
+    /// Boot id and process-id namespace: equal only where `pid` means the same process.
+    pub realm: String,
+    /// Process id.
+    pub pid: u32,
+    /// Start time of the process in clock ticks since boot, which tells a reused process id.
+    pub started: u64,
+}
+
+/// A lease on one thing, proven by its fencing number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lease {
+    /// What is leased: `source:NAME`, or `turn` for planning and applying on this store.
+    pub scope: String,
+    /// Higher than every earlier lease of the same scope.
+    pub fence: i64,
+}
+
+/// The answer to [`Store::acquire`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Acquired {
+    /// The lease is ours.
+    Yes(Lease),
+    /// Another living process has it.
+    HeldBy {
+        /// Who.
+        holder: Holder,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// What the store keeps of a source (I9).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceRecord {
+    /// `source.name`.
+    pub name: String,
+    /// What tells one directory from another: the naming context and the server-side id the kind offers.
+    pub directory: String,
+    /// Folded base DNs of users and groups, sorted, joined by newline.
+    pub bases: String,
+}
+
+/// What started a run (`roster_runs.trigger`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trigger {
+    /// A schedule.
+    Schedule,
+    /// SIGUSR1.
+    Signal,
+    /// A command.
+    Command,
+    /// The start of the daemon.
+    Startup,
+    /// Something that happened in the directory, or a time that passed.
+    Event,
+}
+
+written!(Trigger {
+    Schedule = "schedule",
+    Signal = "signal",
+    Command = "command",
+    Startup = "startup",
+    Event = "event",
+});
+
+/// What a run does (`roster_runs.action`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Users only.
+    Users,
+    /// Groups only.
+    Groups,
+    /// Groups, then users.
+    All,
+    /// Due deletions only.
+    Cleanup,
+}
+
+written!(Action { Users = "users", Groups = "groups", All = "all", Cleanup = "cleanup" });
+
+/// How a run ended (`roster_runs.outcome`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Still going on.
+    Running,
+    /// Done.
+    Ok,
+    /// Done but for what the brake holds.
+    Held,
+    /// Presence applied, absence not (E1).
+    Incomplete,
+    /// Not done.
+    Failed,
+    /// The process ended in the middle.
+    Interrupted,
+}
+
+written!(Outcome {
+    Running = "running",
+    Ok = "ok",
+    Held = "held",
+    Incomplete = "incomplete",
+    Failed = "failed",
+    Interrupted = "interrupted",
+});
+
+/// How a run begins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunStart {
+    /// The source.
+    pub source: String,
+    /// What started it.
+    pub trigger: Trigger,
+    /// What it does.
+    pub action: Action,
+    /// `full`; later also `delta`, `live`, `person`.
+    pub mode: &'static str,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How a run ends. Everything here is written in one transaction.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RunEnd {
+    /// How.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
+    /// The numbers.
+    pub counts: Counts,
+    /// Why not ok, in one sentence.
+    pub error: Option<String>,
+    /// [`crate::roster::Incomplete::cause`], with `:ATTRIBUTE` for `attribute-vanished`; what `approve` accepts.
+    pub cause: Option<String>,
+    /// Which server was read.
+    pub server: Option<String>,
+    /// Departures that wait for a person.
+    pub held: Vec<Held>,
+    /// Set by a complete run of users: `Reading::coverage`.
+    pub coverage: Option<std::collections::BTreeMap<String, u64>>,
+}
+
+/// What every write of a run carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    /// The run; `None` only for due deletions while `enabled = false` (S1).
+    pub run: Option<RunId>,
+    /// The source.
+    pub source: &'a str,
+    /// Written as the time of the changes.
+    pub at: Timestamp,
+    /// Names of the extra fields.
+    pub names: &'a FieldNames,
+    /// Leases that must still hold.
+    pub leases: &'a [Lease],
+}
+
+/// One group of this source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredGroup {
+    /// Row.
+    pub id: GroupId,
+    /// Unique id; always `Some` for directory groups.
+    pub key: UniqueId,
+    /// DN.
+    pub dn: String,
+    /// Name.
+    pub name: String,
+    /// Active, pending or deleted.
+    pub state: State,
+    /// When deleted at the earliest.
+    pub delete_after: Option<Timestamp>,
+}
+
+/// Departures that count for the brake's window (B1).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct RecentDepartures {
+    /// People flagged as missing.
+    pub missing: u64,
+    /// People flagged as disabled.
+    pub disabled: u64,
+}
+
+/// State of the schema, for `check` and `plan`, which never migrate behind the operator's back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Schema {
+    /// Nothing there yet.
+    Empty,
+    /// Some migrations are missing.
+    Old,
+    /// As this program wants it.
+    Current,
+    /// Written by a newer program: refused.
+    Newer,
+}
+
+/// Settings of the store.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `sqlite:///path` or `postgres://user@host:port/db?…`, without a password.
+    pub url: String,
+    /// The Postgres password, when one was given by file or credential.
+    pub password: Option<secrecy::SecretString>,
+}
+
+/// The user store.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// What messages call it: the path, or the URL without a password.
+    fn describe(&self) -> &str;
+    /// How old the schema is.
+    async fn schema(&self) -> Result<Schema, StoreError>;
+    /// Brings the schema up to date; does nothing when it is. Refuses a newer one.
+    async fn migrate(&self) -> Result<(), StoreError>;
+    /// The id of this store, given once by the first migration.
+    async fn id(&self) -> Result<uuid::Uuid, StoreError>;
+    /// `seq` of the last change, or of the last write that left none; equal numbers mean an equal store.
+    async fn version(&self) -> Result<i64, StoreError>;
+
+    /// Takes a lease, at once or not at all. A lease whose holder is known to be dead (same realm, no such process),
+    /// or which was not renewed in time, is taken over with a higher fencing number.
+    async fn acquire(&self, scope: &str, holder: &Holder, keep: Duration) -> Result<Acquired, StoreError>;
+    /// Prolongs a lease; [`StoreError::Fenced`] when somebody else has it now.
+    async fn renew(&self, lease: &Lease, keep: Duration) -> Result<(), StoreError>;
+    /// Gives a lease back; quiet when it was lost already.
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// All sources ever registered, by name.
+    async fn sources(&self) -> Result<Vec<SourceRecord>, StoreError>;
+    /// Registers a source, or updates its directory and bases.
+    async fn put_source(&self, source: &SourceRecord) -> Result<(), StoreError>;
+    /// When a bind of this account was last refused (E9), with a digest of the password that was refused.
+    async fn refused_bind(&self, source: &str) -> Result<Option<(Timestamp, Digest)>, StoreError>;
+    /// Remembers or forgets a refused bind.
+    async fn put_refused_bind(&self, source: &str, refused: Option<(Timestamp, Digest)>) -> Result<(), StoreError>;
+
+    /// Opens a run, and marks earlier runs of the source that never ended as interrupted.
+    async fn begin_run(&self, start: &RunStart, leases: &[Lease]) -> Result<RunId, StoreError>;
+    /// Closes a run.
+    async fn finish_run(&self, run: RunId, end: &RunEnd, leases: &[Lease]) -> Result<(), StoreError>;
+    /// What a run held (B1).
+    async fn held(&self, run: RunId) -> Result<Vec<Held>, StoreError>;
+    /// Attribute coverage of the last complete run of users; empty when there was none (E2).
+    async fn coverage(&self, source: &str) -> Result<std::collections::BTreeMap<String, u64>, StoreError>;
+    /// Departures recorded since a moment that count for the brake (B1).
+    async fn recent_departures(&self, source: &str, since: Timestamp) -> Result<RecentDepartures, StoreError>;
+
+    /// Every directory user of the source that has a unique id, tombstones included.
+    async fn index(&self, source: &str) -> Result<Index, StoreError>;
+    /// The accounts with these ids, in order of id; unknown ids are left out.
+    async fn accounts(&self, ids: &[UserId]) -> Result<Vec<Account>, StoreError>;
+    /// Who holds these addresses now, of whatever source; nobody deleted or dormant.
+    async fn owners(&self, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, StoreError>;
+    /// Who among the active and kept bears these folded usernames, of whatever source.
+    async fn name_owners(&self, names: &[String]) -> Result<Vec<(String, UserId)>, StoreError>;
+    /// Digest of the folded username of every user of the source that is active, kept or pending.
+    async fn usernames(&self, source: &str) -> Result<Vec<(Digest, UserId)>, StoreError>;
+    /// Directory groups of the source, tombstones included.
+    async fn groups(&self, source: &str) -> Result<Vec<StoredGroup>, StoreError>;
+    /// Memberships that came from the directory, of groups of the source.
+    async fn memberships(&self, source: &str) -> Result<Vec<(GroupId, UserId)>, StoreError>;
+    /// Open conflicts of the source but `pending-deletion`.
+    async fn open_conflicts(&self, source: &str) -> Result<Vec<OpenConflict>, StoreError>;
+
+    /// Applies whole people in one transaction; returns the rows of those added. Opens and resolves
+    /// `pending-deletion` with the flag. Releases of addresses come before claims.
+    async fn apply_users(&self, stamp: Stamp<'_>, changes: &[UserChange]) -> Result<Vec<(Digest, UserId)>, StoreError>;
+    /// Applies groups and memberships in one transaction; returns the rows of those added. `UserRef::New` is
+    /// resolved through `added`.
+    async fn apply_groups(
+        &self,
+        stamp: Stamp<'_>,
+        changes: &[GroupChange],
+        added: &std::collections::HashMap<Digest, UserId>,
+    ) -> Result<Vec<(Digest, GroupId)>, StoreError>;
+    /// Opens and resolves conflicts, and makes `roster_skipped` of the source equal `skips`, writing only what
+    /// differs.
+    async fn apply_findings(
+        &self,
+        stamp: Stamp<'_>,
+        opened: &[Conflict],
+        resolved: &[ConflictId],
+        skips: &[Skip],
+        added: &std::collections::HashMap<Digest, UserId>,
+    ) -> Result<(), StoreError>;
+    /// Drops changes older than `before`, and runs nothing refers to any more (`history.keep`).
+    async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError>;
+
+    /// The next moment at which somebody of the source is due for deletion or for another look.
+    async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// `roster_users` with aliases, in order of label; `which` narrows it.
+    async fn user_rows(&self, which: &rows::Which) -> Result<Vec<rows::UserRow>, StoreError>;
+    /// The memberships of one user, by UUID.
+    async fn user_groups(&self, user: &str) -> Result<Vec<rows::MembershipRow>, StoreError>;
+    /// `roster_groups`, in order of name, with the number of members with access.
+    async fn group_rows(&self) -> Result<Vec<rows::GroupRow>, StoreError>;
+    /// The members of one group, by UUID, in order of label.
+    async fn group_members(&self, group: &str) -> Result<Vec<rows::MemberRow>, StoreError>;
+    /// `roster_runs`, newest first.
+    async fn run_rows(&self, source: Option<&str>, limit: u32) -> Result<Vec<rows::RunRow>, StoreError>;
+    /// One run.
+    async fn run_row(&self, run: RunId) -> Result<Option<rows::RunRow>, StoreError>;
+    /// The changes of one run, or of one user (by UUID), in order of `seq`.
+    async fn change_rows(&self, which: &rows::Changes, limit: u32) -> Result<Vec<rows::ChangeRow>, StoreError>;
+    /// `roster_conflicts`, open ones first.
+    async fn conflict_rows(&self, open_only: bool) -> Result<Vec<rows::ConflictRow>, StoreError>;
+    /// `roster_skipped`.
+    async fn skip_rows(&self, source: Option<&str>) -> Result<Vec<rows::SkipRow>, StoreError>;
+    /// How many users there are by state, of one source or of all.
+    async fn user_counts(&self, source: Option<&str>) -> Result<Vec<(State, u64)>, StoreError>;
+}

@@ -1,0 +1,4 @@
+//! Real servers for the tests.
+
+pub mod postgres;
+pub mod slapd;
