@@ -3,7 +3,10 @@
 //! Nothing here waits, logs, or reads a clock.
 
 pub mod change;
+mod contest;
 pub mod policy;
+pub mod view;
 
 pub use change::*;
 pub use policy::Policy;
+pub use view::{Needs, RecentDepartures, StoredGroup, View, doubt};

@@ -15,8 +15,9 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::plan::{Conflict, ConflictId, Counts, GroupChange, GroupId, Held, OpenConflict, UserChange};
+pub use crate::plan::{RecentDepartures, StoredGroup};
 use crate::roster::account::written;
-use crate::roster::{Account, AddressKey, Digest, FieldNames, Index, Skip, State, UniqueId, UserId};
+use crate::roster::{Account, AddressKey, Digest, FieldNames, Index, Skip, State, UserId};
 
 pub use error::StoreError;
 
@@ -184,32 +185,6 @@ pub struct Stamp<'a> {
     pub names: &'a FieldNames,
     /// Leases that must still hold.
     pub leases: &'a [Lease],
-}
-
-/// One group of this source.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StoredGroup {
-    /// Row.
-    pub id: GroupId,
-    /// Unique id; always `Some` for directory groups.
-    pub key: UniqueId,
-    /// DN.
-    pub dn: String,
-    /// Name.
-    pub name: String,
-    /// Active, pending or deleted.
-    pub state: State,
-    /// When deleted at the earliest.
-    pub delete_after: Option<Timestamp>,
-}
-
-/// Departures that count for the brake's window (B1).
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct RecentDepartures {
-    /// People flagged as missing.
-    pub missing: u64,
-    /// People flagged as disabled.
-    pub disabled: u64,
 }
 
 /// State of the schema, for `check` and `plan`, which never migrate behind the operator's back.
