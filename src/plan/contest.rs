@@ -7,16 +7,9 @@
 //! - Whoever loses the primary address or the username keeps the present one, and claims it; a newcomer waits
 //!   outside and claims nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::roster::{Digest, UniqueId, UserId};
-
-/// What a participant can lose as a whole: the primary address, or the username.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Wanted {
-    Primary,
-    Username,
-}
 
 /// Somebody who claims addresses and a name in this plan.
 #[derive(Clone, Debug)]
@@ -41,6 +34,13 @@ pub(super) struct Participant {
     pub frozen: Option<Box<[Digest]>>,
 }
 
+impl Participant {
+    /// Everything the participant wishes for.
+    pub fn things(&self) -> impl Iterator<Item = Digest> {
+        [self.primary, self.name].into_iter().flatten().chain(self.aliases.iter().copied())
+    }
+}
+
 /// How the contest ended for one participant.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Lost {
@@ -51,7 +51,7 @@ pub(super) struct Lost {
 /// The outcome of a contest.
 pub(super) struct Outcome {
     lost: Vec<Lost>,
-    winners: HashMap<Digest, Winner>,
+    winners: Winners,
 }
 
 /// Who holds a thing after the run.
@@ -85,22 +85,51 @@ pub(super) fn settle(
     let mut lost = vec![Lost::default(); participants.len()];
     loop {
         let winners = winners(participants, &lost, owners, participant_of);
-        let mut settled = true;
-        for (at, (participant, lost)) in participants.iter().zip(&mut lost).enumerate() {
-            if lost.keeps_out(participant) {
-                continue;
-            }
-            let won =
-                |thing: Option<Digest>| thing.is_none_or(|thing| winners.get(&thing) == Some(&Winner::Participant(at)));
-            let after =
-                Lost { primary: lost.primary || !won(participant.primary), name: lost.name || !won(participant.name) };
-            settled &= after == *lost;
-            *lost = after;
-        }
-        if settled {
+        let losses = losses(participants, &lost, &winners);
+        if losses.is_empty() {
             return Outcome { lost, winners };
         }
+        // A loss counts only when its winner surely stays: who beats me may yet lose everything to a third one.
+        let sure = |thing: Option<Digest>| match thing.and_then(|thing| winners.get(&thing)) {
+            Some((Strength::Owner, _)) | Some((_, Winner::Bystander(_))) | None => true,
+            Some((_, Winner::Participant(rival))) => !losses.contains_key(rival),
+        };
+        let certain: Vec<(usize, Lost)> = losses
+            .iter()
+            .map(|(&at, new)| {
+                let wants = participants.get(at);
+                let primary = new.primary && sure(wants.and_then(|wants| wants.primary));
+                let name = new.name && sure(wants.and_then(|wants| wants.name));
+                (at, Lost { primary, name })
+            })
+            .filter(|(_, new)| new.primary || new.name)
+            .collect();
+        let settled = if certain.is_empty() { losses.into_iter().collect() } else { certain };
+        for (at, new) in settled {
+            if let Some(lost) = lost.get_mut(at) {
+                *lost = Lost { primary: lost.primary || new.primary, name: lost.name || new.name };
+            }
+        }
     }
+}
+
+/// Who loses what in this round, beyond what is lost already.
+fn losses(participants: &[Participant], lost: &[Lost], winners: &Winners) -> BTreeMap<usize, Lost> {
+    let mut losses = BTreeMap::new();
+    for (at, (participant, lost)) in participants.iter().zip(lost).enumerate() {
+        if lost.keeps_out(participant) {
+            continue;
+        }
+        let loses = |thing: Option<Digest>| {
+            thing.is_some_and(|thing| winners.get(&thing).map(|won| won.1) != Some(Winner::Participant(at)))
+        };
+        let new =
+            Lost { primary: !lost.primary && loses(participant.primary), name: !lost.name && loses(participant.name) };
+        if new != Lost::default() {
+            losses.insert(at, new);
+        }
+    }
+    losses
 }
 
 impl Lost {
@@ -118,7 +147,7 @@ impl Outcome {
 
     /// Who holds a thing after the run; `None` when nobody claims it.
     pub fn winner(&self, thing: Digest) -> Option<Winner> {
-        self.winners.get(&thing).copied()
+        self.winners.get(&thing).map(|(_, winner)| *winner)
     }
 
     /// Whether a participant gets a thing.
@@ -127,30 +156,31 @@ impl Outcome {
     }
 }
 
+type Winners = HashMap<Digest, (Strength, Winner)>;
+
 fn winners(
     participants: &[Participant],
     lost: &[Lost],
     owners: &HashMap<Digest, UserId>,
     participant_of: &HashMap<UserId, usize>,
-) -> HashMap<Digest, Winner> {
-    let mut winners: HashMap<Digest, Winner> = HashMap::with_capacity(participants.len() * 3);
-    let mut strengths: HashMap<Digest, (Strength, usize)> = HashMap::with_capacity(participants.len() * 3);
-    for (thing, owner) in owners {
-        if !participant_of.contains_key(owner) {
-            winners.insert(*thing, Winner::Bystander(*owner));
-        }
-    }
+) -> Winners {
+    let mut winners = Winners::with_capacity(participants.len() * 3);
+    let bystanders = owners.iter().filter(|(_, owner)| !participant_of.contains_key(owner));
+    winners.extend(bystanders.map(|(thing, owner)| (*thing, (Strength::Owner, Winner::Bystander(*owner)))));
     for (at, (participant, lost)) in participants.iter().zip(lost).enumerate() {
         for (thing, strength) in claims(participant, *lost) {
             let owns = participant.user.is_some() && owners.get(&thing) == participant.user.as_ref();
             let strength = if owns { Strength::Owner } else { strength };
-            let beats = strengths.get(&thing).is_none_or(|&(other, rival)| {
-                strength < other
-                    || (strength == other && participants.get(rival).is_some_and(|rival| participant.key < rival.key))
-            });
-            if beats && !matches!(winners.get(&thing), Some(Winner::Bystander(_))) {
-                strengths.insert(thing, (strength, at));
-                winners.insert(thing, Winner::Participant(at));
+            let beats = match winners.get(&thing) {
+                None => true,
+                Some((_, Winner::Bystander(_))) => false,
+                Some(&(other, Winner::Participant(rival))) => {
+                    let lower = participants.get(rival).is_some_and(|rival| participant.key < rival.key);
+                    strength < other || (strength == other && lower)
+                }
+            };
+            if beats {
+                winners.insert(thing, (strength, Winner::Participant(at)));
             }
         }
     }
@@ -230,6 +260,21 @@ mod tests {
         let owner = someone("9", Some(5), "m", Some("m"), &["x"]);
         let outcome = contest(&[people[0].clone(), owner], &[("m", 5), ("x", 5)]);
         assert!(outcome.wins(1, address("x")) && outcome.lost(0).primary, "the owner's alias claim stands");
+    }
+
+    /// A newcomer who stays outside for its name blocks nobody's address.
+    #[test]
+    fn who_is_beaten_by_somebody_outside_gets_in() {
+        let mut first = someone("1", None, "k", None, &[]);
+        first.name = Some(name_digest("taken"));
+        let outcome = {
+            let people =
+                [first.clone(), someone("2", None, "k", None, &[]), someone("3", Some(3), "k", Some("a"), &[])];
+            let owners = HashMap::from([(name_digest("taken"), UserId(7)), (address("a"), UserId(3))]);
+            settle(&people, &owners, &HashMap::from([(UserId(3), 2)]))
+        };
+        assert!(outcome.lost(0).name && outcome.wins(1, address("k")), "the next in line gets it");
+        assert!(outcome.lost(2).primary && outcome.wins(2, address("a")), "and the third keeps what it has");
     }
 
     /// A newcomer who stays outside claims nothing, so that the next in line gets the rest.
