@@ -76,9 +76,7 @@ impl Awards<'_> {
             None if out => None,
             Some(account) if out && account.state == State::Deleted => None,
             Some(account) if out => Some(self.still_pending(account, &comer.person)),
-            Some(account) if account.state != State::Deleted => {
-                Some(self.update(at, account, comer, lost, contested))
-            }
+            Some(account) if account.state != State::Deleted => Some(self.update(at, account, comer, lost, contested)),
             tombstone => Some(self.bring_in(at, comer, tombstone, contested)),
         }
     }
@@ -94,7 +92,8 @@ impl Awards<'_> {
         let label = person.label().into();
         let aliases = self.won(at, &wish.aliases).collect();
         let subject = tombstone.map_or_else(|| UserRef::New(person.key.digest()), |account| UserRef::Known(account.id));
-        let new = NewUser { key: person.key, dn: person.dn, fields: singles(person.fields), primary: wish.primary, aliases };
+        let new =
+            NewUser { key: person.key, dn: person.dn, fields: singles(person.fields), primary: wish.primary, aliases };
         let act = if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) };
         UserChange { subject, label, unit: 0, acts: vec![act], mark: Some(mark) }
     }
@@ -194,7 +193,13 @@ impl Awards<'_> {
         if let Some(primary) = comer.wish.primary.as_ref().filter(|_| lost.primary) {
             let thing = primary.key();
             any = true;
-            findings.contest(ConflictKind::AddressTaken, thing.as_str(), who, "primary address", self.holder(thing.digest()));
+            findings.contest(
+                ConflictKind::AddressTaken,
+                thing.as_str(),
+                who,
+                "primary address",
+                self.holder(thing.digest()),
+            );
         }
         let name = wished(&comer.person, comer.account, FieldId::USERNAME, self.people.policy, self.people.view);
         if let Some(name) = name.map(|name| fold(&name)).filter(|_| lost.name) {

@@ -6,8 +6,7 @@ use crate::plan::{BrakeKind, Hold, Policy, View};
 pub(super) fn holds(missing: u64, disabled: u64, policy: &Policy, view: &View) -> Vec<Hold> {
     let recent = view.recent;
     let of = view.index.with_access() as u64 + recent.missing + recent.disabled;
-    let kinds =
-        [(BrakeKind::Missing, missing, recent.missing), (BrakeKind::Disabled, disabled, recent.disabled)];
+    let kinds = [(BrakeKind::Missing, missing, recent.missing), (BrakeKind::Disabled, disabled, recent.disabled)];
     kinds.into_iter().filter_map(|(kind, now, before)| hold(kind, now, before, of, policy)).collect()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::plan::policy::{AttributeUse, Delay};
 use crate::plan::wishes::Wish;
-use crate::plan::{Act, BrakeKind, Mark, Policy, View};
+use crate::plan::{Act, BrakeKind, Policy, View};
 use crate::roster::{Account, Enabled, LookUp, PendingReason, Person, State};
 
 /// The first reason, in the order of L2, why somebody whose entry was read has to leave; `None` = nothing speaks
@@ -74,11 +74,10 @@ pub(super) struct Departure {
     pub counted: bool,
 }
 
-/// What flagging, or keeping flagged, does to somebody; the mark's fingerprint is left to the caller.
+/// What flagging, or keeping flagged, does to somebody.
 pub(super) struct Flag {
     pub acts: Vec<Act>,
     pub reasons_seen: Vec<PendingReason>,
-    pub deleted: bool,
 }
 
 /// Flags somebody active, or goes on with somebody pending: the reason may change, and the delay may be over.
@@ -110,11 +109,10 @@ pub(super) fn flag(account: &Account, departure: &Departure, policy: &Policy, no
             detail: detail.clone(),
         });
     }
-    let deleted = proven && delete_after.is_some_and(|at| at <= now);
-    if deleted {
+    if proven && delete_after.is_some_and(|at| at <= now) {
         acts.push(Act::Deleted { reason: Some(*reason) });
     }
-    Flag { acts, reasons_seen, deleted }
+    Flag { acts, reasons_seen }
 }
 
 /// When somebody flagged for this reason is deleted; `None` = never (L3).
@@ -128,13 +126,6 @@ pub(super) fn after(delay: Delay, from: Timestamp) -> Option<Timestamp> {
     match delay {
         Delay::After(delay) => Some(from + delay.max(Duration::ZERO)),
         Delay::Never => None,
-    }
-}
-
-impl Flag {
-    /// The mark that goes with the flag.
-    pub fn mark(&self, fingerprint: Option<crate::roster::Digest>, review_at: Option<Timestamp>) -> Mark {
-        Mark { fingerprint, review_at, reasons_seen: self.reasons_seen.clone() }
     }
 }
 

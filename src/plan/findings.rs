@@ -22,13 +22,7 @@ struct Contest {
 
 impl Findings {
     /// Whether somebody unknown may come in; if not, the reason is written down (U4, A1, A6, D1).
-    pub fn admit(
-        &mut self,
-        person: &Person,
-        wish: &Wish,
-        reason: Option<PendingReason>,
-        policy: &Policy,
-    ) -> bool {
+    pub fn admit(&mut self, person: &Person, wish: &Wish, reason: Option<PendingReason>, policy: &Policy) -> bool {
         let nothing_usable = wish.primary.is_none() && policy.address_required;
         let malformed = wish.findings.iter().any(|(reason, ..)| *reason == "malformed-address");
         let (reason, rule, detail) = match reason {
@@ -109,7 +103,8 @@ impl Findings {
         let known: BTreeSet<_> = open.iter().map(|one| (one.conflict.kind, one.conflict.subject.as_str())).collect();
         let opened = self.contests.iter().filter(|((kind, subject), _)| !known.contains(&(*kind, subject.as_str())));
         let opened = opened.map(|((kind, subject), contest)| contest.conflict(*kind, subject)).collect();
-        let over = |one: &&OpenConflict| !self.contests.contains_key(&(one.conflict.kind, one.conflict.subject.clone()));
+        let over =
+            |one: &&OpenConflict| !self.contests.contains_key(&(one.conflict.kind, one.conflict.subject.clone()));
         let resolved = open.iter().filter(|one| proven && over(one)).map(|one| one.id).collect();
         (opened, resolved)
     }

@@ -16,7 +16,7 @@ struct Members<'a> {
     access: HashMap<UserRef, bool>,
     /// State in the store.
     states: HashMap<UserId, State>,
-    /// Usernames of this run's newcomers and changed people are not looked at: by name only the store's count.
+    /// By digest of the folded username, as the store has it: a newcomer named so joins with the next run.
     by_name: &'a HashMap<Digest, UserId>,
 }
 
@@ -57,7 +57,11 @@ pub(super) fn decide(
         decided.changes.extend(members.group(group, known, wanted, may_take));
     }
     if proven {
-        let missing = view.groups.iter().filter(|group| !seen.contains(&group.id));
+        let waits = |group: &&StoredGroup| {
+            let waiting = &reading.waiting_groups;
+            waiting.contains(&group.key.digest()) || waiting.contains(&Dn::digest_of(&group.dn))
+        };
+        let missing = view.groups.iter().filter(|group| !seen.contains(&group.id) && !waits(group));
         decided.changes.extend(missing.filter_map(|group| members.missing(group, policy, now)));
     }
     decided.changes.sort_by(|a, b| (&a.name, a.subject).cmp(&(&b.name, b.subject)));

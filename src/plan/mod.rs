@@ -51,6 +51,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     // A run that looked at no user knows nothing of conflicts between them.
     let judged = proven && reading.passes.users;
     let (opened, resolved) = decided.findings.conflicts(&view.conflicts, judged);
+    decided.changes.retain(|change| change.writes(view));
     let mut plan = Plan {
         users: decided.changes,
         groups: groups.changes,
@@ -69,7 +70,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
 
 /// Deletes those who are due without reading the directory as a whole: after looking each of them up, or, with
 /// `by_date`, by the date alone because the source is switched off (L9, S1).
-pub fn cleanup(view: &View, policy: &Policy, now: Timestamp, by_date: bool) -> Plan {
+pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
     let mut plan = Plan::default();
     for known in view.index.iter().filter(|known| view::is_due(known, now)) {
         let Some(account) = view.accounts.get(&known.id) else { continue };
@@ -93,7 +94,6 @@ pub fn cleanup(view: &View, policy: &Policy, now: Timestamp, by_date: bool) -> P
     }
     plan.skips = view.skips.clone();
     plan.count(0, view);
-    let _ = policy;
     plan
 }
 
@@ -101,15 +101,17 @@ pub fn cleanup(view: &View, policy: &Policy, now: Timestamp, by_date: bool) -> P
 /// and, when not everything was read, all that were there.
 fn kept_skips<'a>(reading: &'a Reading, view: &'a View, proven: bool) -> impl Iterator<Item = Skip> + 'a {
     let all = !proven || !reading.passes.users;
-    view.skips.iter().filter(move |skip| {
-        let position = skip
-            .unique_id
-            .as_deref()
-            .and_then(crate::roster::UniqueId::new)
-            .and_then(|key| view.index.position(key.digest()));
-        all || position.is_some_and(|at| reading.unchanged.contains(at))
-    })
-    .cloned()
+    view.skips
+        .iter()
+        .filter(move |skip| {
+            let position = skip
+                .unique_id
+                .as_deref()
+                .and_then(crate::roster::UniqueId::new)
+                .and_then(|key| view.index.position(key.digest()));
+            all || position.is_some_and(|at| reading.unchanged.contains(at))
+        })
+        .cloned()
 }
 
 impl Plan {
@@ -118,8 +120,7 @@ impl Plan {
         for change in &self.users {
             let has = |wanted: fn(&Act) -> bool| u64::from(change.acts.iter().any(wanted));
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
-            counts.updated +=
-                has(|act| matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_)));
+            counts.updated += has(|act| matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_)));
             counts.moved += has(|act| matches!(act, Act::Moved { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
             counts.restored += has(|act| matches!(act, Act::Restored { .. }));
@@ -134,10 +135,22 @@ impl Plan {
 }
 
 impl UserChange {
+    /// Whether applying it would write anything (U3).
+    fn writes(&self, view: &View) -> bool {
+        let UserRef::Known(id) = self.subject else { return true };
+        let marked = |mark: &Mark| {
+            view.accounts.get(&id).is_none_or(|account| {
+                (mark.fingerprint, mark.review_at, &mark.reasons_seen)
+                    != (account.fingerprint, account.review_at, &account.reasons_seen)
+            })
+        };
+        !self.acts.is_empty() || self.mark.as_ref().is_some_and(marked)
+    }
+
     /// Whether the user's pending deletion ends here, by return or by deletion.
     fn leaves_pending(&self) -> bool {
-        self.acts.iter().any(|act| {
-            matches!(act, Act::Restored { from: crate::roster::State::Pending, .. } | Act::Deleted { .. })
-        })
+        self.acts
+            .iter()
+            .any(|act| matches!(act, Act::Restored { from: crate::roster::State::Pending, .. } | Act::Deleted { .. }))
     }
 }

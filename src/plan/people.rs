@@ -143,9 +143,8 @@ impl<'a> People<'a> {
         match (account, known, reason) {
             (Some(account), ..) if account.state == State::Dormant => {}
             (None, ..) | (Some(Account { state: State::Deleted, .. }), ..) => {
-                match findings.admit(&person, &wish, reason, self.policy) {
-                    true => self.comers.push(Comer { person, wish, account, kept_on: false }),
-                    false => findings.values(&person, &[]),
+                if findings.admit(&person, &wish, reason, self.policy) {
+                    self.comers.push(Comer { person, wish, account, kept_on: false });
                 }
             }
             (Some(Account { state: State::Kept, .. }), _, Some(_)) => {
@@ -186,7 +185,8 @@ impl<'a> People<'a> {
     /// Applies the brake: leavers of a held kind who are counted stay as they are (B1).
     fn hold(&mut self) {
         let count = |kind: BrakeKind| {
-            let counts = |leaver: &&Leaver| leaver.departure.counted && departures::kind(leaver.departure.reason) == kind;
+            let counts =
+                |leaver: &&Leaver| leaver.departure.counted && departures::kind(leaver.departure.reason) == kind;
             self.leavers.iter().filter(counts).count() as u64
         };
         self.decided.holds =
@@ -241,7 +241,8 @@ impl<'a> People<'a> {
     fn admit(&mut self, comers: Vec<Comer<'a>>, left: &Left, units: &mut Units) {
         let participants: Vec<Participant> = comers.iter().map(|comer| self.participant(comer)).collect();
         let former = self.owners();
-        let owners = former.iter().filter(|(_, owner)| !left.releases(owner)).map(|(thing, owner)| (*thing, owner.user));
+        let owners =
+            former.iter().filter(|(_, owner)| !left.releases(owner)).map(|(thing, owner)| (*thing, owner.user));
         let owners: HashMap<Digest, UserId> = owners.collect();
         let places = participants.iter().enumerate().filter_map(|(at, one)| Some((one.user?, at))).collect();
         let outcome = contest::settle(&participants, &owners, &places);
@@ -254,7 +255,7 @@ impl<'a> People<'a> {
             placed.push((key, awards.award(at, comer, &mut findings)));
         }
         for ((key, change), (at, participant)) in placed.into_iter().zip(participants.iter().enumerate()) {
-            let node = participant.user.map_or_else(|| units.fresh(), |user| units.node(user));
+            let node = if let Some(user) = participant.user { units.node(user) } else { units.fresh() };
             for thing in participant.things().filter(|thing| outcome.wins(at, *thing)) {
                 let before = former.get(&thing).map(|owner| owner.user).filter(|user| Some(*user) != participant.user);
                 if let Some(before) = before {
@@ -344,7 +345,7 @@ impl Left {
 
 impl Comer<'_> {
     /// What people call this person: as the store does, or the entry.
-    fn label(&self) -> String {
+    pub fn label(&self) -> String {
         self.account.map_or_else(|| self.person.label(), Account::label)
     }
 }

@@ -91,7 +91,8 @@ mod tests {
         }
         let (first, second) = (units.node(UserId(1)), units.node(UserId(2)));
         units.join(first, second);
-        let order: Vec<_> = units.in_order().into_iter().map(|change| (change.unit, change.label.to_string())).collect();
+        let order: Vec<_> =
+            units.in_order().into_iter().map(|change| (change.unit, change.label.to_string())).collect();
         let expected = [(0, "a"), (0, "d"), (1, "b"), (2, "c")];
         assert_eq!(order, expected.map(|(unit, label)| (unit, label.to_owned())));
     }
