@@ -32,4 +32,5 @@ pub mod directory;
 pub mod plan;
 pub mod roster;
 pub mod store;
+#[cfg(any())]
 pub mod sync;

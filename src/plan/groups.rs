@@ -1,6 +1,6 @@
 //! Groups and who is in them (G1-G3, G6, G8).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::plan::departures;
@@ -81,7 +81,9 @@ fn named_by_users(reading: &Reading, view: &View) -> HashMap<Digest, Vec<UserRef
 impl<'a> Members<'a> {
     fn new(view: &'a View, (changes, places): (&[UserChange], &[(Digest, UserRef)])) -> Self {
         let mut by_dn: HashMap<Digest, UserRef> = HashMap::with_capacity(view.index.len() + places.len());
-        let standing = |known: &&Known| !known.state.tombstone();
+        // Whoever was read stands where the entry stands now, and nowhere else.
+        let read: HashSet<UserRef> = places.iter().map(|(_, user)| *user).collect();
+        let standing = |known: &&Known| !known.state.tombstone() && !read.contains(&UserRef::Known(known.id));
         by_dn.extend(view.index.iter().filter(standing).map(|known| (known.dn, UserRef::Known(known.id))));
         by_dn.extend(places.iter().copied());
         let access = changes.iter().filter_map(|change| Some((change.subject, access_after(&change.acts)?))).collect();

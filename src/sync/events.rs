@@ -112,9 +112,7 @@ pub(super) fn users(stamp: Stamp<'_>, changes: &[UserChange]) {
     for (change, act) in changes.iter().flat_map(|change| change.acts.iter().map(move |act| (change, act))) {
         let what = match act {
             Act::Added(new) | Act::Revived(new) => new.primary.as_ref().map(ToString::to_string).unwrap_or_default(),
-            Act::Updated(fields) => {
-                fields.iter().map(|field| field.name(stamp.names)).collect::<Vec<_>>().join(", ")
-            }
+            Act::Updated(fields) => fields.iter().map(|field| field.name(stamp.names)).collect::<Vec<_>>().join(", "),
             Act::Moved { before, after } => format!("from `{before}` to `{after}`"),
             Act::AliasAdded(address) | Act::AliasRemoved(address) => address.to_string(),
             Act::Flagged { reason, delete_after, detail, .. } => {
@@ -184,7 +182,14 @@ pub(super) fn findings(stamp: Stamp<'_>, plan: &Plan) {
         );
     }
     for conflict in &plan.resolved {
-        info!(event = "conflict.resolved", run, source = stamp.source, conflict = conflict.0, "conflict {} resolved", conflict.0);
+        info!(
+            event = "conflict.resolved",
+            run,
+            source = stamp.source,
+            conflict = conflict.0,
+            "conflict {} resolved",
+            conflict.0
+        );
     }
     for (label, says) in &plan.unjudged {
         warn!(event = "user.unjudged", run, source = stamp.source, user = &**label, rule = "L2", "`{label}`: {says}");

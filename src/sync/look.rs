@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, Searches};
 use crate::plan::{self, Needs, Plan, Policy, View};
-use crate::roster::{Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId};
+use crate::roster::{
+    Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
+};
 use crate::store::{Action, RunId, SourceRecord, Store, StoreError};
 use crate::sync::{Request, Scene, SyncError};
 
@@ -88,8 +90,7 @@ impl Look {
             accepted,
         };
         let now = scene.clock.now();
-        let snapshot =
-            directory::read(connection, searches, &self.index, &before, passes, now, scene.progress).await?;
+        let snapshot = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress).await?;
         self.vanished = before.vanished(snapshot.reading()).map(|(name, _)| name.to_owned()).collect();
         let missing = Needs::of(&snapshot, &self.index, now).look_ups;
         self.look_up(scene, connection, searches, &missing).await?;

@@ -164,9 +164,8 @@ pub async fn sync(
     let scene = Scene { config, store, clock, progress };
     let began = clock.since_boot();
     let held = Held::acquire(store, &lease::source_scope(&config.source.name)).await?;
-    let work = async {
-        if config.enabled { scene.run(request, &held, stop).await } else { scene.switched_off(&held).await }
-    };
+    let work =
+        async { if config.enabled { scene.run(request, &held, stop).await } else { scene.switched_off(&held).await } };
     let result = held.keep_while(work).await;
     held.release().await;
     result.map(|mut report| {
