@@ -69,7 +69,7 @@ impl Awards<'_> {
     /// What the comer at this place gets; `None` when a newcomer has to wait outside.
     pub fn award(&self, at: usize, comer: Comer, findings: &mut Findings) -> Option<UserChange> {
         let lost = self.outcome.lost(at);
-        let contested = self.contested(at, &comer, lost, findings);
+        let contested = self.contested(at, &comer, findings);
         let out = self.participants.get(at).is_some_and(|participant| lost.keeps_out(participant));
         findings.values(&comer.person, &comer.wish.findings);
         match comer.account {
@@ -187,7 +187,12 @@ impl Awards<'_> {
     }
 
     /// Writes down every contest this comer lost; true when there was one.
-    fn contested(&self, at: usize, comer: &Comer, lost: Lost, findings: &mut Findings) -> bool {
+    ///
+    /// What counts is who holds a thing in the end: somebody who waits for a name may miss the address as well.
+    fn contested(&self, at: usize, comer: &Comer, findings: &mut Findings) -> bool {
+        let Some(participant) = self.participants.get(at) else { return false };
+        let taken = |thing: Digest| self.outcome.winner(thing).is_some() && !self.outcome.wins(at, thing);
+        let lost = Lost { primary: participant.primary.is_some_and(taken), name: participant.name.is_some_and(taken) };
         let who = (&*comer.label(), &*comer.person.dn);
         let mut any = false;
         if let Some(primary) = comer.wish.primary.as_ref().filter(|_| lost.primary) {
@@ -206,8 +211,7 @@ impl Awards<'_> {
             any = true;
             findings.contest(ConflictKind::UsernameTaken, &name, who, "username", self.holder(name_digest(&name)));
         }
-        let out = self.participants.get(at).is_some_and(|participant| lost.keeps_out(participant));
-        if out {
+        if self.outcome.lost(at).keeps_out(participant) {
             findings.waits_outside(&comer.person, lost);
             return true;
         }

@@ -41,12 +41,19 @@ fn on_both(story: impl Fn(&Slapd, Site)) {
 #[test]
 fn a_day_at_the_office() {
     on_both(|slapd, site| {
-        let group = format!("dn: cn=staff,ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: staff\nmember: {}\nmember: {}\n\n", dn("ada"), dn("bob"));
+        let group = format!(
+            "dn: cn=staff,ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: staff\nmember: {}\nmember: {}\n\n",
+            dn("ada"),
+            dn("bob")
+        );
         slapd.ldif(&format!("{}{group}", people(&["ada", "bob", "cy"])));
         site.expect(0, &["sync"]);
         assert_eq!(site.count("active"), 3);
         let ada = site.user("ada").unwrap();
-        assert_eq!((&ada["access"], &ada["origin"], &ada["source"]), (&true.into(), &"directory".into(), &"corp".into()));
+        assert_eq!(
+            (&ada["access"], &ada["origin"], &ada["source"]),
+            (&true.into(), &"directory".into(), &"corp".into())
+        );
         // A second run writes nothing.
         let before = site.json(&["runs", "show", "1"]);
         site.expect(0, &["plan"]);
@@ -58,7 +65,10 @@ fn a_day_at_the_office() {
         // Rename, move, alias.
         slapd.ldif(&format!("dn: {}\nchangetype: modrdn\nnewrdn: uid=ada.l\ndeleteoldrdn: 1\n", dn("ada")));
         slapd.ldif(&format!("dn: ou=sales,ou=people,{BASE}\nobjectClass: organizationalUnit\nou: sales\n"));
-        slapd.ldif(&format!("dn: {}\nchangetype: modrdn\nnewrdn: uid=bob\ndeleteoldrdn: 0\nnewsuperior: ou=sales,ou=people,{BASE}\n", dn("bob")));
+        slapd.ldif(&format!(
+            "dn: {}\nchangetype: modrdn\nnewrdn: uid=bob\ndeleteoldrdn: 0\nnewsuperior: ou=sales,ou=people,{BASE}\n",
+            dn("bob")
+        ));
         slapd.ldif(&format!("dn: {}\nchangetype: modify\nadd: proxyAddresses\nproxyAddresses: smtp:cyrus@example.com\nproxyAddresses: x500:/o=x\n", dn("cy")));
         site.expect(3, &["plan"]);
         site.expect(0, &["sync"]);
@@ -72,7 +82,10 @@ fn a_day_at_the_office() {
         slapd.ldif(&lock("replace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z"));
         site.expect(0, &["sync"]);
         let cy = site.user("cy").unwrap();
-        assert_eq!((&cy["state"], &cy["access"], &cy["pending_reason"]), (&"pending".into(), &false.into(), &"disabled".into()));
+        assert_eq!(
+            (&cy["state"], &cy["access"], &cy["pending_reason"]),
+            (&"pending".into(), &false.into(), &"disabled".into())
+        );
         assert!(cy["delete_after"].is_string() && cy["flagged_at"].is_string());
         site.expect(0, &["plan"]);
         slapd.ldif(&lock("delete: pwdAccountLockedTime"));
@@ -137,7 +150,12 @@ fn a_mass_departure_is_held_until_somebody_approves() {
         slapd.ldif(&people(&uids.iter().map(String::as_str).collect::<Vec<_>>()));
         site.expect(0, &["sync"]);
         let base = slapd.base().to_owned();
-        site.set("users", &format!("base_dns = [\"ou=people,{base}\"]\nfilter = \"(&(objectClass=inetOrgPerson)(|(uid=u0*)(uid=u10)))\"\n"));
+        site.set(
+            "users",
+            &format!(
+                "base_dns = [\"ou=people,{base}\"]\nfilter = \"(&(objectClass=inetOrgPerson)(|(uid=u0*)(uid=u10)))\"\n"
+            ),
+        );
         site.expect(4, &["plan"]);
         let said = site.expect(4, &["sync"]);
         let text = format!("{}{}", said.out, said.err);
@@ -162,7 +180,10 @@ fn a_server_that_stops_answering_at_any_page_flags_nobody() {
     let through = |site: &mut Site, limit: u64, fault: Fault| {
         let proxy = Proxy::start(slapd.url(), limit, fault);
         let url = proxy.url.clone();
-        site.set("source", &source(&slapd, &url, "page_size = 10\nread_timeout = \"300ms\"\nconnect_timeout = \"300ms\""));
+        site.set(
+            "source",
+            &source(&slapd, &url, "page_size = 10\nread_timeout = \"300ms\"\nconnect_timeout = \"300ms\""),
+        );
         (site.run(&["sync"]), proxy.passed())
     };
     let (said, whole) = through(&mut site, u64::MAX, Fault::Cut);
@@ -217,7 +238,12 @@ fn a_second_sync_of_the_same_source_says_so() {
     site.expect(0, &["sync"]);
     let proxy = Proxy::start(slapd.url(), 3_000, Fault::Freeze);
     site.set("source", &source(&slapd, &proxy.url, "page_size = 5\nread_timeout = \"4s\""));
-    let mut first = site.command(&["sync"]).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut first = site
+        .command(&["sync"])
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     std::thread::sleep(Duration::from_millis(1_000));
     let said = site.expect(6, &["sync"]);
     assert!(said.err.contains(&first.id().to_string()), "names the process: {said:?}");
@@ -233,7 +259,8 @@ fn a_refused_bind_is_named_and_not_repeated() {
     let wrong = site.path("wrong");
     std::fs::write(&wrong, "wrong-password\n").unwrap();
     std::fs::set_permissions(&wrong, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let table = source(&slapd, slapd.url(), "").replace(slapd.password_file().to_str().unwrap(), wrong.to_str().unwrap());
+    let table =
+        source(&slapd, slapd.url(), "").replace(slapd.password_file().to_str().unwrap(), wrong.to_str().unwrap());
     site.set("source", &table);
     let said = site.expect(1, &["sync"]);
     assert!(said.err.contains(slapd.bind_dn()) && !said.err.contains("wrong-password"), "{said:?}");

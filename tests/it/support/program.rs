@@ -161,7 +161,11 @@ impl Daemon {
     /// Log lines (JSON) of an event.
     pub fn events(&self, name: &str) -> Vec<Value> {
         let lines = self.log();
-        lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|v| v["event"] == name).collect()
+        lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|v| v["event"] == name)
+            .collect()
     }
 
     /// Waits until an event was logged at least so many times.
@@ -207,4 +211,3 @@ pub fn wait_until<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Op
         std::thread::sleep(Duration::from_millis(20));
     }
 }
-
