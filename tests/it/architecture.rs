@@ -13,7 +13,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("store", &["plan", "roster", "clock"]),
     ("config", &["directory", "store", "plan", "roster", "clock"]),
     ("sync", &["directory", "store", "plan", "roster", "config", "clock"]),
-    ("daemon", &["sync", "store", "config", "clock"]),
+    ("daemon", &["sync", "store", "directory", "config", "clock"]),
     ("cli", &["daemon", "sync", "config", "directory", "store", "plan", "roster", "clock"]),
 ];
 
