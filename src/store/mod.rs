@@ -241,11 +241,6 @@ fn new_uuid() -> uuid::Uuid {
     uuid::Uuid::new_v4()
 }
 
-/// The digest of a DN in its normalised form.
-fn dn_digest(dn: &str) -> Digest {
-    Digest::of(crate::roster::address::fold(dn))
-}
-
 /// The user store.
 #[async_trait]
 pub trait Store: Send + Sync {

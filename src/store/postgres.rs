@@ -9,6 +9,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Transaction};
+use uuid::Uuid;
 
 use super::Settings;
 use super::bulk::{Cell, Rows};
@@ -18,7 +19,7 @@ pub(super) type Db = sqlx::Postgres;
 pub(super) type Row = sqlx::postgres::PgRow;
 pub(super) type Connection = sqlx::PgConnection;
 /// UUIDs are of type uuid.
-pub(super) type Guid = uuid::Uuid;
+pub(super) type Guid = Uuid;
 /// The row lock on the counters is all it takes.
 pub(super) type Turn = ();
 
@@ -52,6 +53,7 @@ macro_rules! now {
 }
 
 #[path = "shared/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "the SQL is written once and compiled for each database")]
 mod shared;
 
 /// Every reader sees one state of the store.
@@ -146,6 +148,16 @@ fn migration_failed(error: sqlx::migrate::MigrateError) -> Fault {
     }
 }
 
+/// A UUID as it is stored.
+pub(super) fn to_guid(uuid: Uuid) -> Guid {
+    uuid
+}
+
+/// A stored UUID.
+pub(super) fn from_guid(guid: Guid) -> Uuid {
+    guid
+}
+
 /// The form in which [`any_of`] takes a list.
 pub(super) fn any_list<T: Clone>(items: &[T]) -> Vec<T> {
     items.to_vec()
@@ -156,7 +168,7 @@ enum Array {
     Int(Vec<Option<i64>>),
     Text(Vec<Option<String>>),
     Digest(Vec<Option<[u8; 16]>>),
-    Guid(Vec<uuid::Uuid>),
+    Guid(Vec<Uuid>),
     Json(Vec<Option<String>>),
 }
 

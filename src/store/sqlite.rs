@@ -12,6 +12,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use uuid::Uuid;
 
 use super::bulk::{Cell, Rows};
 use super::error::{Fault, StoreError};
@@ -46,6 +47,7 @@ macro_rules! now {
 }
 
 #[path = "shared/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "the SQL is written once and compiled for each database")]
 mod shared;
 
 /// Every reader sees one state of the store.
@@ -168,6 +170,16 @@ fn migration_failed(error: sqlx::migrate::MigrateError) -> Fault {
         }
         other => Fault::Sql(sqlx::Error::Migrate(Box::new(other))),
     }
+}
+
+/// A UUID as it is stored.
+pub(super) fn to_guid(uuid: Uuid) -> Guid {
+    uuid.hyphenated()
+}
+
+/// A stored UUID.
+pub(super) fn from_guid(guid: Guid) -> Uuid {
+    guid.into_uuid()
 }
 
 /// The form in which [`any_of`] takes a list.

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use self::dialect::{BEGIN_READ, Database, Db, Guid, migrations};
+use self::dialect::{BEGIN_READ, Database, Db, from_guid, migrations};
 use crate::clock::Timestamp;
 use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, UserChange};
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
@@ -143,7 +143,7 @@ impl Store for Database {
     async fn id(&self) -> Result<Uuid, StoreError> {
         let id = async {
             let row = sqlx::query("SELECT id FROM rd_store").fetch_one(&mut *self.reader().await?).await?;
-            Ok(row.try_get::<Guid, _>(0)?.into())
+            Ok(from_guid(row.try_get(0)?))
         };
         self.told("read the store's id", id.await)
     }

@@ -8,13 +8,12 @@ use sqlx::Row as _;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::dialect::{Connection, Database, Guid, Row, any_list};
+use super::dialect::{Connection, Database, Row, any_list, to_guid};
 use super::views::{guid, moment};
 use super::word;
 use crate::roster::address::fold;
-use crate::roster::{Address, State};
+use crate::roster::{Address, Dn, State, UniqueId};
 use crate::store::bulk::clean;
-use crate::store::dn_digest;
 use crate::store::error::Fault;
 use crate::store::rows::{MemberRow, MembershipRow, UserRow, Which};
 
@@ -39,14 +38,14 @@ fn label(user: &UserRow) -> &str {
 async fn who_is(reader: &mut Connection, who: &str) -> Result<Vec<i64>, Fault> {
     if let Ok(uuid) = Uuid::try_parse(who) {
         let found = sqlx::query_scalar("SELECT id FROM rd_users WHERE uuid = $1")
-            .bind(Guid::from(uuid))
+            .bind(to_guid(uuid))
             .fetch_all(&mut *reader)
             .await?;
         if !found.is_empty() {
             return Ok(found);
         }
     }
-    let unique_id = crate::roster::UniqueId::new(who).map_or_else(|| who.to_owned(), |id| id.as_str().to_owned());
+    let unique_id = UniqueId::new(who).map_or_else(|| who.to_owned(), |id| id.as_str().to_owned());
     for (statement, text) in [
         ("SELECT id FROM rd_users WHERE unique_id = $1", unique_id),
         ("SELECT id FROM rd_users WHERE dn = $1", who.to_owned()),
@@ -57,7 +56,7 @@ async fn who_is(reader: &mut Connection, who: &str) -> Result<Vec<i64>, Fault> {
         }
     }
     let found = sqlx::query_scalar("SELECT id FROM rd_users WHERE dn_digest = $1")
-        .bind(dn_digest(who).to_bytes().to_vec())
+        .bind(Dn::digest_of(who).to_bytes().to_vec())
         .fetch_all(&mut *reader)
         .await?;
     if !found.is_empty() {
@@ -172,7 +171,7 @@ pub(super) async fn groups_of(database: &Database, user: &str) -> Result<Vec<Mem
          JOIN rd_users u ON u.id = m.user_id WHERE u.uuid = $1 AND u.state IN ('active', 'kept') \
          ORDER BY g.name, g.id",
     )
-    .bind(Guid::from(user))
+    .bind(to_guid(user))
     .fetch_all(&mut *database.reader().await?)
     .await?;
     rows.iter()
@@ -188,7 +187,7 @@ pub(super) async fn members_of(database: &Database, group: &str) -> Result<Vec<M
          LEFT JOIN rd_addresses a ON a.user_id = u.id AND a.kind = 'primary' \
          WHERE g.uuid = $1 AND u.state IN ('active', 'kept')",
     )
-    .bind(Guid::from(group))
+    .bind(to_guid(group))
     .fetch_all(&mut *database.reader().await?)
     .await?;
     let mut members = rows

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::types::Json;
 
-use super::dialect::{Connection, Database, Guid, Row, any_list};
+use super::dialect::{Connection, Database, Row, any_list, from_guid};
 use super::{digest, time, word};
 use crate::clock::Timestamp;
 use crate::plan::{Conflict, ConflictId, ConflictKind, GroupId, OpenConflict, UserRef};
@@ -113,7 +113,7 @@ fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account,
     let seen = row.try_get::<&str, _>(9)?.split_ascii_whitespace();
     Ok(Account {
         id: UserId(id),
-        uuid: row.try_get::<Guid, _>(1)?.into(),
+        uuid: from_guid(row.try_get(1)?),
         source: row.try_get(2)?,
         origin: word("rd_users", id, origin, Origin::parse(origin))?,
         key: row.try_get::<Option<&str>, _>(4)?.and_then(UniqueId::new),

@@ -47,9 +47,8 @@ pub(super) async fn refused_bind(database: &Database, source: &str) -> Result<Op
         .fetch_optional(&mut *database.reader().await?)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(super::digest(row.try_get(1)?)
-        .map(|password| Ok::<_, Fault>((Timestamp::from_millis(row.try_get(0)?), password)))
-        .transpose()?)
+    let at = Timestamp::from_millis(row.try_get(0)?);
+    Ok(super::digest(row.try_get(1)?).map(|password| (at, password)))
 }
 
 pub(super) async fn put_refused_bind(

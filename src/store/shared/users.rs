@@ -13,10 +13,10 @@ use super::write::{Event, Write};
 use crate::clock::Timestamp;
 use crate::plan::{Act, BrakeKind, FieldChange, Mark, NewUser, UserChange, UserRef};
 use crate::roster::address::fold;
-use crate::roster::{Address, AddressKey, AddressKind, Digest, FieldId, FieldNames, PendingReason, UserId};
+use crate::roster::{Address, AddressKey, AddressKind, Digest, Dn, FieldId, FieldNames, PendingReason, UserId};
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
-use crate::store::{Stamp, dn_digest, new_uuid};
+use crate::store::{Stamp, new_uuid};
 
 /// What becomes of a person's state; of several in one change the last one counts.
 enum Fate {
@@ -111,7 +111,7 @@ impl Batch {
                 Act::Revived(new) => self.revive(id, new, stamp, &mut addresses),
                 Act::Updated(fields) => self.update(id, fields, stamp.names, &mut addresses),
                 Act::Moved { after, .. } => {
-                    self.moved.add([id.into(), after.as_ref().into(), dn_digest(after).into()]);
+                    self.moved.add([id.into(), after.as_ref().into(), Dn::digest_of(after).into()]);
                 }
                 Act::AliasAdded(address) => addresses.claim(address, AddressKind::Alias),
                 Act::AliasRemoved(address) => addresses.release(address),
@@ -152,7 +152,7 @@ impl Batch {
             id.into(),
             stamp.source.into(),
             new.key.digest().into(),
-            dn_digest(&new.dn).into(),
+            Dn::digest_of(&new.dn).into(),
             mark.and_then(|mark| mark.fingerprint).into(),
             Cell::time(mark.and_then(|mark| mark.review_at)),
             reasons(mark.map_or(&[], |mark| &mark.reasons_seen)),
@@ -184,7 +184,7 @@ impl Batch {
             id.into(),
             stamp.source.into(),
             new.key.digest().into(),
-            dn_digest(&new.dn).into(),
+            Dn::digest_of(&new.dn).into(),
             new.key.as_str().into(),
             new.dn.as_ref().into(),
             username,

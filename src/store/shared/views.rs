@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::dialect::{Database, Guid, Row};
+use super::dialect::{Database, Guid, Row, from_guid, to_guid};
 use super::{counted, word};
 use crate::clock::Timestamp;
 use crate::roster::State;
@@ -19,11 +19,11 @@ pub(super) fn moment(row: &Row, column: usize) -> Result<Option<String>, Fault> 
 
 /// A UUID as it is shown.
 pub(super) fn guid(row: &Row, column: usize) -> Result<String, Fault> {
-    Ok(Uuid::from(row.try_get::<Guid, _>(column)?).to_string())
+    Ok(from_guid(row.try_get(column)?).to_string())
 }
 
 fn maybe_guid(row: &Row, column: usize) -> Result<Option<String>, Fault> {
-    Ok(row.try_get::<Option<Guid>, _>(column)?.map(|guid| Uuid::from(guid).to_string()))
+    Ok(row.try_get::<Option<Guid>, _>(column)?.map(|guid| from_guid(guid).to_string()))
 }
 
 pub(super) async fn groups(database: &Database) -> Result<Vec<GroupRow>, Fault> {
@@ -121,7 +121,7 @@ pub(super) async fn changes(database: &Database, which: &Changes, limit: u32) ->
         Changes::Since(seq) => sqlx::query(select_changes!("c.seq > $1")).bind(*seq),
         Changes::OfUser(user) => {
             let Ok(user) = Uuid::try_parse(user) else { return Ok(Vec::new()) };
-            sqlx::query(select_changes!("c.user_id = (SELECT id FROM rd_users WHERE uuid = $1)")).bind(Guid::from(user))
+            sqlx::query(select_changes!("c.user_id = (SELECT id FROM rd_users WHERE uuid = $1)")).bind(to_guid(user))
         }
     };
     let rows = query.bind(i64::from(limit)).fetch_all(&mut *database.reader().await?).await?;
