@@ -346,6 +346,8 @@ fn a_credential_is_looked_for_where_systemd_puts_it() {
     let config = load_in(&path, &environment).unwrap();
     assert_eq!(config.notes.len(), 2, "{:?}", config.notes);
     environment.credentials = Some(folder.path().to_owned());
+    // systemd grants the service's account by an access list, whose mask stands where the group's bits were.
+    std::fs::set_permissions(folder.path().join("good-password"), PermissionsExt::from_mode(0o440)).unwrap();
     let config = load_in(&path, &environment).unwrap();
     assert_eq!(config.store.password.unwrap().expose_secret(), "hunter2");
     assert!(config.notes.is_empty());
