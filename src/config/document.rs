@@ -174,7 +174,8 @@ fn merge(under: &mut Table, over: Table) {
 
 fn parse(path: &Path, text: &str, whole: &mut bool, problems: &mut Problems) -> Table {
     let lines = Lines { file: path.into(), text };
-    let (table, errors) = DeTable::parse_recoverable(text);
+    let (table, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
     let mut broken = Vec::new();
     let mut lost = false;
     for error in errors {

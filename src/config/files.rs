@@ -16,17 +16,25 @@ const LONGEST_PASSWORD: usize = 1024;
 /// A password from a file that nobody but its owner may read. One line end after it is not part of it.
 pub fn password(file: &Path) -> Result<SecretString, Fault> {
     let shown = file.display();
+    if let Ok(meta) = std::fs::metadata(file) {
+        let mode = meta.permissions().mode() & 0o777;
+        if meta.is_file() && mode & 0o077 != 0 {
+            let says = format!("others than its owner may use the password file {shown} (mode {mode:04o})");
+            return Err(Fault::new(says, format!("chmod 600 {shown}")));
+        }
+    }
+    credential(file)
+}
+
+/// A password from a file that systemd put there, whose mode shows the mask of an access list instead of who may read.
+pub fn credential(file: &Path) -> Result<SecretString, Fault> {
+    let shown = file.display();
     let write = format!("write the password into {shown} and chmod 600 {shown}");
     let meta = std::fs::metadata(file).map_err(|error| {
         Fault::new(format!("cannot read the password file {shown}: {}", reason(&error)), write.clone())
     })?;
     if !meta.is_file() {
         return Err(Fault::new(format!("{shown} is not a file"), "name the file that has the password"));
-    }
-    let mode = meta.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let says = format!("others than its owner may use the password file {shown} (mode {mode:04o})");
-        return Err(Fault::new(says, format!("chmod 600 {shown}")));
     }
     let text = std::fs::read(file).map_err(|error| {
         let remedy = format!("let the account rosterd runs as own it: chown rosterd {shown}; chmod 600 {shown}");

@@ -8,7 +8,8 @@ use super::problem::Fault;
 use super::schedule;
 use super::schema::Form;
 use super::urls;
-use crate::roster::Domain;
+use crate::roster::filter::{Filter, FilterError};
+use crate::roster::{Dn, Domain};
 
 /// Attributes that hold passwords or keys, in lower case; a `*` at the end stands for anything.
 const PASSWORDS: &[&str] = &[
@@ -89,69 +90,35 @@ pub fn check(form: Form, text: &str, folder: &Path) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
-/// The RDNs of a DN, leaf first, in comparable form; `None` when it is not a DN (RFC 4514).
-pub fn rdns(text: &str) -> Option<Vec<String>> {
-    let mut rdns = vec![String::new()];
-    let mut escaped = false;
-    for c in text.chars() {
-        match (escaped, c) {
-            (false, ',') => rdns.push(String::new()),
-            _ => rdns.last_mut()?.extend(c.to_lowercase()),
-        }
-        escaped = !escaped && c == '\\';
-    }
-    let sound = |rdn: &String| {
-        rdn.split_once('=').is_some_and(|(name, value)| is_attribute(name.trim()) && !value.trim().is_empty())
-    };
-    if escaped || !rdns.iter().all(sound) {
-        return None;
-    }
-    let tidy = |rdn: &str| rdn.split_once('=').map_or_else(String::new, |(a, v)| format!("{}={}", a.trim(), v.trim()));
-    Some(rdns.iter().map(|rdn| tidy(rdn)).collect())
-}
-
-/// Whether a DN is another one, or lies below it.
+/// Whether a DN is another one, or lies below it; also when one of them cannot be read, which is said elsewhere.
 pub fn lies_under(dn: &str, base: &str) -> bool {
-    matches!((rdns(dn), rdns(base)), (Some(dn), Some(base)) if dn.ends_with(&base))
+    Dn::parse(dn).zip(Dn::parse(base)).is_none_or(|(dn, base)| dn.is_under(&base))
 }
 
 fn dn(text: &str) -> Result<(), Fault> {
     let fault = || Fault::new(format!("{} is not a DN", quoted(text)), "write it like \"ou=people,dc=example,dc=com\"");
-    rdns(text).map(drop).ok_or_else(fault)
+    Dn::parse(text).map(drop).ok_or_else(fault)
 }
 
 fn account(text: &str) -> Result<(), Fault> {
     let windows = text.split_once('\\').is_some_and(|(domain, name)| !domain.is_empty() && !name.is_empty());
     let principal =
         text.rsplit_once('@').is_some_and(|(name, domain)| !name.is_empty() && Domain::parse(domain).is_some());
-    if rdns(text).is_some() || (!text.contains('=') && (windows || principal)) {
+    if Dn::parse(text).is_some() || (!text.contains('=') && (windows || principal)) {
         return Ok(());
     }
     let remedy = "write it like \"cn=rosterd,ou=services,dc=example,dc=com\", or user@domain on AD";
     Err(Fault::new(format!("{} is neither a DN nor user@domain", quoted(text)), remedy))
 }
 
-/// RFC 4515, as far as parentheses go.
+/// RFC 4515.
 fn filter(text: &str) -> Result<(), Fault> {
-    let fault = |says: &str| {
-        Err(Fault::new(format!("{} is not a filter: {says}", quoted(text)), "write it like \"(objectClass=person)\""))
+    let fault = |error: FilterError| {
+        let wrapped = format!("({text})");
+        let whole = if Filter::parse(&wrapped).is_ok() { &wrapped } else { "(objectClass=person)" };
+        Fault::new(format!("{} is not a filter: {error}", quoted(text)), format!("write it like \"{whole}\""))
     };
-    let mut open = 0_usize;
-    let mut closed = false;
-    for c in text.chars() {
-        match c {
-            '(' if closed && open == 0 => return fault("something follows its last parenthesis"),
-            '(' => open += 1,
-            ')' if open == 0 => return fault("a parenthesis closes that was never opened"),
-            ')' => {
-                open -= 1;
-                closed = true;
-            }
-            _ if open == 0 => return fault("it has to stand in parentheses"),
-            _ => {}
-        }
-    }
-    if open > 0 { fault("a parenthesis is not closed") } else { Ok(()) }
+    Filter::parse(text).map(drop).map_err(fault)
 }
 
 /// RFC 4512, 1.4 and 2.5: a name or an OID, with options.
@@ -193,7 +160,7 @@ fn reference(text: &str) -> Result<(), Fault> {
     let url = text.split_once("://").is_some_and(|(scheme, rest)| {
         ["ldap", "ldaps"].contains(&scheme.to_ascii_lowercase().as_str()) && !rest.is_empty()
     });
-    if url || rdns(text).is_some() {
+    if url || Dn::parse(text).is_some() {
         return Ok(());
     }
     let remedy = "write it like \"ldap://child.example.com\" or \"dc=child,dc=example,dc=com\"";

@@ -5,6 +5,7 @@ use super::forms;
 use super::problem::Fault;
 use super::typed::{Value, Values};
 use crate::directory::{AttributeOverrides, DisabledTest, GroupSettings, Scope, UserSettings};
+use crate::roster::filter::Filter;
 use crate::roster::{FieldId, FieldNames};
 
 /// The settings of users; `None` with `users.enabled = false`.
@@ -133,7 +134,12 @@ fn one_test(values: &Values, path: impl Fn(&str) -> String) -> Result<DisabledTe
     let attribute = values.text(&path("attribute")).map(str::to_owned);
     let filter = values.text(&path("filter")).unwrap_or_default().to_owned();
     match (given.as_slice(), attribute) {
-        (["filter"], None) => Ok(DisabledTest::Filter { filter }),
+        (["filter"], None) => match Filter::parse(&filter).ok().and_then(|filter| secret_attribute(&filter)) {
+            Some(name) => {
+                Err(Fault::new(format!("{name} holds passwords, and those are never read"), "test another attribute"))
+            }
+            None => Ok(DisabledTest::Filter { filter }),
+        },
         (["filter"], Some(_)) => Err(Fault::new("a filter names its attributes itself", "take out attribute")),
         ([_], None) => Err(Fault::new("the test has no attribute", "give attribute")),
         (["bits"], Some(attribute)) => Ok(DisabledTest::Bits { attribute, bits: values.number(&path("bits")) }),
@@ -153,6 +159,11 @@ fn one_test(values: &Values, path: impl Fn(&str) -> String) -> Result<DisabledTe
             Err(Fault::new(format!("{} are more than one test", given.join(" and ")), remedy))
         }
     }
+}
+
+/// Unlike those of a search, the filters of these tests are judged here, so that their attributes are read.
+fn secret_attribute(filter: &Filter) -> Option<String> {
+    filter.attributes().into_iter().find(|name| forms::holds_password(name)).map(str::to_owned)
 }
 
 /// A role needs a way to find its groups, and a filter has to name the role.

@@ -126,12 +126,12 @@ pub fn store(draft: &mut Draft<'_>) -> store::Settings {
     if let (Some((key, _)), Ok(StoreKind::Sqlite)) = (&password, urls::store(&url)) {
         draft.wrong(key, "an SQLite store has no password", "take it out; the file is protected by its mode");
     }
-    let file = password.and_then(|(_, source)| match source {
-        PasswordSource::File(file) => Some(file),
-        PasswordSource::Credential(name) => Some(draft.environment.credentials.as_ref()?.join(name)),
-    });
     // What is wrong with the file was said when it was looked at.
-    store::Settings { url, password: file.and_then(|file| files::password(&file).ok()) }
+    let password = password.and_then(|(_, place)| match place {
+        PasswordSource::File(file) => files::password(&file).ok(),
+        PasswordSource::Credential(name) => files::credential(&draft.environment.credentials.as_ref()?.join(name)).ok(),
+    });
+    store::Settings { url, password }
 }
 
 /// `history.keep`; the brake sums over what the history holds.

@@ -180,7 +180,7 @@ pub fn password<'k>(
             match &draft.environment.credentials {
                 Some(folder) => {
                     let file = folder.join(&name);
-                    check_file(draft, credential_key, Some(&file), |file| files::password(file).map(drop));
+                    check_file(draft, credential_key, Some(&file), |file| files::credential(file).map(drop));
                 }
                 None => {
                     let remedy = "systemd hands it to the service; a command outside of the service cannot use it";

@@ -346,6 +346,8 @@ fn a_credential_is_looked_for_where_systemd_puts_it() {
     let config = load_in(&path, &environment).unwrap();
     assert_eq!(config.notes.len(), 2, "{:?}", config.notes);
     environment.credentials = Some(folder.path().to_owned());
+    // systemd grants the service's account by an access list, whose mask stands where the group's bits were.
+    std::fs::set_permissions(folder.path().join("good-password"), PermissionsExt::from_mode(0o440)).unwrap();
     let config = load_in(&path, &environment).unwrap();
     assert_eq!(config.store.password.unwrap().expose_secret(), "hunter2");
     assert!(config.notes.is_empty());
@@ -357,7 +359,7 @@ fn a_credential_is_looked_for_where_systemd_puts_it() {
 #[test]
 fn what_is_printed_reads_the_same_again() {
     let folder = folder();
-    for name in ["note-later-features.toml", "note-base-outside.toml"] {
+    for name in ["note-complete.toml", "note-later-features.toml", "note-base-outside.toml"] {
         let first = load_in(&folder.path().join(name), &surroundings(&[])).unwrap();
         let printed = first.render();
         let path = folder.path().join("printed.toml");
@@ -377,6 +379,18 @@ fn a_file_that_is_not_there_is_told_with_the_way_out() {
         shown.starts_with("/nowhere/rosterd.toml: cannot read the configuration: there is no such file; copy"),
         "{shown}"
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_file_makes_it_panic(text in "([a-z_]{0,9}|[\\[\\]{}=\"'#.,\\n -]|source|users|schedule|\\PC){0,60}") {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rosterd.toml");
+        std::fs::write(&path, &text).unwrap();
+        if let Err(problems) = load_in(&path, &surroundings(&[("ROSTERD_USERS__PRIMARY", &text)])) {
+            assert!(!problems.is_empty() && !problems.to_string().is_empty());
+        }
+    }
 }
 
 fn example() -> String {
