@@ -1,5 +1,8 @@
 //! The tests that need more than one module, in one binary. `support` has the servers.
 
+// Marks helpers as test code for the lints, which look for this attribute.
+#![cfg(test)]
+
 mod architecture;
 mod cli;
 mod config;
