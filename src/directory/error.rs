@@ -1,2 +1,283 @@
-//! What can go wrong between us and a directory server.
-pub use std::io::Error as DirectoryError; // placeholder: replaced by the directory's own error type
+//! What can go wrong between us and a directory server: what was attempted, on what, and what to do.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::codes;
+use crate::clock::Timestamp;
+use crate::roster::Incomplete;
+
+/// A server's certificate, as far as operators need it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CertificateInfo {
+    /// Subject, as text.
+    pub subject: String,
+    /// Valid until.
+    pub not_after: Timestamp,
+}
+
+impl fmt::Display for CertificateInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "certificate `{}`, valid until {}", self.subject, self.not_after)
+    }
+}
+
+/// Why the directory could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// DNS gave no address.
+    #[error("cannot resolve the host name of {server}; check source.urls and this machine's DNS")]
+    Resolve {
+        /// Which server.
+        server: String,
+        /// Cause.
+        source: io::Error,
+    },
+    /// No TCP or socket connection.
+    #[error(
+        "cannot connect to {server}: {}; check that the server runs there and that no firewall is in between",
+        connect_trouble(source)
+    )]
+    Connect {
+        /// Which server.
+        server: String,
+        /// Cause.
+        source: io::Error,
+    },
+    /// A step took too long.
+    #[error("{server} did not answer within {} while {doing}; check the server, the firewall and {key}",
+        seconds(*after))]
+    Timeout {
+        /// Which server.
+        server: String,
+        /// Which step.
+        doing: String,
+        /// How long it was waited for.
+        after: Duration,
+        /// The setting that says so.
+        key: &'static str,
+    },
+    /// A file that TLS needs cannot be used.
+    #[error("cannot use {key} `{}`: {says}", path.display())]
+    TlsFile {
+        /// Configuration key.
+        key: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        says: String,
+    },
+    /// The TLS handshake failed.
+    #[error("TLS with {server} failed: {check}{}; {remedy}", shown_certificate(certificate.as_ref()))]
+    Tls {
+        /// Which server.
+        server: String,
+        /// Which check failed.
+        check: String,
+        /// The certificate the server showed.
+        certificate: Option<CertificateInfo>,
+        /// What to do.
+        remedy: String,
+        /// Cause.
+        source: Option<io::Error>,
+    },
+    /// The server refused StartTLS; the password was not sent.
+    #[error("{server} refused StartTLS: {says}; the password was not sent; use ldaps://, or let the server offer TLS")]
+    StartTls {
+        /// Which server.
+        server: String,
+        /// Its answer.
+        says: String,
+    },
+    /// A password would travel in clear text (E8).
+    #[error(
+        "refused to send the bind password to {server} without TLS; use ldaps:// or source.starttls = true, or \
+             accept the risk with source.cleartext = true"
+    )]
+    Cleartext {
+        /// Which server.
+        server: String,
+    },
+    /// The password cannot be read.
+    #[error("cannot use the bind password from {from}: {says}")]
+    Password {
+        /// File or credential.
+        from: String,
+        /// What is wrong, and what to do.
+        says: String,
+    },
+    /// The bind failed.
+    #[error("{server} refused the bind of {account} with code {code}: {meaning}{}", codes::quoted(text))]
+    Bind {
+        /// Which server.
+        server: String,
+        /// Who wanted to bind.
+        account: String,
+        /// Result code.
+        code: u32,
+        /// What it means, and what to do.
+        meaning: String,
+        /// The server's own words.
+        text: String,
+    },
+    /// The bind succeeded, but we are nobody.
+    #[error("{server} accepted the bind of {account} but treats the connection as anonymous; check the bind account")]
+    Anonymous {
+        /// Which server.
+        server: String,
+        /// Who wanted to bind.
+        account: String,
+    },
+    /// The connection ended by itself.
+    #[error("the connection to {server} was lost while {doing}: {says}")]
+    Lost {
+        /// Which server.
+        server: String,
+        /// Which step.
+        doing: String,
+        /// What is known of the cause.
+        says: String,
+    },
+    /// The server does not speak LDAP as RFC 4511 says.
+    #[error("{server} broke the LDAP protocol while {doing}: {says}")]
+    Protocol {
+        /// Which server.
+        server: String,
+        /// Which step.
+        doing: String,
+        /// What it sent.
+        says: String,
+    },
+    /// A base object is not there, or not shown.
+    #[error("{key} `{base}` cannot be read on {server}: {says}")]
+    Base {
+        /// Which server.
+        server: String,
+        /// Configuration key.
+        key: String,
+        /// The base.
+        base: String,
+        /// How far it exists, and what to do.
+        says: String,
+    },
+    /// The schema does not know an attribute that the configuration names.
+    #[error("{key} names the attribute `{attribute}`, which the schema of {server} does not know; correct its name")]
+    UnknownAttribute {
+        /// Which server.
+        server: String,
+        /// Configuration key.
+        key: String,
+        /// The attribute.
+        attribute: String,
+    },
+    /// The configuration does not fit the kind of directory.
+    #[error(transparent)]
+    Mapping(#[from] super::mapping::MappingError),
+    /// A search ended with a result code other than success.
+    #[error("{server} ended {doing} with code {code}: {}{}", codes::search_meaning(*code), codes::quoted(text))]
+    Search {
+        /// Which server.
+        server: String,
+        /// Which search, which page.
+        doing: String,
+        /// Result code.
+        code: u32,
+        /// The server's own words.
+        text: String,
+    },
+    /// Pages cannot be trusted to be all there are.
+    #[error("{server} does not page correctly while {doing}: {says}")]
+    Paging {
+        /// Which server.
+        server: String,
+        /// Which search, which page.
+        doing: String,
+        /// What is wrong, and what to do.
+        says: &'static str,
+    },
+    /// No server of the list could be used.
+    #[error("no server of source.urls could be used: {}", listed(attempts))]
+    NoServer {
+        /// One error a server, in the order tried.
+        attempts: Vec<DirectoryError>,
+    },
+}
+
+fn seconds(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 { format!("{} s", duration.as_secs()) } else { format!("{duration:?}") }
+}
+
+fn connect_trouble(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::NotFound => "no such socket",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "no route to it",
+        io::ErrorKind::AddrNotAvailable => "no usable address",
+        _ => "the connection failed",
+    }
+}
+
+fn shown_certificate(certificate: Option<&CertificateInfo>) -> String {
+    certificate.map(|certificate| format!(" ({certificate})")).unwrap_or_default()
+}
+
+fn listed(attempts: &[DirectoryError]) -> String {
+    attempts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; then ")
+}
+
+impl DirectoryError {
+    /// Whether the same attempt may well succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } | Self::Lost { .. } => true,
+            Self::Search { code, .. } | Self::Bind { code, .. } => matches!(code, 3 | 51 | 52),
+            Self::NoServer { attempts } => attempts.iter().any(Self::is_transient),
+            _ => false,
+        }
+    }
+
+    /// Whether the server refused who we are (E9: not to be repeated with the same password for 15 minutes).
+    pub fn is_bind_refused(&self) -> bool {
+        matches!(self, Self::Bind { code: 49, .. })
+    }
+
+    /// Whether another server of the list may be tried: nothing about us or the configuration was refused.
+    pub(crate) fn tries_next(&self) -> bool {
+        match self {
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Tls { .. }
+            | Self::StartTls { .. }
+            | Self::Lost { .. }
+            | Self::Protocol { .. } => true,
+            Self::Bind { code, .. } => matches!(code, 51 | 52),
+            _ => false,
+        }
+    }
+
+    /// A stable word for the kind of trouble, as [`Incomplete::cause`] has it.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::Resolve { .. } | Self::Connect { .. } | Self::NoServer { .. } => "unreachable",
+            Self::Timeout { .. } => "timeout",
+            Self::TlsFile { .. } | Self::Tls { .. } | Self::StartTls { .. } => "tls",
+            Self::Cleartext { .. } | Self::Password { .. } | Self::Bind { .. } | Self::Anonymous { .. } => "bind",
+            Self::Lost { .. } => "connection-lost",
+            Self::Protocol { .. } => "protocol",
+            Self::Base { .. } => "base",
+            Self::UnknownAttribute { .. } | Self::Mapping(_) => "configuration",
+            Self::Search { code, .. } => codes::cause(*code),
+            Self::Paging { .. } => "paging",
+        }
+    }
+
+    /// The same trouble as the reason why a read that had begun is not complete.
+    pub fn incomplete(&self) -> Incomplete {
+        Incomplete { cause: self.cause(), says: self.to_string(), attribute: None }
+    }
+}

@@ -1,16 +1,51 @@
 //! The LDAP directory. The only place that names ldap3.
 //!
+//! ```text
+//!   dial (TCP, StartTLS, tls) --> guard --> ldap3 --> session --> paging --> read, look_up, probe
+//!                                   \----- entries, not decoded yet -----/      |
+//!   settings, kinds --> mapping --> understand (RawEntry -> Person, Group) <----/
+//! ```
+//!
 //! # Guarantees
 //! - A [`crate::roster::Complete`] snapshot is made only from passes that ended with result code 0, the paging
 //!   control present in every answer and an empty last cookie (E1).
 //! - Every wait has a deadline: connect, TLS, bind, silence within a page, the whole run.
 //! - Memory does not depend on how slowly entries are taken: what is not taken stays in the server's socket.
 //! - No answer of a server, however malformed, ends the process or hangs it.
+//! - The password leaves this machine only over TLS that was verified, unless the configuration says otherwise (E8).
 
+mod ber;
+mod codes;
+mod collect;
+mod connect;
+mod dial;
+mod disabled;
+mod entry;
 pub mod error;
+mod guard;
+pub mod kinds;
+mod look_up;
+pub mod mapping;
+mod message;
+mod paging;
+mod password;
+mod probe;
+mod read;
+mod reference;
+mod schema;
+mod searches;
+mod session;
 pub mod settings;
+mod tls;
+mod understand;
 
-pub use error::DirectoryError;
+pub use connect::{About, Connection, connect};
+pub use error::{CertificateInfo, DirectoryError};
+pub use look_up::look_up;
+pub use mapping::{Mapping, MappingError};
+pub use probe::{Finding, Probe, Verdict, probe};
+pub use read::{Progress, read};
+pub use searches::Searches;
 pub use settings::{
     AttributeOverrides, Bind, DisabledTest, GroupSettings, Kind, PasswordSource, Scope, ServerUrl, Settings,
     UserSettings,

@@ -1,6 +1,8 @@
 //! What the configuration says about the directory, checked and typed, before anybody has asked the server.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +28,33 @@ pub enum ServerUrl {
         /// Path of the socket.
         path: PathBuf,
     },
+}
+
+impl ServerUrl {
+    /// Whether it names this machine: ldapi, a loopback address, or `localhost`.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Ldapi { .. } => true,
+            Self::Ldap { host, .. } | Self::Ldaps { host, .. } => {
+                let name = host.trim_end_matches('.').to_ascii_lowercase();
+                let address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+                address || name == "localhost" || name.ends_with(".localhost")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, host, port) = match self {
+            Self::Ldapi { path } => {
+                return write!(f, "ldapi://{}", path.display().to_string().replace('%', "%25").replace('/', "%2F"));
+            }
+            Self::Ldap { host, port } => ("ldap", host, port),
+            Self::Ldaps { host, port } => ("ldaps", host, port),
+        };
+        if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
+    }
 }
 
 /// Where the bind password is; read anew for every connection, so that it can be rotated.
@@ -106,6 +135,23 @@ pub struct Settings {
     pub outside: Vec<String>,
     /// DNs that every complete run has to contain (E10).
     pub must_see: Vec<String>,
+}
+
+impl Settings {
+    /// Whether binding to this server would send a password to another host in clear text without leave (E8).
+    pub fn refuses_cleartext(&self, url: &ServerUrl) -> bool {
+        self.in_clear(url) && !url.is_local()
+    }
+
+    /// Whether only loopback addresses of this server may be used, because a password goes there in clear text.
+    pub(crate) fn needs_loopback(&self, url: &ServerUrl) -> bool {
+        self.in_clear(url)
+    }
+
+    fn in_clear(&self, url: &ServerUrl) -> bool {
+        let password = matches!(self.bind, Bind::Simple { .. });
+        password && !self.cleartext && !self.starttls && matches!(url, ServerUrl::Ldap { .. })
+    }
 }
 
 /// `[users.attributes]` as written: `None` = the kind's default, `Some("")` = switched off.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub use crate::roster::AttributeUse;
 use crate::roster::{Domain, FieldId, FieldNames};
 
 /// A delay before deletion (L3).
@@ -26,17 +27,6 @@ pub struct Brake {
     pub at_most: u64,
     /// Departures are summed over this long.
     pub window: Duration,
-}
-
-/// What a mapped attribute is used for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum AttributeUse {
-    /// A field takes its value.
-    Field(FieldId),
-    /// Addresses come from it.
-    Addresses,
-    /// A disabled test looks at it.
-    Disabled,
 }
 
 /// The checked settings that decide about people and groups.

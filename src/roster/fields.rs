@@ -60,6 +60,17 @@ impl FieldId {
     }
 }
 
+/// What a mapped attribute is used for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum AttributeUse {
+    /// A field takes its value.
+    Field(FieldId),
+    /// Addresses come from it.
+    Addresses,
+    /// A disabled test looks at it.
+    Disabled,
+}
+
 /// The names of the configured extra fields (`[users.attributes.extra]`), in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldNames(Vec<Arc<str>>);

@@ -17,7 +17,7 @@ pub use account::{Account, Origin, PendingReason, State, StoredAddress, UserId};
 pub use address::{Address, AddressKey, AddressKind, Domain};
 pub use digest::Digest;
 pub use dn::Dn;
-pub use fields::{FieldId, FieldNames, Fields};
+pub use fields::{AttributeUse, FieldId, FieldNames, Fields};
 pub use index::{Index, Known};
 pub use person::{Claim, ClaimKind, Enabled, Group, LookUp, MemberRef, Person, Skip, UniqueId};
 pub use snapshot::{Before, Complete, Incomplete, Partial, Passes, Positions, Reading, Snapshot};

@@ -1,0 +1,158 @@
+//! LDAP result codes in words, with the remedy.
+
+/// A server's text for the end of a sentence; nothing when it is empty. Control characters are escaped.
+pub fn quoted(text: &str) -> String {
+    let text = text.trim_matches(|c: char| c.is_control() || c.is_whitespace());
+    if text.is_empty() { String::new() } else { format!(" (the server says: {})", printable(text)) }
+}
+
+/// Text without raw control characters.
+pub fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// The name RFC 4511 gives a code.
+pub const fn name(code: u32) -> &'static str {
+    match code {
+        0 => "success",
+        1 => "operationsError",
+        2 => "protocolError",
+        3 => "timeLimitExceeded",
+        4 => "sizeLimitExceeded",
+        7 => "authMethodNotSupported",
+        8 => "strongerAuthRequired",
+        10 => "referral",
+        11 => "adminLimitExceeded",
+        12 => "unavailableCriticalExtension",
+        13 => "confidentialityRequired",
+        14 => "saslBindInProgress",
+        32 => "noSuchObject",
+        34 => "invalidDNSyntax",
+        48 => "inappropriateAuthentication",
+        49 => "invalidCredentials",
+        50 => "insufficientAccessRights",
+        51 => "busy",
+        52 => "unavailable",
+        53 => "unwillingToPerform",
+        80 => "other",
+        _ => "unknown code",
+    }
+}
+
+/// The stable word of an incomplete read that ended with this code.
+pub const fn cause(code: u32) -> &'static str {
+    match code {
+        3 => "time-limit",
+        4 => "size-limit",
+        10 => "reference",
+        11 => "admin-limit",
+        12 => "paging",
+        32 => "base",
+        50 => "access",
+        51 => "busy",
+        52 => "unavailable",
+        53 => "unwilling",
+        _ => "search-failed",
+    }
+}
+
+/// What a code means at the end of a search, and what to do.
+pub fn search_meaning(code: u32) -> String {
+    let remedy = match code {
+        1 => "the server refuses the operation, often because it is not bound; check the bind account",
+        2 => "the server found the request, or its page cookie, invalid; run again",
+        3 => "the server's time limit ended the search; raise the bind account's time limit, or index the filter",
+        4 => {
+            "the server's size limit cut the list off; raise the limit for the bind account (OpenLDAP: `limits \
+             dn.exact=\"…\" size=unlimited`), paging does not lift it"
+        }
+        8 | 13 => "the server demands TLS; use ldaps:// or source.starttls = true",
+        10 => "the server refers to another one; set source.urls to that server, or list it in source.outside",
+        11 => "an administrative limit ended the search; raise the bind account's limits on the server",
+        12 => "the server cannot page; set source.page_size = 0",
+        32 => "the base does not exist",
+        34 => "the base is not a valid DN",
+        50 => "the bind account may not search here; grant it the right to read",
+        51 => "the server is busy; it is tried again later",
+        52 => "the server is going down or cannot answer; it is tried again later",
+        53 => "the server is unwilling; look at its log",
+        _ => "look at the server's log",
+    };
+    format!("{}: {remedy}", name(code))
+}
+
+/// What a code means as the answer to a bind, and what to do. AD puts its reason into the text.
+pub fn bind_meaning(code: u32, text: &str) -> String {
+    if code == 49
+        && let Some(meaning) = active_directory(text)
+    {
+        return format!("{}: {meaning}", name(code));
+    }
+    let remedy = match code {
+        7 => {
+            "the server does not offer this way to bind; for SASL EXTERNAL it has to accept client certificates, or \
+              peer credentials on ldapi"
+        }
+        8 | 13 => "the server demands TLS; use ldaps:// or source.starttls = true",
+        14 => "the server wants more than one step",
+        34 => "source.bind_dn is not a valid DN",
+        32 | 49 => "no such account or a wrong password; check source.bind_dn and the password file",
+        48 => "the account cannot bind this way; check source.bind_dn, the password, or the client certificate",
+        50 => "the account may not bind",
+        51 | 52 => "the server cannot answer now; it is tried again later",
+        53 => "the server is unwilling: the account may be locked or disabled; look at the server's log",
+        _ => "look at the server's log",
+    };
+    format!("{}: {remedy}", name(code))
+}
+
+/// AD's sub-codes of 49, in words.
+fn active_directory(text: &str) -> Option<&'static str> {
+    let (_, after) = text.split_once("data ")?;
+    let code = after.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+    Some(match code.to_ascii_lowercase().as_str() {
+        "525" => "no such account (525); check source.bind_dn",
+        "52e" => "wrong password or no such account (52e); check source.bind_dn and the password file",
+        "530" => "the account may not log on at this hour (530); change its logon hours",
+        "531" => "the account may not log on from this machine (531); change its workstations",
+        "532" => "the password has expired (532); set a new one and put it into the password file",
+        "533" => "the account is disabled (533); enable it",
+        "701" => "the account has expired (701); prolong it",
+        "773" => "the password has to be changed first (773); set it, without `must change at next logon`",
+        "775" => "the account is locked out (775); unlock it, and look for an old password somewhere",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// E9
+    #[test]
+    fn active_directory_sub_codes_are_said_in_words() {
+        let text = |data: &str| {
+            format!("80090308: LdapErr: DSID-0C09042A, comment: AcceptSecurityContext error, data {data}, v3839")
+        };
+        for (data, word) in [
+            ("52e", "wrong password"),
+            ("532", "has expired"),
+            ("533", "disabled"),
+            ("701", "account has expired"),
+            ("773", "has to be changed"),
+            ("775", "locked out"),
+        ] {
+            let says = bind_meaning(49, &text(data));
+            assert!(says.contains(word) && says.contains(data), "{says}");
+        }
+        assert!(bind_meaning(49, "").contains("wrong password"));
+    }
+
+    #[test]
+    fn the_server_s_own_words_are_shown_without_control_characters() {
+        assert_eq!(quoted("\u{1b}[31mno\0"), " (the server says: [31mno)");
+        assert_eq!(quoted("a\u{1b}b"), " (the server says: a\\u{1b}b)");
+        assert_eq!(quoted("a\nb"), " (the server says: a\\nb)");
+        assert_eq!(quoted("\0"), "");
+    }
+}

@@ -1,0 +1,226 @@
+//! From settings to a bound connection: servers in the order given (E7), TLS (E8), bind, who we are, what is there.
+
+use std::collections::BTreeSet;
+
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::codes;
+use super::dial::dial;
+use super::entry::RawEntry;
+use super::error::{CertificateInfo, DirectoryError};
+use super::paging::{self, Search};
+use super::session::{Deadlines, Wire};
+use super::settings::{Bind, Kind, Scope, ServerUrl, Settings};
+use crate::clock::{Clock, Timestamp};
+use crate::roster::Dn;
+
+/// Who Am I (RFC 4532).
+const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
+
+/// What is known of the server at the other end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct About {
+    /// Its URL, as recorded with the run (E7).
+    pub server: String,
+    /// Its kind, configured or found.
+    pub kind: Kind,
+    /// What it calls itself; empty when it does not say.
+    pub vendor: String,
+    /// Naming contexts.
+    pub naming_contexts: Vec<String>,
+    /// What tells this directory from another: the naming context that holds `source.base_dn`.
+    pub directory_id: String,
+    /// Who the server says we are; `None` when it cannot be asked.
+    pub authorized_as: Option<String>,
+    /// Whether it announces paging.
+    pub pages: bool,
+    /// Its certificate.
+    pub certificate: Option<CertificateInfo>,
+    /// Its own clock, where it shows one.
+    pub clock: Option<Timestamp>,
+    /// Where its schema is.
+    pub(crate) schema: Option<String>,
+}
+
+/// A bound connection to one server, for one run.
+pub struct Connection {
+    pub(crate) wire: Wire,
+    pub(crate) about: About,
+    pub(crate) settings: Settings,
+}
+
+impl Connection {
+    /// What is known of the server.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// Bytes received so far.
+    pub fn bytes(&self) -> u64 {
+        self.wire.bytes()
+    }
+}
+
+/// Connects to the first server of the list that can be used, and binds.
+///
+/// A refused bind, an unusable password or certificate file end the attempt at once: another server would not do
+/// better, and each refusal counts against the account (E9). The time for the whole run begins here.
+///
+/// # Errors
+/// What failed on which server; when several were tried, all of it.
+pub async fn connect(settings: &Settings, clock: &dyn Clock) -> Result<Connection, DirectoryError> {
+    let run = settings.run_timeout;
+    let deadlines = Deadlines { silence: settings.read_timeout, end: Instant::now() + run, run };
+    let mut attempts = Vec::new();
+    for url in &settings.urls {
+        match connect_to(settings, url, clock.now(), deadlines).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) if error.tries_next() => {
+                tracing::debug!(event = "source.server_failed", server = %url, error = %error);
+                attempts.push(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(match attempts.pop() {
+        Some(only) if attempts.is_empty() => only,
+        last => {
+            attempts.extend(last);
+            DirectoryError::NoServer { attempts }
+        }
+    })
+}
+
+async fn connect_to(
+    settings: &Settings,
+    url: &ServerUrl,
+    now: Timestamp,
+    deadlines: Deadlines,
+) -> Result<Connection, DirectoryError> {
+    if settings.refuses_cleartext(url) {
+        return Err(DirectoryError::Cleartext { server: url.to_string() });
+    }
+    let credentials = match &settings.bind {
+        Bind::Simple { dn, password } => Some((dn, password.read()?)),
+        Bind::External => None,
+    };
+    let (stream, certificate) = dial(settings, url, now).await?;
+    let mut wire = Wire::new(url.to_string(), stream, deadlines).await?;
+    let account = match &credentials {
+        Some((dn, password)) => {
+            let account = format!("`{}`", codes::printable(dn));
+            let bound = wire.wait("binding", async |ldap| ldap.simple_bind(dn, password.expose_secret()).await);
+            accepted(url, &account, bound.await?)?;
+            account
+        }
+        None => {
+            let account = "SASL EXTERNAL".to_owned();
+            let bound = wire.wait("binding", async |ldap| ldap.sasl_external_bind().await);
+            accepted(url, &account, bound.await?)?;
+            account
+        }
+    };
+    let root = Root::read(&mut wire).await?;
+    let authorized_as = if root.extensions.contains(WHO_AM_I) { who_am_i(&mut wire).await? } else { None };
+    if authorized_as.as_ref().is_some_and(|who| who.is_empty() || who.eq_ignore_ascii_case("dn:")) {
+        return Err(DirectoryError::Anonymous { server: url.to_string(), account });
+    }
+    let about = root.about(settings, url.to_string(), authorized_as, certificate);
+    Ok(Connection { wire, about, settings: settings.clone() })
+}
+
+fn accepted(url: &ServerUrl, account: &str, result: ldap3::LdapResult) -> Result<(), DirectoryError> {
+    if result.rc == 0 {
+        return Ok(());
+    }
+    Err(DirectoryError::Bind {
+        server: url.to_string(),
+        account: account.to_owned(),
+        code: result.rc,
+        meaning: codes::bind_meaning(result.rc, &result.text),
+        text: result.text,
+    })
+}
+
+/// Who the server says we are; `None` when it refuses to tell.
+async fn who_am_i(wire: &mut Wire) -> Result<Option<String>, DirectoryError> {
+    let answer = wire
+        .wait("asking who we are", async |ldap| {
+            ldap.extended(ldap3::exop::Exop { name: Some(WHO_AM_I.to_owned()), val: None }).await
+        })
+        .await?;
+    let who = answer.0.val.unwrap_or_default();
+    Ok((answer.1.rc == 0).then(|| codes::printable(&String::from_utf8_lossy(&who))))
+}
+
+/// The root DSE.
+#[derive(Default)]
+struct Root {
+    vendor: Vec<String>,
+    classes: Vec<String>,
+    naming_contexts: Vec<String>,
+    controls: BTreeSet<String>,
+    extensions: BTreeSet<String>,
+    schema: Option<String>,
+}
+
+impl Root {
+    async fn read(wire: &mut Wire) -> Result<Self, DirectoryError> {
+        let names = [
+            "objectClass",
+            "vendorName",
+            "vendorVersion",
+            "namingContexts",
+            "supportedControl",
+            "supportedExtension",
+            "subschemaSubentry",
+        ];
+        let search = Search::once("", Scope::Base, "(objectClass=*)", &names);
+        let mut root = Self::default();
+        // A server that hides its root DSE can still be read.
+        paging::one(wire, &search, "reading the root DSE", |entry| root = Self::from_entry(entry)).await?;
+        Ok(root)
+    }
+
+    fn from_entry(entry: &RawEntry<'_>) -> Self {
+        let texts = |name: &str| entry.texts(name).map(|text| codes::printable(&text)).collect::<Vec<_>>();
+        Self {
+            vendor: [texts("vendorName"), texts("vendorVersion")].concat(),
+            classes: texts("objectClass"),
+            naming_contexts: texts("namingContexts"),
+            controls: texts("supportedControl").into_iter().collect(),
+            extensions: texts("supportedExtension").into_iter().collect(),
+            schema: texts("subschemaSubentry").into_iter().next(),
+        }
+    }
+
+    fn about(
+        self,
+        settings: &Settings,
+        server: String,
+        authorized_as: Option<String>,
+        certificate: Option<CertificateInfo>,
+    ) -> About {
+        let open_ldap = self.classes.iter().any(|class| class.eq_ignore_ascii_case("OpenLDAProotDSE"))
+            || self.vendor.iter().any(|vendor| vendor.to_ascii_lowercase().contains("openldap"));
+        let found = if open_ldap { Kind::OpenLdap } else { Kind::Generic };
+        let vendor = if self.vendor.is_empty() && open_ldap { "OpenLDAP".to_owned() } else { self.vendor.join(" ") };
+        let base = Dn::parse(&settings.base_dn);
+        let contexts = self.naming_contexts.iter().filter_map(|context| Dn::parse(context));
+        let holding = contexts.filter(|context| base.as_ref().is_some_and(|base| base.is_under(context)));
+        let directory_id = holding.max_by_key(Dn::depth).or_else(|| base.clone());
+        About {
+            server,
+            kind: settings.kind.unwrap_or(found),
+            vendor,
+            directory_id: directory_id.map(|dn| dn.normalized()).unwrap_or_default(),
+            pages: self.controls.contains(super::session::PAGING),
+            naming_contexts: self.naming_contexts,
+            authorized_as,
+            certificate,
+            clock: None,
+            schema: self.schema,
+        }
+    }
+}

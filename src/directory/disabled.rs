@@ -1,0 +1,287 @@
+//! Disabled tests (U8): is the person of this entry disabled now, and when does that change by itself?
+
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
+
+use super::entry::{AttributeName, RawEntry};
+use crate::clock::Timestamp;
+use crate::roster::Enabled;
+use crate::roster::address::fold;
+use crate::roster::digest::Digester;
+use crate::roster::filter::Filter;
+
+/// One test, its attributes resolved.
+#[derive(Clone, Debug)]
+pub enum Test {
+    /// The attribute has one of these folded values.
+    Values(AttributeName, Vec<String>),
+    /// The attribute has all of these bits.
+    Bits(AttributeName, u64),
+    /// The attribute is a time in the past.
+    Expired(AttributeName),
+    /// The entry matches.
+    Filter(Filter, Vec<AttributeName>),
+}
+
+/// What one test says.
+enum Says {
+    Holds,
+    HoldsFrom(Timestamp),
+    HoldsNot,
+    Unknown,
+}
+
+/// Judges all tests: one that holds disables, else one that cannot be judged leaves it open. Also the moment at which
+/// the answer changes because a time passes.
+pub fn judge(tests: &[Test], entry: &RawEntry<'_>, now: Timestamp) -> (Enabled, Option<Timestamp>) {
+    let (mut enabled, mut review) = (Enabled::Yes, None);
+    for test in tests {
+        match test.judge(entry, now) {
+            Says::Holds => return (Enabled::No, None),
+            Says::HoldsFrom(at) => review = review.map_or(Some(at), |earlier: Timestamp| Some(earlier.min(at))),
+            Says::Unknown => enabled = Enabled::Unknown,
+            Says::HoldsNot => {}
+        }
+    }
+    (enabled, review)
+}
+
+impl Test {
+    /// The attributes it looks at.
+    pub fn attributes(&self) -> Vec<&AttributeName> {
+        match self {
+            Self::Values(name, _) | Self::Bits(name, _) | Self::Expired(name) => vec![name],
+            Self::Filter(_, names) => names.iter().collect(),
+        }
+    }
+
+    /// Adds everything that makes the test what it is.
+    pub fn digest_into(&self, digester: &mut Digester) {
+        match self {
+            Self::Values(name, values) => {
+                digester.part("values").part(name.as_str());
+                values.iter().for_each(|value| {
+                    digester.part(value);
+                });
+            }
+            Self::Bits(name, bits) => {
+                digester.part("bits").part(name.as_str()).part(bits.to_be_bytes());
+            }
+            Self::Expired(name) => {
+                digester.part("expired").part(name.as_str());
+            }
+            Self::Filter(filter, _) => {
+                digester.part("filter").part(filter.to_string());
+            }
+        }
+    }
+
+    fn judge(&self, entry: &RawEntry<'_>, now: Timestamp) -> Says {
+        match self {
+            Self::Values(name, values) => {
+                let listed = |value: &[u8]| values.contains(&fold(&String::from_utf8_lossy(value)));
+                says(Some(entry.values(name).any(listed)))
+            }
+            Self::Bits(name, bits) => {
+                let numbers: Option<Vec<u64>> = entry.values(name).map(number).collect();
+                let numbers = numbers.filter(|numbers| !numbers.is_empty());
+                says(numbers.map(|numbers| numbers.iter().any(|number| number & bits == *bits)))
+            }
+            Self::Expired(name) => {
+                let shadow = name.base() == "shadowexpire";
+                let mut answer = Says::HoldsNot;
+                for value in entry.values(name) {
+                    let time = if shadow { shadow_day(value) } else { generalized_time(value).map(Some) };
+                    match time {
+                        None => return Says::Unknown,
+                        Some(Some(at)) if at <= now => return Says::Holds,
+                        Some(Some(at)) => answer = Says::HoldsFrom(at),
+                        Some(None) => {}
+                    }
+                }
+                answer
+            }
+            Self::Filter(filter, names) => {
+                let lookup = |wanted: &str| {
+                    let name = names.iter().find(|name| name.as_str().eq_ignore_ascii_case(wanted));
+                    name.map(|name| entry.values(name).collect()).unwrap_or_default()
+                };
+                says(filter.matches(&lookup))
+            }
+        }
+    }
+}
+
+const fn says(holds: Option<bool>) -> Says {
+    match holds {
+        Some(true) => Says::Holds,
+        Some(false) => Says::HoldsNot,
+        None => Says::Unknown,
+    }
+}
+
+/// A whole number; negative ones (AD writes 32-bit ones) by their bits.
+fn number(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?.trim();
+    text.parse().ok().or_else(|| text.parse::<i64>().ok().map(i64::cast_unsigned))
+}
+
+/// `shadowExpire` (shadow(5)): the account ends with the beginning of that day since 1970; 0 and negative are never.
+/// `None` when it is not a number.
+fn shadow_day(value: &[u8]) -> Option<Option<Timestamp>> {
+    let days: i64 = std::str::from_utf8(value).ok()?.trim().parse().ok()?;
+    Some((days > 0).then(|| Timestamp::from_millis(days.saturating_mul(86_400_000))))
+}
+
+/// generalizedTime (RFC 4517, 3.3.13): `YYYYMMDDHH[MM[SS]][.fraction](Z|±HH[MM])`; year 0 is long ago.
+fn generalized_time(value: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(value).ok()?.trim();
+    let digits_end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (digits, rest) = text.split_at_checked(digits_end)?;
+    let part = |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<u32>().ok());
+    let date = NaiveDate::from_ymd_opt(i32::try_from(part(0..4)?).ok()?, part(4..6)?, part(6..8)?)?;
+    let (minute, second, unit) = match digits.len() {
+        10 => (0, 0, 3_600_000.0),
+        12 => (part(10..12)?, 0, 60_000.0),
+        14 => (part(10..12)?, part(12..14)?, 1000.0),
+        _ => return None,
+    };
+    // 60 is a leap second.
+    let time = NaiveTime::from_hms_opt(part(8..10)?, minute, second.min(59))?;
+    let (fraction, zone) = match rest.strip_prefix(['.', ',']) {
+        Some(more) => {
+            let end = more.find(|c: char| !c.is_ascii_digit())?;
+            let (fraction, zone) = more.split_at_checked(end)?;
+            (format!("0.{fraction}").parse::<f64>().ok().filter(|_| !fraction.is_empty())?, zone)
+        }
+        None => (0.0, rest),
+    };
+    let local = date.and_time(time).checked_sub_signed(offset(zone)?)?;
+    #[expect(clippy::cast_possible_truncation, reason = "less than an hour in milliseconds")]
+    let more = (fraction * unit) as i64;
+    Some(Timestamp::from_millis(local.and_utc().timestamp_millis().saturating_add(more)))
+}
+
+/// How far a zone is ahead of UTC.
+fn offset(zone: &str) -> Option<TimeDelta> {
+    if zone == "Z" {
+        return Some(TimeDelta::zero());
+    }
+    let (sign, digits) = (zone.get(..1)?, zone.get(1..)?);
+    let whole = matches!(digits.len(), 2 | 4) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let hours: i64 = digits.get(..2).filter(|_| whole)?.parse().ok()?;
+    let minutes: i64 = digits.get(2..).filter(|rest| !rest.is_empty()).map_or(Ok(0), str::parse).ok()?;
+    let ahead = TimeDelta::minutes(hours * 60 + minutes);
+    match sign {
+        "+" if minutes < 60 && hours < 24 => Some(ahead),
+        "-" if minutes < 60 && hours < 24 => Some(-ahead),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::entry::tests::encoded;
+    use super::*;
+
+    fn name(text: &str) -> AttributeName {
+        AttributeName::parse(text).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn judged(test: &Test, attributes: &[(&str, &[u8])]) -> (Enabled, Option<Timestamp>) {
+        let attributes: Vec<(&str, Vec<&[u8]>)> =
+            attributes.iter().map(|(name, value)| (*name, vec![*value])).collect();
+        let attributes: Vec<(&str, &[&[u8]])> = attributes.iter().map(|(name, values)| (*name, &values[..])).collect();
+        let content = encoded(b"cn=x", &attributes);
+        judge(std::slice::from_ref(test), &RawEntry::parse(&content).unwrap(), at("2026-06-01T00:00:00Z"))
+    }
+
+    /// U8
+    #[test]
+    fn generalized_times_have_fractions_and_offsets() {
+        for (text, expected) in [
+            ("20260102030405Z", Some("2026-01-02T03:04:05Z")),
+            ("20260102030405.5Z", Some("2026-01-02T03:04:05.500Z")),
+            ("202601020304.5Z", Some("2026-01-02T03:04:30Z")),
+            ("2026010203,25Z", Some("2026-01-02T03:15:00Z")),
+            ("20260102030405+0130", Some("2026-01-02T01:34:05Z")),
+            ("20260102030405-05", Some("2026-01-02T08:04:05Z")),
+            ("20161231235960Z", Some("2016-12-31T23:59:59Z")),
+            ("000001010000Z", Some("0000-01-01T00:00:00Z")),
+            ("20260102030405", None),
+            ("20261302030405Z", None),
+            ("20260102030405.Z", None),
+            ("20260102030405+2500", None),
+            ("2026-01-02", None),
+            ("", None),
+        ] {
+            assert_eq!(generalized_time(text.as_bytes()), expected.map(at), "{text}");
+        }
+    }
+
+    /// U8
+    #[test]
+    fn shadow_expire_counts_days_and_zero_is_never() {
+        let test = Test::Expired(name("shadowExpire"));
+        assert_eq!(judged(&test, &[("shadowExpire", b"20600")]), (Enabled::No, None));
+        let day = at("2026-06-02T00:00:00Z");
+        let days = (day.millis() / 86_400_000).to_string();
+        assert_eq!(judged(&test, &[("shadowExpire", days.as_bytes())]), (Enabled::Yes, Some(day)));
+        for never in [&b"0"[..], b"-1"] {
+            assert_eq!(judged(&test, &[("shadowExpire", never)]), (Enabled::Yes, None));
+        }
+        assert_eq!(judged(&test, &[]), (Enabled::Yes, None));
+        assert_eq!(judged(&test, &[("shadowExpire", b"soon")]), (Enabled::Unknown, None));
+    }
+
+    /// U8
+    #[test]
+    fn a_time_that_is_still_to_come_says_when() {
+        let test = Test::Expired(name("validUntil"));
+        assert_eq!(judged(&test, &[("validUntil", b"20260501000000Z")]), (Enabled::No, None));
+        let later = at("2026-06-01T00:00:01Z");
+        assert_eq!(judged(&test, &[("validUntil", b"20260601000001Z")]), (Enabled::Yes, Some(later)));
+    }
+
+    /// U8, COVATA-35
+    #[test]
+    fn values_compare_without_case_and_bits_need_the_attribute() {
+        let left = Test::Values(name("employeeType"), vec!["left".to_owned()]);
+        assert_eq!(judged(&left, &[("employeetype", b"LEFT")]).0, Enabled::No);
+        assert_eq!(judged(&left, &[("employeeType", b"here")]).0, Enabled::Yes);
+        assert_eq!(judged(&left, &[]).0, Enabled::Yes);
+        let uac = Test::Bits(name("userAccountControl"), 2);
+        for (value, enabled) in [
+            (&b"514"[..], Enabled::No),
+            (b"66050", Enabled::No),
+            (b"512", Enabled::Yes),
+            (b"-2", Enabled::No),
+            (b"x", Enabled::Unknown),
+        ] {
+            assert_eq!(judged(&uac, &[("userAccountControl", value)]).0, enabled);
+        }
+        assert_eq!(judged(&uac, &[]).0, Enabled::Unknown);
+    }
+
+    /// U8
+    #[test]
+    fn a_filter_is_judged_on_the_entry() {
+        let filter = Filter::parse("(&(employeeType=left)(!(title=boss)))").unwrap();
+        let names = filter.attributes().into_iter().map(name).collect();
+        let test = Test::Filter(filter, names);
+        assert_eq!(judged(&test, &[("employeeType", b"left")]).0, Enabled::No);
+        assert_eq!(judged(&test, &[("employeeType", b"left"), ("title", b"Boss")]).0, Enabled::Yes);
+    }
+
+    proptest! {
+        #[test]
+        fn any_time_is_read_without_a_panic(text in "[0-9]{0,16}[.,]?[0-9]{0,30}[Z+-]?[0-9]{0,5}") {
+            let _ = generalized_time(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What differs from one kind of directory to the next, as data.
+
+use super::settings::{DisabledTest, Kind};
+
+/// The defaults of one kind; the configuration replaces them key by key.
+#[derive(Debug)]
+pub struct Defaults {
+    /// `kind` as written.
+    pub name: &'static str,
+    /// `users.filter`.
+    pub user_filter: &'static str,
+    /// `users.attributes`, but for aliases: key and attribute; unmapped keys have an empty one.
+    pub attributes: &'static [(&'static str, &'static str)],
+    /// `users.attributes.aliases`.
+    pub aliases: &'static [&'static str],
+    /// `[[users.disabled]]` with values: attribute and value.
+    pub disabled_values: &'static [(&'static str, &'static str)],
+    /// `[[users.disabled]]` with `expired = true`.
+    pub disabled_expired: &'static [&'static str],
+    /// `groups.filter`.
+    pub group_filter: &'static str,
+    /// `groups.attributes.unique_id`.
+    pub group_unique_id: &'static str,
+    /// `groups.attributes.name`.
+    pub group_name: &'static str,
+    /// `groups.attributes.members`.
+    pub members: &'static [&'static str],
+}
+
+const OPENLDAP: Defaults = Defaults {
+    name: "openldap",
+    user_filter: "(objectClass=inetOrgPerson)",
+    attributes: &[
+        ("unique_id", "entryUUID"),
+        ("username", "uid"),
+        ("user_principal_name", ""),
+        ("display_name", "displayName"),
+        ("mail", "mail"),
+        ("given_name", "givenName"),
+        ("surname", "sn"),
+        ("home_phone", "homePhone"),
+        ("mobile", "mobile"),
+        ("company", "o"),
+        ("department", "departmentNumber"),
+        ("notes", "description"),
+    ],
+    aliases: &["proxyAddresses"],
+    // A lockout after failures writes its time into the same attribute: only this value is an administrator's.
+    disabled_values: &[("pwdAccountLockedTime", "000001010000Z")],
+    disabled_expired: &["shadowExpire"],
+    group_filter: "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
+    group_unique_id: "entryUUID",
+    group_name: "cn",
+    members: &["member", "uniqueMember", "memberUid"],
+};
+
+const GENERIC: Defaults = Defaults {
+    name: "generic",
+    disabled_values: &[("pwdAccountLockedTime", "000001010000Z"), ("nsAccountLock", "true")],
+    ..OPENLDAP
+};
+
+/// Unique ids that servers give, so that every entry has exactly one (I2, E5).
+const SERVER_GIVEN: &[&str] = &["entryuuid", "objectguid", "nsuniqueid", "ipauniqueid", "guid", "ibm-entryuuid"];
+
+/// Attributes that hold passwords or what is made of them; never asked for (U6).
+const SECRET: &[&str] = &[
+    "userpassword",
+    "authpassword",
+    "unicodepwd",
+    "dbcspwd",
+    "lmpwdhistory",
+    "ntpwdhistory",
+    "supplementalcredentials",
+    "pwdhistory",
+    "passwordhistory",
+    "sambantpassword",
+    "sambalmpassword",
+    "sambapasswordhistory",
+    "krbprincipalkey",
+    "krb5key",
+    "ipanthash",
+    "msds-managedpassword",
+    "ms-mcs-admpwd",
+    "mslaps-password",
+    "mslaps-encryptedpassword",
+];
+
+impl Kind {
+    /// Every kind this version knows.
+    pub const ALL: [Self; 2] = [Self::OpenLdap, Self::Generic];
+
+    /// The kind's defaults.
+    pub const fn defaults(self) -> &'static Defaults {
+        match self {
+            Self::OpenLdap => &OPENLDAP,
+            Self::Generic => &GENERIC,
+        }
+    }
+
+    /// `kind` as written in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        self.defaults().name
+    }
+
+    /// The kind with this written name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl Defaults {
+    /// The default attribute of a key of `[users.attributes]`; `None` when there is no such key, or no default.
+    pub fn attribute(&self, key: &str) -> Option<&'static str> {
+        let found = self.attributes.iter().find(|(known, _)| *known == key).map(|(_, attribute)| *attribute);
+        found.filter(|attribute| !attribute.is_empty())
+    }
+
+    /// The kind's disabled tests.
+    pub fn disabled(&self) -> Vec<DisabledTest> {
+        let values = self.disabled_values.iter().map(|(attribute, value)| DisabledTest::Values {
+            attribute: (*attribute).to_owned(),
+            values: vec![(*value).to_owned()],
+        });
+        let expired =
+            self.disabled_expired.iter().map(|attribute| DisabledTest::Expired { attribute: (*attribute).to_owned() });
+        values.chain(expired).collect()
+    }
+}
+
+/// Whether an attribute is a unique id that servers give to every entry.
+pub fn is_server_given(attribute: &str) -> bool {
+    SERVER_GIVEN.contains(&attribute.to_ascii_lowercase().as_str())
+}
+
+/// Whether an attribute holds a password or what is made of one; the configuration refuses to map it (U6).
+pub fn is_secret(attribute: &str) -> bool {
+    let base = attribute.split(';').next().unwrap_or_default().trim();
+    SECRET.contains(&base.to_ascii_lowercase().as_str())
+}

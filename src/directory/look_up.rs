@@ -1,0 +1,168 @@
+//! Looking vanished people up by unique id, outside bases and filter, so that the reason of a departure is a cause
+//! and not a guess (L2).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::connect::Connection;
+use super::disabled;
+use super::entry::RawEntry;
+use super::error::DirectoryError;
+use super::mapping::UserMapping;
+use super::paging::{self, Search, Sink};
+use super::read::check_base;
+use super::searches::{Pass, Searches};
+use super::settings::Scope;
+use super::understand::{Key, key, key_assertion};
+use crate::clock::Timestamp;
+use crate::roster::filter::escape;
+use crate::roster::{Dn, Enabled, LookUp, UniqueId};
+
+/// Ids in one filter.
+const BATCH: usize = 100;
+/// The longest filter.
+const MAX_FILTER: usize = 64 << 10;
+
+/// Looks people up by unique id under `source.base_dn`. Every id gets an answer, in the order given; what cannot be
+/// judged says why.
+pub async fn look_up(
+    connection: &mut Connection,
+    searches: &Searches,
+    keys: &[UniqueId],
+    now: Timestamp,
+) -> Vec<(UniqueId, LookUp)> {
+    let (Some(mapping), Some(pass)) = (searches.mapping().users.as_ref(), searches.users.as_ref()) else {
+        return unjudged(keys, "users are switched off");
+    };
+    let mut judged = Vec::with_capacity(keys.len());
+    // Without the base object, "not found" would prove nothing.
+    let mut trouble = if keys.is_empty() {
+        None
+    } else {
+        check_base(&mut connection.wire, "source.base_dn", &searches.base_dn).await.err()
+    };
+    for batch in batches(keys, mapping) {
+        if trouble.is_none() {
+            match look_up_batch(connection, searches, mapping, pass, batch, now).await {
+                Ok(found) => {
+                    judged.extend(found);
+                    continue;
+                }
+                // The connection is still good after a result code; the next batch may do better.
+                Err(error @ DirectoryError::Search { .. }) => {
+                    judged.extend(unjudged(batch, &error.to_string()));
+                    continue;
+                }
+                Err(error) => trouble = Some(error),
+            }
+        }
+        let says = trouble.as_ref().map(ToString::to_string).unwrap_or_default();
+        judged.extend(unjudged(batch, &says));
+    }
+    judged
+}
+
+fn unjudged(keys: &[UniqueId], says: &str) -> Vec<(UniqueId, LookUp)> {
+    keys.iter().map(|key| (key.clone(), LookUp::Unjudged { says: says.to_owned() })).collect()
+}
+
+/// At most 100 ids and 64 kB of filter each.
+fn batches<'k>(keys: &'k [UniqueId], mapping: &UserMapping) -> Vec<&'k [UniqueId]> {
+    let mut batches = Vec::new();
+    let (mut start, mut length) = (0, 0);
+    for (at, key) in keys.iter().enumerate() {
+        let more = term(key, mapping).len();
+        if at - start == BATCH || (at > start && length + more > MAX_FILTER) {
+            batches.extend(keys.get(start..at));
+            (start, length) = (at, 0);
+        }
+        length += more;
+    }
+    batches.extend(keys.get(start..).filter(|rest| !rest.is_empty()));
+    batches
+}
+
+fn term(key: &UniqueId, mapping: &UserMapping) -> String {
+    format!("({}={})", mapping.unique_id.base(), escape(&key_assertion(key, &mapping.unique_id)))
+}
+
+/// One entry that was found.
+struct Found {
+    dn: Option<Dn>,
+    shown: String,
+    enabled: Enabled,
+}
+
+struct ById<'a> {
+    mapping: &'a UserMapping,
+    now: Timestamp,
+    found: BTreeMap<UniqueId, Vec<Found>>,
+    referred: bool,
+}
+
+impl Sink for ById<'_> {
+    fn entry(&mut self, entry: &RawEntry<'_>) {
+        if let Key::One(key) = key(entry, &self.mapping.unique_id) {
+            let shown = entry.shown_dn();
+            let (enabled, _) = disabled::judge(&self.mapping.disabled, entry, self.now);
+            self.found.entry(key).or_default().push(Found { dn: Dn::parse(&shown), shown, enabled });
+        }
+    }
+
+    fn reference(&mut self, _: Vec<String>) {
+        self.referred = true;
+    }
+
+    fn batch(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+async fn look_up_batch(
+    connection: &mut Connection,
+    searches: &Searches,
+    mapping: &UserMapping,
+    pass: &Pass,
+    keys: &[UniqueId],
+    now: Timestamp,
+) -> Result<Vec<(UniqueId, LookUp)>, DirectoryError> {
+    let any_of = |keys: &mut dyn Iterator<Item = &UniqueId>| {
+        format!("(|{})", keys.map(|key| term(key, mapping)).collect::<String>())
+    };
+    let by_id = |filter: String| {
+        let search = searches.search(pass, &searches.base_dn);
+        Search { scope: Scope::Subtree, filter, ..search }
+    };
+    let doing = "looking vanished people up by unique id";
+    let mut all = ById { mapping, now, found: BTreeMap::new(), referred: false };
+    paging::all(&mut connection.wire, &by_id(any_of(&mut keys.iter())), doing, &mut all).await?;
+    let mut matching = ById { mapping, now, found: BTreeMap::new(), referred: false };
+    if !all.found.is_empty() {
+        let filter = format!("(&{}{})", pass.filter, any_of(&mut all.found.keys()));
+        paging::all(&mut connection.wire, &by_id(filter), doing, &mut matching).await?;
+    }
+    let matching: BTreeSet<UniqueId> = matching.found.into_keys().collect();
+    let judge = |key: &UniqueId| match all.found.get(key).map(Vec::as_slice) {
+        None | Some([]) if all.referred => {
+            LookUp::Unjudged { says: "the server refers a part of source.base_dn to another one".to_owned() }
+        }
+        None | Some([]) => LookUp::Gone,
+        Some([found]) => verdict(found, pass, matching.contains(key)),
+        Some([first, second, ..]) => LookUp::Unjudged {
+            says: format!("several entries bear this unique id: `{}` and `{}`", first.shown, second.shown),
+        },
+    };
+    Ok(keys.iter().map(|key| (key.clone(), judge(key))).collect())
+}
+
+/// Of several reasons the first: disabled, moved out, filtered out.
+fn verdict(found: &Found, pass: &Pass, matches: bool) -> LookUp {
+    let dn = found.shown.clone();
+    match (&found.dn, found.enabled) {
+        (_, Enabled::No) => LookUp::Disabled { dn },
+        (None, _) => LookUp::Unjudged { says: format!("its DN `{dn}` cannot be understood") },
+        (Some(place), _) if !pass.covers(place) => LookUp::MovedOut { dn },
+        (Some(_), _) if !matches => LookUp::FilteredOut { dn },
+        (Some(_), _) => LookUp::InScope { dn },
+    }
+}

@@ -1,0 +1,256 @@
+//! Reading a search to its end, page by page, and proof that it was the end (E1).
+//!
+//! ldap3's own adapter looks at the cookie alone; here the result code of every page, the presence of the control in
+//! every answer, and progress are looked at too (RFC 2696).
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::ber::{self, Elements, INTEGER, Malformed, OCTETS, SEQUENCE, Writer};
+use super::entry::RawEntry;
+use super::error::DirectoryError;
+use super::session::{Done, Item, Request, Session};
+use super::settings::Scope;
+
+/// Pages without an entry in a row, at most.
+const MAX_EMPTY: u32 = 50;
+
+/// A search over all its pages.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// Base DN.
+    pub base: String,
+    /// Scope.
+    pub scope: Scope,
+    /// RFC 4515 text.
+    pub filter: String,
+    /// Attributes by name.
+    pub attributes: Vec<String>,
+    /// Entries a page; 0 = one search without paging.
+    pub page_size: u32,
+    /// Pages a second at most; 0 = no limit.
+    pub page_rate: u32,
+}
+
+impl Search {
+    /// A search for few entries, without paging.
+    pub fn once(base: &str, scope: Scope, filter: &str, attributes: &[&str]) -> Self {
+        Self {
+            base: base.to_owned(),
+            scope,
+            filter: filter.to_owned(),
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            page_size: 0,
+            page_rate: 0,
+        }
+    }
+}
+
+/// Takes what a search gives.
+pub trait Sink: Send {
+    /// One entry, decoded.
+    fn entry(&mut self, entry: &RawEntry<'_>);
+    /// The URLs of a continuation reference, or of a referral that stood for the whole search.
+    fn reference(&mut self, urls: Vec<String>);
+    /// The end of a batch; `Break` ends the search after this page.
+    fn batch(&mut self) -> ControlFlow<()>;
+}
+
+/// Reads a search to its end. Everything the sink took is true also when an error follows; that there is nothing else
+/// is true only after `Ok`.
+///
+/// # Errors
+/// A result code other than success on any page, an answer without the control, a cookie that leads nowhere, silence,
+/// the end of the connection. The session is of no use afterwards, unless the error is [`DirectoryError::Search`].
+pub async fn all(
+    session: &mut dyn Session,
+    search: &Search,
+    doing: &str,
+    sink: &mut dyn Sink,
+) -> Result<(), DirectoryError> {
+    let mut pages = Pages { session, search, size: search.page_size, sink };
+    loop {
+        match pages.run(doing).await? {
+            Ended::Complete => return Ok(()),
+            Ended::TooLarge => pages.size /= 2,
+        }
+    }
+}
+
+/// Reads a search of few entries, and returns how it ended without judging it: only errors of the connection count.
+pub async fn one(
+    session: &mut dyn Session,
+    search: &Search,
+    doing: &str,
+    mut each: impl FnMut(&RawEntry<'_>) + Send,
+) -> Result<Done, DirectoryError> {
+    session.start(&request(search, None), doing).await?;
+    loop {
+        match session.next(doing).await? {
+            Item::Entries(entries) => {
+                for content in &entries {
+                    each(&parse(session, content, doing)?);
+                }
+            }
+            Item::Reference(_) => {}
+            Item::Done(done) => return Ok(done),
+        }
+    }
+}
+
+fn parse<'a>(session: &dyn Session, content: &'a [u8], doing: &str) -> Result<RawEntry<'a>, DirectoryError> {
+    RawEntry::parse(content).map_err(|_| DirectoryError::Protocol {
+        server: session.server().to_owned(),
+        doing: doing.to_owned(),
+        says: "it sent an entry that is not well-formed".to_owned(),
+    })
+}
+
+fn request(search: &Search, control: Option<Vec<u8>>) -> Request {
+    Request {
+        base: search.base.clone(),
+        scope: search.scope,
+        filter: search.filter.clone(),
+        attributes: search.attributes.clone(),
+        control,
+    }
+}
+
+enum Ended {
+    Complete,
+    /// The server refused the page size before it gave anything.
+    TooLarge,
+}
+
+struct Pages<'a> {
+    session: &'a mut dyn Session,
+    search: &'a Search,
+    size: u32,
+    sink: &'a mut dyn Sink,
+}
+
+/// What one page brought.
+struct Page {
+    done: Done,
+    /// Its first entry as it came.
+    first: Option<Bytes>,
+    stop: bool,
+}
+
+impl Pages<'_> {
+    async fn run(&mut self, doing: &str) -> Result<Ended, DirectoryError> {
+        let mut cookie = Vec::new();
+        let mut before = None;
+        let mut empty = 0;
+        for number in 1_u64.. {
+            let started = Instant::now();
+            let doing = if self.size == 0 { doing.to_owned() } else { format!("{doing} (page {number})") };
+            let control = (self.size > 0).then(|| paging_control(self.size, &cookie));
+            let page = self.page(control, &doing).await?;
+            if number == 1 && page.first.is_none() && self.size > 1 && refuses_size(&page.done) {
+                return Ok(Ended::TooLarge);
+            }
+            let Some(next) = self.judge(&page.done, &doing)? else { return Ok(Ended::Complete) };
+            if page.stop {
+                return Ok(Ended::Complete);
+            }
+            empty = if page.first.is_none() { empty + 1 } else { 0 };
+            let stuck = next == cookie && page.first == before;
+            if empty > MAX_EMPTY || stuck && number > 1 {
+                return Err(self.paging(&doing, "the cookie leads nowhere: page after page without anything new"));
+            }
+            cookie = next;
+            before = page.first;
+            self.pause(started).await;
+        }
+        Ok(Ended::Complete)
+    }
+
+    async fn page(&mut self, control: Option<Vec<u8>>, doing: &str) -> Result<Page, DirectoryError> {
+        self.session.start(&request(self.search, control), doing).await?;
+        let (mut first, mut stop) = (None, false);
+        loop {
+            match self.session.next(doing).await? {
+                Item::Entries(entries) => {
+                    for content in &entries {
+                        self.sink.entry(&parse(self.session, content, doing)?);
+                    }
+                    if first.is_none() {
+                        first = entries.into_iter().next();
+                    }
+                    stop |= self.sink.batch().is_break();
+                }
+                Item::Reference(urls) => self.sink.reference(urls),
+                Item::Done(done) => return Ok(Page { done, first, stop }),
+            }
+        }
+    }
+
+    /// The cookie of the next page; `None` at the proven end.
+    fn judge(&mut self, done: &Done, doing: &str) -> Result<Option<Vec<u8>>, DirectoryError> {
+        match done.code {
+            0 => {}
+            10 if !done.referrals.is_empty() => {
+                self.sink.reference(done.referrals.clone());
+                return Ok(None);
+            }
+            code => {
+                return Err(DirectoryError::Search {
+                    server: self.session.server().to_owned(),
+                    doing: doing.to_owned(),
+                    code,
+                    text: done.text.clone(),
+                });
+            }
+        }
+        if self.size == 0 {
+            return Ok(None);
+        }
+        match &done.control {
+            None => Err(self.paging(
+                doing,
+                "its answer lacks the paging control, so that more may follow; if the server cannot page, set \
+                 source.page_size = 0",
+            )),
+            Some(value) => match value.as_deref().map(cookie) {
+                Some(Ok(cookie)) => Ok((!cookie.is_empty()).then_some(cookie)),
+                _ => Err(self.paging(doing, "its paging control is malformed")),
+            },
+        }
+    }
+
+    fn paging(&self, doing: &str, says: &'static str) -> DirectoryError {
+        DirectoryError::Paging { server: self.session.server().to_owned(), doing: doing.to_owned(), says }
+    }
+
+    async fn pause(&self, started: Instant) {
+        if let Some(gap) = Duration::from_secs(1).checked_div(self.search.page_rate) {
+            tokio::time::sleep_until(started + gap).await;
+        }
+    }
+}
+
+/// Whether the answer only means that pages have to be smaller (OpenLDAP's `size.pr`).
+fn refuses_size(done: &Done) -> bool {
+    done.code == 11 && done.text.to_ascii_lowercase().contains("page size")
+}
+
+/// The control's value (RFC 2696, 2).
+fn paging_control(size: u32, cookie: &[u8]) -> Vec<u8> {
+    let inside = Writer::default().number(INTEGER, i64::from(size)).put(OCTETS, cookie);
+    Writer::default().nest(SEQUENCE, inside).into_bytes()
+}
+
+/// The cookie in a control's value.
+fn cookie(value: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut inside = Elements::new(Elements::new(value).expect(SEQUENCE)?);
+    ber::integer(inside.expect(INTEGER)?)?;
+    inside.expect(OCTETS).map(<[u8]>::to_vec)
+}
+
+#[cfg(test)]
+#[path = "paging_tests.rs"]
+mod tests;

@@ -1,0 +1,361 @@
+//! What `check` asks of a directory: every step one by one, each with what was found or what to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::codes::printable;
+use super::connect::{About, Connection, connect};
+use super::entry::RawEntry;
+use super::error::DirectoryError;
+use super::mapping::{Mapping, UserMapping};
+use super::paging::{self, Sink};
+use super::read::check_base;
+use super::reference::is_outside;
+use super::schema;
+use super::searches::{Pass, Searches};
+use super::settings::{Bind, GroupSettings, Settings, UserSettings};
+use super::understand::{Key, key};
+use crate::clock::{Clock, Timestamp};
+use crate::roster::{ClaimKind, Domain, Enabled, FieldId, Person};
+
+/// Entries that are read for samples and domains; a page more may come.
+const ENOUGH: u64 = 5000;
+/// People that are shown as they would be stored.
+const SAMPLES: usize = 5;
+/// A certificate that ends sooner than this is warned about.
+const EXPIRES_SOON: Duration = Duration::from_secs(30 * 86_400);
+
+/// How one step went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Well.
+    Ok,
+    /// Well, but somebody should look.
+    Warn,
+    /// Not at all.
+    Fail,
+}
+
+/// One step and what was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// A short word: `password`, `server`, `bind`, `schema`, `base`, `users`, `sample`, `domain`, …
+    pub step: &'static str,
+    /// How it went.
+    pub verdict: Verdict,
+    /// What was found, with the remedy where there is one.
+    pub text: String,
+}
+
+/// Everything that was found.
+#[derive(Clone, Default, Debug)]
+pub struct Probe {
+    /// The steps in order.
+    pub findings: Vec<Finding>,
+    /// The server, once bound.
+    pub about: Option<About>,
+    /// Domains of primary addresses among the entries read, with how many people have them.
+    pub domains: BTreeMap<String, u64>,
+    /// User entries read.
+    pub users: u64,
+}
+
+impl Probe {
+    fn note(&mut self, step: &'static str, verdict: Verdict, text: impl Into<String>) {
+        self.findings.push(Finding { step, verdict, text: text.into() });
+    }
+
+    fn failed(&mut self, step: &'static str, error: &DirectoryError) {
+        self.note(step, Verdict::Fail, error.to_string());
+    }
+}
+
+/// Tries every server, binds to the first that can be used, and looks at bases, schema, people and groups. Reads a
+/// few thousand entries at most; changes nothing.
+///
+/// `managed` are the managed domains; `None` = every domain.
+pub async fn probe(
+    settings: &Settings,
+    users: Option<&UserSettings>,
+    groups: Option<&GroupSettings>,
+    managed: Option<&BTreeSet<Domain>>,
+    clock: &dyn Clock,
+) -> Probe {
+    let mut probe = Probe::default();
+    if let Bind::Simple { password, .. } = &settings.bind {
+        match password.read() {
+            Ok(_) => probe.note("password", Verdict::Ok, "the bind password can be read, and only by its owner"),
+            Err(error) => {
+                probe.failed("password", &error);
+                return probe;
+            }
+        }
+    }
+    let Some(mut connection) = servers(&mut probe, settings, clock).await else { return probe };
+    about(&mut probe, &connection, clock.now());
+    probe.about = Some(connection.about().clone());
+    let searches = match Searches::new(settings, users, groups, connection.about.kind) {
+        Ok(searches) => searches,
+        Err(error) => {
+            probe.failed("mapping", &error.into());
+            return probe;
+        }
+    };
+    if let Err(error) = look(&mut probe, &mut connection, &searches, managed, clock.now()).await {
+        probe.failed("connection", &error);
+    }
+    probe
+}
+
+/// The first server that can be used; the others are tried as well, so that nobody learns of them when it is too late.
+async fn servers(probe: &mut Probe, settings: &Settings, clock: &dyn Clock) -> Option<Connection> {
+    let mut usable = None;
+    let mut failures = Vec::new();
+    for url in &settings.urls {
+        match connect(&Settings { urls: vec![url.clone()], ..settings.clone() }, clock).await {
+            Ok(connection) => {
+                probe.note("server", Verdict::Ok, format!("connected and bound to {url}"));
+                usable.get_or_insert(connection);
+            }
+            Err(error) => {
+                let stop = !error.tries_next();
+                failures.push((step_of(&error), error.to_string()));
+                if stop {
+                    break;
+                }
+            }
+        }
+    }
+    let verdict = if usable.is_some() { Verdict::Warn } else { Verdict::Fail };
+    for (step, text) in failures {
+        probe.note(step, verdict, text);
+    }
+    usable
+}
+
+const fn step_of(error: &DirectoryError) -> &'static str {
+    match error {
+        DirectoryError::Resolve { .. } => "dns",
+        DirectoryError::TlsFile { .. } | DirectoryError::Tls { .. } | DirectoryError::StartTls { .. } => "tls",
+        DirectoryError::Password { .. } => "password",
+        DirectoryError::Cleartext { .. } | DirectoryError::Bind { .. } | DirectoryError::Anonymous { .. } => "bind",
+        _ => "connect",
+    }
+}
+
+fn about(probe: &mut Probe, connection: &Connection, now: Timestamp) {
+    let about = connection.about();
+    let vendor = if about.vendor.is_empty() { "does not say what it is" } else { &about.vendor };
+    probe.note("kind", Verdict::Ok, format!("the server {vendor}, treated as kind `{}`", about.kind.as_str()));
+    match &about.certificate {
+        Some(certificate) if certificate.not_after <= now + EXPIRES_SOON => {
+            probe.note("tls", Verdict::Warn, format!("{certificate}: less than 30 days; renew it"));
+        }
+        Some(certificate) => probe.note("tls", Verdict::Ok, certificate.to_string()),
+        None => {}
+    }
+    match &about.authorized_as {
+        Some(who) => probe.note("identity", Verdict::Ok, format!("the server knows us as `{who}`")),
+        None => probe.note("identity", Verdict::Ok, "the server does not say who we are to it"),
+    }
+    match (connection.settings.page_size, about.pages) {
+        (0, _) => {
+            probe.note("paging", Verdict::Warn, "switched off by source.page_size = 0: limits of the server apply")
+        }
+        (size, true) => probe.note("paging", Verdict::Ok, format!("{size} entries a page")),
+        (_, false) => {
+            probe.note(
+                "paging",
+                Verdict::Warn,
+                "the server does not announce it; if it fails, set source.page_size = 0",
+            );
+        }
+    }
+}
+
+/// Schema, bases, people, groups; an error is one of the connection.
+async fn look(
+    probe: &mut Probe,
+    connection: &mut Connection,
+    searches: &Searches,
+    managed: Option<&BTreeSet<Domain>>,
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    match schema::check(connection, searches).await {
+        Ok(()) => probe.note("schema", Verdict::Ok, "every attribute that the configuration names is known"),
+        Err(error @ DirectoryError::UnknownAttribute { .. }) => probe.failed("schema", &error),
+        Err(error) => return Err(error),
+    }
+    for pass in searches.groups.iter().chain(&searches.users) {
+        let mut sample = Sample::new(searches, connection.about.naming_contexts.clone(), now);
+        for base in &pass.bases {
+            match check_base(&mut connection.wire, &format!("{}.base_dns", pass.name), base).await {
+                Ok(()) => probe.note("base", Verdict::Ok, format!("`{base}` ({})", pass.name)),
+                Err(error @ DirectoryError::Base { .. }) => {
+                    probe.failed("base", &error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            sample.base.clone_from(base);
+            let doing = format!("reading {} under `{base}`", pass.name);
+            match paging::all(&mut connection.wire, &searches.search(pass, base), &doing, &mut sample).await {
+                Ok(()) => {}
+                Err(error @ DirectoryError::Search { .. }) => probe.failed(pass.name, &error),
+                Err(error) => return Err(error),
+            }
+        }
+        sample.report(probe, pass, managed);
+    }
+    for dn in &searches.must_see {
+        match check_base(&mut connection.wire, "source.must_see", dn).await {
+            Ok(()) => probe.note("must-see", Verdict::Ok, format!("`{dn}` is there")),
+            Err(error) => probe.failed("must-see", &error),
+        }
+    }
+    Ok(())
+}
+
+/// What a look at some people or groups gives.
+struct Sample<'a> {
+    searches: &'a Searches,
+    naming_contexts: Vec<String>,
+    base: String,
+    now: Timestamp,
+    read: u64,
+    people: Vec<Person>,
+    domains: BTreeMap<String, (Option<Domain>, u64)>,
+    without: u64,
+    disabled: u64,
+    unreadable: u64,
+    references: BTreeMap<String, bool>,
+}
+
+impl Sink for Sample<'_> {
+    fn entry(&mut self, entry: &RawEntry<'_>) {
+        self.read += 1;
+        if let Some(users) = self.searches.mapping().users.as_ref() {
+            self.person(users, entry);
+        }
+    }
+
+    fn reference(&mut self, urls: Vec<String>) {
+        let outside = is_outside(&urls, &self.searches.outside, &self.naming_contexts, &self.base);
+        self.references.insert(printable(&urls.join(" ")), outside);
+    }
+
+    fn batch(&mut self) -> ControlFlow<()> {
+        if self.read >= ENOUGH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+impl<'a> Sample<'a> {
+    fn new(searches: &'a Searches, naming_contexts: Vec<String>, now: Timestamp) -> Self {
+        Self {
+            searches,
+            naming_contexts,
+            base: String::new(),
+            now,
+            read: 0,
+            people: Vec::new(),
+            domains: BTreeMap::new(),
+            without: 0,
+            disabled: 0,
+            unreadable: 0,
+            references: BTreeMap::new(),
+        }
+    }
+
+    fn person(&mut self, users: &UserMapping, entry: &RawEntry<'_>) {
+        let Key::One(key) = key(entry, &users.unique_id) else {
+            self.unreadable += 1;
+            return;
+        };
+        let fingerprint = self.searches.salt();
+        let Ok(person) = users.person(entry, &key, fingerprint, self.now, &mut Vec::new()) else {
+            self.unreadable += 1;
+            return;
+        };
+        self.disabled += u64::from(person.enabled == Enabled::No);
+        match primary_domain(&person) {
+            Some(domain) => {
+                let known = self.domains.entry(domain.to_string()).or_insert((Some(domain), 0));
+                known.1 += 1;
+            }
+            None => self.without += 1,
+        }
+        if self.people.len() < SAMPLES {
+            self.people.push(person);
+        }
+    }
+
+    fn report(self, probe: &mut Probe, pass: &Pass, managed: Option<&BTreeSet<Domain>>) {
+        for (urls, outside) in &self.references {
+            let (verdict, says) = if *outside {
+                (Verdict::Ok, "lies outside and is not read")
+            } else {
+                (Verdict::Warn, "is not read and makes every run incomplete, unless it is listed in source.outside")
+            };
+            probe.note("reference", verdict, format!("what the server refers to {urls} {says}"));
+        }
+        let least = if self.read >= ENOUGH { "at least " } else { "" };
+        if self.read == 0 {
+            let text = format!("nothing found with filter `{}`; correct {}.filter or base_dns", pass.filter, pass.name);
+            probe.note(pass.name, Verdict::Warn, text);
+        } else {
+            probe.note(pass.name, Verdict::Ok, format!("{least}{} entries match `{}`", self.read, pass.filter));
+        }
+        if pass.name != "users" {
+            return;
+        }
+        probe.users = self.read;
+        let counts = [
+            (self.unreadable, "cannot be understood and are skipped"),
+            (self.disabled, "are disabled"),
+            (self.without, "have no usable primary address"),
+        ];
+        for (count, says) in counts.into_iter().filter(|(count, _)| *count > 0) {
+            probe.note("users", Verdict::Warn, format!("{count} of them {says}"));
+        }
+        for (name, (domain, count)) in self.domains {
+            let accepted = managed.is_none_or(|managed| domain.is_some_and(|domain| managed.contains(&domain)));
+            let (verdict, says) =
+                if accepted { (Verdict::Ok, "") } else { (Verdict::Warn, "; not in domains.managed, so not added") };
+            probe.note("domain", verdict, format!("{count} people with a primary address in {name}{says}"));
+            probe.domains.insert(name, count);
+        }
+        for person in &self.people {
+            probe.note("sample", Verdict::Ok, shown(person, self.searches.mapping()));
+        }
+    }
+}
+
+/// The domain of the address that would become the primary of a newcomer.
+fn primary_domain(person: &Person) -> Option<Domain> {
+    let first = person.claims.iter().find(|claim| matches!(claim.kind, ClaimKind::Primary(_)))?;
+    first.value.as_ref().ok().map(crate::roster::Address::domain)
+}
+
+/// A person as the store would have it, on one line.
+fn shown(person: &Person, mapping: &Mapping) -> String {
+    let mut parts = vec![format!("dn={}", person.dn), format!("unique_id={}", person.key)];
+    let mut last: Option<FieldId> = None;
+    for (field, value) in person.fields.iter() {
+        if last != Some(field) {
+            parts.push(format!("{}={value}", mapping.names().name(field)));
+        }
+        last = Some(field);
+    }
+    for claim in &person.claims {
+        let kind = if matches!(claim.kind, ClaimKind::Primary(_)) { "primary" } else { "alias" };
+        match &claim.value {
+            Ok(address) => parts.push(format!("{kind}={address}")),
+            Err(text) => parts.push(format!("{kind}=malformed `{text}`")),
+        }
+    }
+    if person.enabled != Enabled::Yes {
+        parts.push(format!("enabled={:?}", person.enabled).to_lowercase());
+    }
+    printable(&parts.join("  "))
+}

@@ -1,0 +1,143 @@
+//! One read of the directory: groups, then users, entry by entry, to a snapshot that says whether it is whole (E1).
+
+use super::collect::{Collector, GroupSink, UserSink};
+use super::connect::Connection;
+use super::error::DirectoryError;
+use super::paging::{self, Search};
+use super::schema;
+use super::searches::{Pass, Searches};
+use super::session::Session;
+use super::settings::Scope;
+use crate::clock::Timestamp;
+use crate::roster::{Before, Incomplete, Index, Passes, Snapshot};
+
+/// Is told how far a read is.
+pub trait Progress: Send + Sync {
+    /// So many entries of a pass (`users`, `groups`) were read.
+    fn entries(&self, pass: &'static str, so_far: u64);
+}
+
+/// Reads groups and users (G1), as far as `passes` and the configuration ask for them.
+///
+/// An entry whose fingerprint equals the one in `index` is only marked as read, unless it is due for another look.
+/// The fingerprint covers whatever [`Searches::with_policy`] was given.
+///
+/// # Errors
+/// Only when nothing was read yet; later trouble gives a partial snapshot that names its cause.
+pub async fn read(
+    connection: &mut Connection,
+    searches: &Searches,
+    index: &Index,
+    before: &Before,
+    passes: Passes,
+    now: Timestamp,
+    progress: &dyn Progress,
+) -> Result<Snapshot, DirectoryError> {
+    schema::check(connection, searches).await?;
+    let passes =
+        Passes { users: passes.users && searches.users.is_some(), groups: passes.groups && searches.groups.is_some() };
+    let groups = searches.groups.as_ref().filter(|_| passes.groups);
+    let users = searches.users.as_ref().filter(|_| passes.users);
+    let asked: Vec<&Pass> = groups.into_iter().chain(users).collect();
+    let mut trouble = None;
+    let bases = readable_bases(connection, &asked, &mut trouble).await?;
+    must_see(connection, searches, &mut trouble).await?;
+    let mut collector = Collector::new(searches, index, now, progress, &connection.about.naming_contexts);
+    for (pass, base) in bases {
+        let search = searches.search(pass, &base);
+        let doing = format!("reading {} under `{base}`", pass.name);
+        let wire = &mut connection.wire;
+        let ended = if pass.name == "groups" {
+            paging::all(wire, &search, &doing, &mut GroupSink::new(&mut collector, &base)).await
+        } else {
+            paging::all(wire, &search, &doing, &mut UserSink::new(&mut collector, &base)).await
+        };
+        let Err(error) = ended else { continue };
+        if collector.is_empty() {
+            return Err(error);
+        }
+        trouble.get_or_insert_with(|| error.incomplete());
+        if !matches!(error, DirectoryError::Search { .. }) {
+            break;
+        }
+    }
+    let found = collector.incomplete.take();
+    let ended = trouble.or(found).map_or(Ok(()), Err);
+    Ok(Snapshot::judge(collector.finish(passes), ended, before))
+}
+
+/// Reads each base object. Those that cannot be read are left out and make the read incomplete; when none can,
+/// that is the error.
+async fn readable_bases<'p>(
+    connection: &mut Connection,
+    passes: &[&'p Pass],
+    trouble: &mut Option<Incomplete>,
+) -> Result<Vec<(&'p Pass, String)>, DirectoryError> {
+    let mut readable = Vec::new();
+    let mut first = None;
+    for pass in passes {
+        for base in &pass.bases {
+            match check_base(&mut connection.wire, &format!("{}.base_dns", pass.name), base).await {
+                Ok(()) => readable.push((*pass, base.clone())),
+                Err(error @ DirectoryError::Base { .. }) => {
+                    trouble.get_or_insert_with(|| error.incomplete());
+                    first.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    match first {
+        Some(error) if readable.is_empty() => Err(error),
+        _ => Ok(readable),
+    }
+}
+
+/// Reads one base object (E1).
+///
+/// # Errors
+/// [`DirectoryError::Base`] when it does not exist, says how far it does, or when it is hidden.
+pub(super) async fn check_base(session: &mut dyn Session, key: &str, base: &str) -> Result<(), DirectoryError> {
+    let search = Search::once(base, Scope::Base, "(objectClass=*)", &["1.1"]);
+    let mut found = false;
+    let done = paging::one(session, &search, &format!("reading the base object `{base}`"), |_| found = true).await?;
+    let says = match done.code {
+        0 if found => return Ok(()),
+        0 => "it is hidden from the bind account; grant it the right to read the base object".to_owned(),
+        32 if done.matched.is_empty() => {
+            format!("it does not exist, or the bind account may not see it; correct {key}, or grant the right to read")
+        }
+        32 => format!("it does not exist, only `{}` does; correct {key}", done.matched),
+        34 => format!("it is not a valid DN; correct {key}"),
+        10 => "the server refers to another one for it; set source.urls to that server".to_owned(),
+        code => {
+            return Err(DirectoryError::Search {
+                server: session.server().to_owned(),
+                doing: format!("reading the base object `{base}`"),
+                code,
+                text: done.text,
+            });
+        }
+    };
+    Err(DirectoryError::Base { server: session.server().to_owned(), key: key.to_owned(), base: base.to_owned(), says })
+}
+
+/// Looks for the entries that every complete run has to contain (E10).
+async fn must_see(
+    connection: &mut Connection,
+    searches: &Searches,
+    trouble: &mut Option<Incomplete>,
+) -> Result<(), DirectoryError> {
+    for dn in &searches.must_see {
+        if let Err(error) = check_base(&mut connection.wire, "source.must_see", dn).await {
+            match error {
+                DirectoryError::Base { .. } | DirectoryError::Search { .. } => {
+                    let says = error.to_string();
+                    trouble.get_or_insert(Incomplete { cause: "must-see", says, attribute: None });
+                }
+                fatal => return Err(fatal),
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! What a run asks the directory for: mapping, bases, scopes and filters, resolved for one kind of server.
+
+use super::entry::AttributeName;
+use super::mapping::{Mapping, MappingError};
+use super::paging::Search;
+use super::settings::{GroupSettings, Kind, Scope, Settings, UserSettings};
+use crate::roster::digest::Digester;
+use crate::roster::{Digest, Dn};
+
+/// The bases, scope and filter of users or of groups.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    /// `users` or `groups`.
+    pub name: &'static str,
+    pub bases: Vec<String>,
+    pub scope: Scope,
+    pub filter: String,
+    pub attributes: Vec<String>,
+}
+
+/// Everything that is asked for.
+#[derive(Clone, Debug)]
+pub struct Searches {
+    mapping: Mapping,
+    pub(crate) users: Option<Pass>,
+    pub(crate) groups: Option<Pass>,
+    pub(crate) base_dn: String,
+    pub(crate) outside: Vec<String>,
+    pub(crate) must_see: Vec<String>,
+    page_size: u32,
+    page_rate: u32,
+    salt: Digest,
+}
+
+fn texts(names: &[AttributeName]) -> Vec<String> {
+    names.iter().map(|name| name.as_str().to_owned()).collect()
+}
+
+impl Searches {
+    /// Resolves the configuration for the kind of server that was found ([`super::About::kind`]); users or groups
+    /// that are switched off are left out.
+    ///
+    /// # Errors
+    /// What does not fit, by key.
+    pub fn new(
+        settings: &Settings,
+        users: Option<&UserSettings>,
+        groups: Option<&GroupSettings>,
+        kind: Kind,
+    ) -> Result<Self, MappingError> {
+        let mapping = Mapping::resolve(kind, users, groups)?;
+        let user_pass = users.zip(mapping.users.as_ref()).map(|(users, mapped)| Pass {
+            name: "users",
+            bases: users.base_dns.clone(),
+            scope: users.scope,
+            filter: mapped.filter.to_string(),
+            attributes: texts(&mapped.asked),
+        });
+        let group_pass = groups.zip(mapping.groups.as_ref()).map(|(groups, mapped)| Pass {
+            name: "groups",
+            bases: groups.base_dns.clone(),
+            scope: groups.scope,
+            filter: mapped.filter.to_string(),
+            attributes: texts(&mapped.asked()),
+        });
+        Ok(Self {
+            salt: mapping.digest(),
+            mapping,
+            users: user_pass,
+            groups: group_pass,
+            base_dn: settings.base_dn.clone(),
+            outside: settings.outside.clone(),
+            must_see: settings.must_see.clone(),
+            page_size: settings.page_size,
+            page_rate: settings.page_rate,
+        })
+    }
+
+    /// The same searches for another policy: an entry that was applied under one policy is looked at again under
+    /// another. `policy` is anything that differs when decisions about an unchanged entry may differ.
+    pub fn with_policy(mut self, policy: impl AsRef<[u8]>) -> Self {
+        let mut digester = Digester::default();
+        digester.part(self.mapping.digest().to_bytes()).part(policy);
+        self.salt = digester.finish();
+        self
+    }
+
+    /// Which attribute means what.
+    pub fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
+    /// What every fingerprint begins with.
+    pub(crate) fn salt(&self) -> Digest {
+        self.salt
+    }
+
+    /// The search of a pass under one of its bases.
+    pub(crate) fn search(&self, pass: &Pass, base: &str) -> Search {
+        Search {
+            base: base.to_owned(),
+            scope: pass.scope,
+            filter: pass.filter.clone(),
+            attributes: pass.attributes.clone(),
+            page_size: self.page_size,
+            page_rate: self.page_rate,
+        }
+    }
+}
+
+impl Pass {
+    /// Whether an entry with this DN lies under a base, within the scope.
+    pub fn covers(&self, dn: &Dn) -> bool {
+        self.bases.iter().filter_map(|base| Dn::parse(base)).any(|base| {
+            dn.is_under(&base)
+                && match self.scope {
+                    Scope::Subtree => true,
+                    Scope::OneLevel => dn.depth() == base.depth() + 1,
+                    Scope::Base => dn.depth() == base.depth(),
+                }
+        })
+    }
+}
