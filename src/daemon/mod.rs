@@ -1,1 +1,3 @@
-//! To be written.
+//! When to run.
+
+pub mod log;
