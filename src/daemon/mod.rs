@@ -1,3 +1,4 @@
 //! When to run.
 
 pub mod log;
+pub mod schedule;
