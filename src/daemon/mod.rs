@@ -1,4 +1,5 @@
 //! When to run.
 
+pub mod agenda;
 pub mod log;
 pub mod schedule;
