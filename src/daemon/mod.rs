@@ -30,15 +30,18 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
 use crate::directory::Progress;
-use crate::store::{Store, StoreError};
+use crate::store::{Action, Outcome, Store, StoreError};
 use crate::sync::{self, Report, Request, SyncError};
 
 pub use service::{Outside, Service};
 use signals::Signals;
 use systemd::Systemd;
+
+/// How many runs back an `every` schedule is looked for at the start; beyond, it counts as never run.
+const RUNS_BACK: u32 = 5000;
 
 /// Why the daemon did not start. All that goes wrong later is logged and tried again.
 #[derive(Debug, Error)]
@@ -51,11 +54,18 @@ pub enum DaemonError {
     Store(#[from] StoreError),
 }
 
-/// What carries out a run.
+/// What carries out runs, and remembers them.
 #[async_trait]
 pub trait Engine: Send + Sync {
+    /// What messages call the store.
+    fn store(&self) -> &str;
     /// One run, from beginning to end. Ends soon after `stop` is cancelled, with the store consistent.
     async fn run(&self, config: &Config, request: Request, stop: &CancellationToken) -> Result<Report, SyncError>;
+    /// What earlier runs of the source did, and when they began; newest first. Runs that failed or were interrupted
+    /// did not do their work, and are left out.
+    async fn history(&self, source: &str) -> Result<Vec<(Action, Timestamp)>, StoreError>;
+    /// The next moment after `after` at which somebody of the source is due for deletion or for another look.
+    async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 }
 
 /// The daemon, in the foreground, until SIGTERM or SIGINT.
@@ -74,8 +84,7 @@ pub async fn run(
     store.migrate().await?;
     let path = path.to_owned();
     let outside = Outside {
-        engine: Arc::new(RealEngine { store: Arc::clone(&store), clock: Arc::clone(&clock) }),
-        store,
+        engine: Arc::new(RealEngine { store, clock: Arc::clone(&clock) }),
         clock,
         signals,
         systemd: Systemd::from_environment(),
@@ -101,8 +110,27 @@ struct RealEngine {
 
 #[async_trait]
 impl Engine for RealEngine {
+    fn store(&self) -> &str {
+        self.store.describe()
+    }
+
     async fn run(&self, config: &Config, request: Request, stop: &CancellationToken) -> Result<Report, SyncError> {
         sync::sync(config, &*self.store, &*self.clock, request, &Silent, stop).await
+    }
+
+    async fn history(&self, source: &str) -> Result<Vec<(Action, Timestamp)>, StoreError> {
+        let done =
+            |outcome: &str| matches!(Outcome::parse(outcome), Some(Outcome::Ok | Outcome::Held | Outcome::Incomplete));
+        let rows = self.store.run_rows(Some(source), RUNS_BACK).await?;
+        Ok(rows
+            .iter()
+            .filter(|row| done(&row.outcome))
+            .filter_map(|row| Some((Action::parse(&row.action)?, Timestamp::parse(&row.started_at)?)))
+            .collect())
+    }
+
+    async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.store.next_deadline(source, after).await
     }
 }
 

@@ -13,11 +13,12 @@ use super::schedule::Moment;
 /// How the task of a run ended; a [`JoinError`] when the run panicked.
 pub type RunResult = Result<Result<Report, SyncError>, JoinError>;
 
-/// Whether a run that ended is worth another try before the schedule's: it failed, or the connection was lost while
-/// it read.
+/// Whether a run that ended is worth another try before the schedule's: it failed, or the server went away or was
+/// overloaded while it read. Limits and missing rights do not pass by themselves.
 pub fn is_failure(report: &Report) -> bool {
-    let lost = report.incomplete.as_ref().is_some_and(|why| why.cause == "connection-lost");
-    lost || matches!(report.outcome, Outcome::Failed | Outcome::Interrupted)
+    let passing = ["connection-lost", "timeout", "time-limit", "busy", "unavailable", "unreachable"];
+    report.incomplete.as_ref().is_some_and(|why| passing.contains(&why.cause))
+        || matches!(report.outcome, Outcome::Failed | Outcome::Interrupted)
 }
 
 /// What a task that did not end well said.

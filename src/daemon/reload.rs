@@ -1,90 +1,53 @@
 //! What differs between two configurations, in the words of the file.
 
-use crate::config::{Config, Schedule};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Config;
 
 /// Why a running daemon cannot change over to a configuration; `None` when it can.
 pub fn needs_restart(old: &Config, new: &Config) -> Option<String> {
-    let refuse = |key: &str, old: &str, new: &str| {
-        Some(format!("{key} cannot change from {old:?} to {new:?} while running: restart rosterd to change it"))
-    };
-    if old.source.name != new.source.name {
-        return refuse("source.name", &old.source.name, &new.source.name);
+    let keys = [("source.name", &old.source.name, &new.source.name), ("store.url", &old.store.url, &new.store.url)];
+    let (key, old, new) = keys.into_iter().find(|(_, old, new)| old != new)?;
+    Some(format!("{key}: it cannot change from {old:?} to {new:?} while rosterd runs; restart rosterd to change it"))
+}
+
+/// The keys whose effective value differs, in order; a table that may stand several times counts as one key.
+pub fn changed(old: &Config, new: &Config) -> BTreeSet<String> {
+    let (old, new) = (old.render(), new.render());
+    let (old, new) = (values(&old), values(&new));
+    old.keys().chain(new.keys()).filter(|key| old.get(*key) != new.get(*key)).cloned().collect()
+}
+
+/// What stands under each key of a rendered configuration, which has one line a key.
+fn values(toml: &str) -> BTreeMap<String, Vec<&str>> {
+    let mut values: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut table = "";
+    for line in toml.lines() {
+        if let Some(name) = line.strip_prefix("[[").and_then(|rest| rest.strip_suffix("]]")) {
+            table = name;
+            values.entry(name.to_owned()).or_default().push(line);
+        } else if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            table = name;
+        } else if let Some((key, value)) = line.trim_start_matches("# ").split_once([' ', ':']) {
+            let several = values.contains_key(table);
+            let name = if several { table.to_owned() } else { format!("{table}.{key}") };
+            values.entry(name).or_default().push(if several { line } else { value });
+        }
     }
-    if old.store.url != new.store.url {
-        return refuse("store.url", &old.store.url, &new.store.url);
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_named_as_in_the_file_and_repeated_tables_as_one() {
+        let toml = "[source]\nname = \"a b\"\n# kind: by kind of directory\n\n[[schedule]]\nevery = \"6h\"\n\n[[schedule]]\n\
+                    at = \"@reboot\"\n\n[log]\nlevel = \"info\"\n";
+        let values = values(toml);
+        assert_eq!(values.keys().collect::<Vec<_>>(), ["log.level", "schedule", "source.kind", "source.name"]);
+        assert_eq!(values["source.name"], ["= \"a b\""]);
+        assert_eq!(values["schedule"], ["[[schedule]]", "every = \"6h\"", "[[schedule]]", "at = \"@reboot\""]);
     }
-    None
-}
-
-/// The keys that differ, in the order of the file.
-pub fn changed(old: &Config, new: &Config) -> Vec<&'static str> {
-    let mut all = vec![("source.enabled", old.enabled != new.enabled)];
-    all.extend(source(old, new));
-    all.extend(users(old, new));
-    all.extend(groups(old, new));
-    all.extend([
-        ("users.address", old.address_required != new.address_required),
-        ("domains.managed", old.managed != new.managed),
-        ("deletion.delay", old.delay != new.delay),
-        ("deletion.disabled_delay", old.disabled_delay != new.disabled_delay),
-        ("deletion.minimum", old.minimum != new.minimum),
-        ("brake", old.brake != new.brake),
-        ("schedule", !old.schedules.iter().map(words).eq(new.schedules.iter().map(words))),
-        ("history.keep", old.history_keep != new.history_keep),
-        ("log.format", old.log.format != new.log.format),
-        ("log.level", old.log.level != new.log.level),
-    ]);
-    all.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
-}
-
-fn source(old: &Config, new: &Config) -> Vec<(&'static str, bool)> {
-    let (old, new) = (&old.source, &new.source);
-    vec![
-        ("source.urls", old.urls != new.urls),
-        ("source.starttls", old.starttls != new.starttls),
-        ("source.cleartext", old.cleartext != new.cleartext),
-        ("source.ca_file", old.ca_file != new.ca_file),
-        ("source.client_cert_file", old.client_certificate != new.client_certificate),
-        ("source.bind_dn", old.bind != new.bind),
-        ("source.base_dn", old.base_dn != new.base_dn),
-        ("source.kind", old.kind != new.kind),
-        ("source.page_size", old.page_size != new.page_size),
-        ("source.page_rate", old.page_rate != new.page_rate),
-        ("source.connect_timeout", old.connect_timeout != new.connect_timeout),
-        ("source.read_timeout", old.read_timeout != new.read_timeout),
-        ("source.run_timeout", old.run_timeout != new.run_timeout),
-        ("source.outside", old.outside != new.outside),
-        ("source.must_see", old.must_see != new.must_see),
-    ]
-}
-
-fn users(old: &Config, new: &Config) -> Vec<(&'static str, bool)> {
-    let (Some(old), Some(new)) = (&old.users, &new.users) else {
-        return vec![("users.enabled", old.users.is_some() != new.users.is_some())];
-    };
-    vec![
-        ("users.base_dns", old.base_dns != new.base_dns),
-        ("users.scope", old.scope != new.scope),
-        ("users.filter", old.filter != new.filter),
-        ("users.primary", old.primary != new.primary),
-        ("users.attributes", old.attributes != new.attributes),
-        ("users.disabled", old.disabled != new.disabled),
-    ]
-}
-
-fn groups(old: &Config, new: &Config) -> Vec<(&'static str, bool)> {
-    let (Some(old), Some(new)) = (&old.groups, &new.groups) else {
-        return vec![("groups.enabled", old.groups.is_some() != new.groups.is_some())];
-    };
-    let attributes = (&old.unique_id, &old.name, &old.members) != (&new.unique_id, &new.name, &new.members);
-    vec![
-        ("groups.base_dns", old.base_dns != new.base_dns),
-        ("groups.scope", old.scope != new.scope),
-        ("groups.filter", old.filter != new.filter),
-        ("groups.attributes", attributes),
-    ]
-}
-
-fn words(schedule: &Schedule) -> (&str, &'static str, &'static str) {
-    (&schedule.text, schedule.action.as_str(), schedule.timezone.name())
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Problems};
-use crate::store::{Action, Outcome, Store, StoreError, Trigger};
+use crate::store::{Action, StoreError, Trigger};
 use crate::sync::{Report, Request, SyncError};
 
 use super::Engine;
@@ -28,15 +28,11 @@ const GRACE: Duration = Duration::from_secs(8);
 const CUT_OFF: Duration = Duration::from_secs(1);
 /// How often the store is asked for the next deadline while nothing runs: another process may have set one.
 const ASK_EVERY: Duration = Duration::from_secs(5 * 60);
-/// How many runs back an `every` schedule is looked for at the start; beyond, it counts as never run.
-const RUNS_BACK: u32 = 5000;
 
 /// All that the loop touches.
 pub struct Outside {
-    /// Carries out runs.
+    /// Carries out runs, and remembers them.
     pub engine: Arc<dyn Engine>,
-    /// Remembers when what was run, and when somebody is due.
-    pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who asks for what.
@@ -95,7 +91,7 @@ impl Service {
     /// Plans the first runs and tells systemd and the log that the daemon is up. Fails when the store cannot say what
     /// was run before. Must be called within a tokio runtime.
     pub async fn start(config: Config, outside: Outside) -> Result<Self, StoreError> {
-        let history = history(&*outside.store, &config).await?;
+        let history = outside.engine.history(&config.source.name).await?;
         let now = Moment::now(&*outside.clock);
         let agenda = Agenda::new(config.schedules.clone(), history, now);
         let mut service = Self {
@@ -153,9 +149,10 @@ impl Service {
             self.begin(now);
         }
         if self.running.is_none() && self.deadline.asking.is_none() && self.deadline.ask_at.reached(now) {
-            let (store, source, after) =
-                (Arc::clone(&self.outside.store), self.config.source.name.clone(), self.deadline.after);
-            self.deadline.asking = Some(tokio::spawn(async move { store.next_deadline(&source, after).await }));
+            let (engine, config, after) =
+                (Arc::clone(&self.outside.engine), Arc::clone(&self.config), self.deadline.after);
+            let ask = async move { engine.next_deadline(&config.source.name, after).await };
+            self.deadline.asking = Some(tokio::spawn(ask));
         }
         let next = self.agenda.next(now);
         let alarm = next.filter(|_| !self.agenda.waits());
@@ -185,6 +182,7 @@ impl Service {
         self.last = Some(last_line(&result, request, now.boot.saturating_sub(running.began.boot)));
         let failed = match &result {
             Ok(Ok(report)) => is_failure(report),
+            Ok(Err(SyncError::Stopped)) => false,
             Ok(Err(_)) | Err(_) => true,
         };
         let chance = (self.outside.chance)();
@@ -221,11 +219,9 @@ impl Service {
             SyncError::Store(error) if error.is_transient() => {
                 self.store_lost(error, retry, now);
             }
-            SyncError::Directory(cause) => {
+            SyncError::Directory(error) => {
                 self.store_back(now);
-                if error.is_transient() {
-                    self.source_lost(cause, retry, now);
-                }
+                self.source_lost(error, retry, now);
             }
             _ => {}
         }
@@ -234,7 +230,13 @@ impl Service {
     fn source_lost(&mut self, error: &dyn std::error::Error, retry: Option<&str>, now: Moment) {
         if self.source.lost(now) {
             let (source, error) = (self.config.source.name.as_str(), chain(error));
-            tracing::error!(event = "source.unreachable", source, error, retry, "cannot reach the directory");
+            tracing::error!(
+                event = "source.unreachable",
+                source,
+                error,
+                retry,
+                "nothing can be read from the directory"
+            );
         }
     }
 
@@ -247,14 +249,14 @@ impl Service {
 
     fn store_lost(&mut self, error: &StoreError, retry: Option<&str>, now: Moment) {
         if self.store.lost(now) {
-            let (store, error) = (self.outside.store.describe(), chain(error));
+            let (store, error) = (self.outside.engine.store(), chain(error));
             tracing::error!(event = "store.unreachable", store, error, retry, "cannot reach the store");
         }
     }
 
     fn store_back(&mut self, now: Moment) {
         if let Some(seconds) = self.store.back(now) {
-            let store = self.outside.store.describe();
+            let store = self.outside.engine.store();
             tracing::info!(event = "store.recovered", store, seconds, "the store is reached again");
         }
     }
@@ -314,7 +316,7 @@ impl Service {
     }
 
     fn adopt(&mut self, new: Config) {
-        let changed = changed(&self.config, &new).join(" ");
+        let changed = changed(&self.config, &new).into_iter().collect::<Vec<_>>().join(" ");
         let old = std::mem::replace(&mut self.config, Arc::new(new));
         let now = self.now();
         self.agenda.reload(self.config.schedules.clone(), now);
@@ -362,7 +364,7 @@ impl Service {
             event = "daemon.started",
             version = env!("CARGO_PKG_VERSION"),
             source = self.config.source.name,
-            store = self.outside.store.describe(),
+            store = self.outside.engine.store(),
             config = self.config.path.display().to_string(),
             schedules = self.schedules(),
             "rosterd is up"
@@ -397,22 +399,6 @@ impl Service {
             None => format!("{last}; no run is scheduled"),
         }
     }
-}
-
-/// What was run before and when, newest first; asked only when an `every` schedule needs it. A run that failed or was
-/// interrupted did not do its work.
-async fn history(store: &dyn Store, config: &Config) -> Result<Vec<(Action, Timestamp)>, StoreError> {
-    if !config.schedules.iter().any(|schedule| matches!(schedule.when, crate::config::When::Every(_))) {
-        return Ok(Vec::new());
-    }
-    let rows = store.run_rows(Some(&config.source.name), RUNS_BACK).await?;
-    let done =
-        |outcome: &str| matches!(Outcome::parse(outcome), Some(Outcome::Ok | Outcome::Held | Outcome::Incomplete));
-    Ok(rows
-        .iter()
-        .filter(|row| done(&row.outcome))
-        .filter_map(|row| Some((Action::parse(&row.action)?, Timestamp::parse(&row.started_at)?)))
-        .collect())
 }
 
 async fn joined<T>(task: Option<&mut JoinHandle<T>>) -> Result<T, JoinError> {
