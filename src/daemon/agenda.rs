@@ -260,6 +260,8 @@ mod tests {
         agenda.ask(Trigger::Schedule, Action::All);
         for wait in [30, 60, 120, 240, 480, 900, 900] {
             let request = agenda.begin(now).unwrap();
+            agenda.look(now);
+            assert!(!agenda.waits(), "while it is tried");
             agenda.ended(request, true, now, 0.0).unwrap();
             agenda.look(now.after(Duration::from_secs(wait - 1)));
             assert!(!agenda.waits(), "before {wait} s");
