@@ -559,3 +559,47 @@ async fn the_watchdog_is_fed_by_the_loop_at_least_at_half_its_interval_also_duri
     }
     world.stop().await;
 }
+
+/// Every name after `event = "` in the source.
+fn events_in(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            events_in(&path, found);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        found.extend(text.split("event = \"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        if path.ends_with("plan/change.rs") {
+            let names = text
+                .split('"')
+                .filter(|word| ["user.", "alias.", "group.", "membership."].iter().any(|kind| word.starts_with(kind)));
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_event_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documented = fs::read_to_string(root.join("docs/events.md")).unwrap();
+    let mut events = Vec::new();
+    events_in(&root.join("src"), &mut events);
+    assert!(events.iter().any(|event| event == "daemon.started"));
+    assert!(events.iter().any(|event| event == "user.revived"));
+    for event in events {
+        let row = documented.lines().any(|line| line.starts_with('|') && line.contains(&format!("`{event}`")));
+        assert!(row, "docs/events.md has no row for {event}");
+    }
+}
+
+/// What `systemctl` needs to know of the exit status and signals stands in the unit.
+#[test]
+fn the_unit_says_what_the_daemon_does() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit = fs::read_to_string(root.join("config/systemd/rosterd.service")).unwrap();
+    for line in ["Type=notify", "RestartPreventExitStatus=78", "ExecReload=/bin/kill -HUP $MAINPID", "WatchdogSec=120"]
+    {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+}
