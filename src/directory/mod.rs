@@ -8,9 +8,11 @@
 //! - No answer of a server, however malformed, ends the process or hangs it.
 
 pub mod error;
+pub mod probe;
 pub mod settings;
 
 pub use error::DirectoryError;
+pub use probe::{Finding, Probe, Progress, Verdict, probe};
 pub use settings::{
     AttributeOverrides, Bind, DisabledTest, GroupSettings, Kind, PasswordSource, Scope, ServerUrl, Settings,
     UserSettings,
