@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::cli::render::moment;
 use crate::cli::{escape, exit, style};
 use crate::config::Problems;
+use crate::daemon::DaemonError;
 use crate::store::StoreError;
 use crate::sync::SyncError;
 
@@ -35,9 +36,9 @@ pub enum Failure {
     /// Threads or the event loop cannot be had.
     #[error("cannot start the runtime; look at the limits of this process (ulimit -u, ulimit -n)")]
     Runtime(#[source] io::Error),
-    /// The daemon ended with an error.
-    #[error("the daemon stopped")]
-    Daemon(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The daemon did not start.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
 }
 
 impl Failure {

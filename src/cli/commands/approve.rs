@@ -19,7 +19,7 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
     };
     let held = store.held(args.run).await?.len();
     let action = approvable(&row, &config.source.name, held)?;
-    let request = Request { trigger: Trigger::Command, action, approve: Some(args.run) };
+    let request = Request { trigger: Trigger::Command, action, approve: Some(args.run), insist: session.on_terminal() };
     sync::perform(session, &config, &*store, request, args.wait).await
 }
 
@@ -67,7 +67,7 @@ mod tests {
     fn a_read_that_was_suspiciously_empty_can_be_approved_one_that_was_cut_off_cannot() {
         let incomplete =
             |cause: &str| RunRow { cause: Some(cause.to_owned()), ..row(17, "incomplete", "2026-01-15T12:00:00.000Z") };
-        for cause in ["no-users", "no-groups", "attribute-vanished:mail"] {
+        for cause in ["no-users", "no-groups", "attribute-vanished:mail", "unjudged"] {
             assert!(approvable(&incomplete(cause), "corp", 0).is_ok(), "{cause}");
         }
         for cause in ["size-limit", "connection-lost"] {

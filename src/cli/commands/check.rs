@@ -105,13 +105,14 @@ async fn store_state(config: &Config) -> Result<(Verdict, String), StoreError> {
 }
 
 async fn directory(config: &Config, session: &Session) -> Vec<Step> {
-    let found = directory::probe(&config.source, config.users.as_ref(), config.groups.as_ref(), &session.clock).await;
+    let (users, groups, managed) = (config.users.as_ref(), config.groups.as_ref(), config.managed.as_ref());
+    let found = directory::probe(&config.source, users, groups, managed, &session.clock).await;
     let verdict = |verdict| match verdict {
         directory::Verdict::Ok => Verdict::Ok,
         directory::Verdict::Warn => Verdict::Warn,
         directory::Verdict::Fail => Verdict::Fail,
     };
-    found.into_iter().map(|step| Step::new(verdict(step.verdict), step.name, step.says)).collect()
+    found.findings.into_iter().map(|found| Step::new(verdict(found.verdict), found.step, found.text)).collect()
 }
 
 /// A schedule with its next times.

@@ -6,7 +6,6 @@ use crate::cli::args::ConfigCommand;
 use crate::cli::commands::Session;
 use crate::cli::failure::Failure;
 use crate::cli::{escape, exit};
-use crate::config;
 
 /// Shows or checks the configuration; a refused one has told every problem.
 pub fn run(session: &mut Session, command: ConfigCommand) -> Result<u8, Failure> {
@@ -17,8 +16,13 @@ pub fn run(session: &mut Session, command: ConfigCommand) -> Result<u8, Failure>
 }
 
 fn print(session: &mut Session) -> Result<u8, Failure> {
-    let text = config::print(session.path()).map_err(Failure::Config)?;
-    for line in text.lines() {
+    let config = session.config()?;
+    if session.screen.json {
+        let path = config.path.display().to_string();
+        session.screen.json(&json!({ "config": path, "toml": config.render() }))?;
+        return Ok(exit::DONE);
+    }
+    for line in config.render().lines() {
         writeln!(session.screen.out(), "{}", escape::text(line))?;
     }
     Ok(exit::DONE)

@@ -12,6 +12,7 @@ pub mod status;
 pub mod sync;
 pub mod users;
 
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -67,6 +68,11 @@ impl Session {
         let store = store::open(&config.store).await?;
         store.migrate().await?;
         Ok(store)
+    }
+
+    /// Whether a person at a terminal asks, who may try a refused bind once more (E9).
+    pub fn on_terminal(&self) -> bool {
+        io::stdin().is_terminal()
     }
 
     /// What a person types to run another command on the same configuration.

@@ -5,9 +5,8 @@ use crate::cli::commands::{Session, sync};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::{self, Labels, plan as text, plan_json};
-use crate::config::Config;
 use crate::plan::UserRef;
-use crate::roster::{FieldNames, UserId};
+use crate::roster::UserId;
 use crate::store::Store;
 use crate::sync::{self as engine, Preview};
 
@@ -19,7 +18,9 @@ pub async fn run(session: &mut Session, args: &Plan) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store(&config).await?;
     if !config.enabled {
-        session.screen.say("source.enabled = false: nothing is read")?;
+        session
+            .screen
+            .say("source.enabled = false: the directory is not read; only deletions that are due are shown")?;
     }
     let progress = sync::progress(session, &config, &*store).await?;
     let ended = engine::plan(&config, &*store, &session.clock, args.only.into(), &progress).await;
@@ -31,7 +32,7 @@ pub async fn run(session: &mut Session, args: &Plan) -> Result<u8, Failure> {
         plan: &preview.plan,
         incomplete: preview.incomplete.as_ref(),
         server: preview.server.as_deref(),
-        names: &field_names(&config),
+        names: &preview.names,
         labels: &labels,
     };
     if json {
@@ -76,21 +77,17 @@ async fn labels(preview: &Preview, store: &dyn Store, everybody: bool) -> Result
     Ok(labels)
 }
 
-/// The names behind the numbers of extra fields.
-fn field_names(config: &Config) -> FieldNames {
-    FieldNames::new(config.users.iter().flat_map(|users| users.attributes.extra.keys()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::{Conflict, ConflictKind, Held, Plan};
-    use crate::roster::{Incomplete, PendingReason};
+    use crate::roster::{FieldNames, Incomplete, PendingReason};
 
     /// The contract's exit status: where several hold, 5, 4, 3.
     #[test]
     fn the_gravest_outcome_of_a_plan_decides() {
-        let mut preview = Preview { plan: Plan::default(), incomplete: None, server: None };
+        let mut preview =
+            Preview { plan: Plan::default(), incomplete: None, server: None, names: FieldNames::default() };
         assert_eq!(exit_code(&preview), 0);
         preview.plan.opened.push(Conflict {
             kind: ConflictKind::AddressTaken,

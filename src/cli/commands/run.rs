@@ -15,8 +15,9 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
         return Err(Failure::Usage(says.to_owned()));
     }
     let config = session.config_loudly()?;
-    let _log = daemon::log::init(config.log.format, &config.log.level);
+    let log = daemon::log::init(config.log.format, &config.log.level);
     let store = session.store(&config).await?;
-    daemon::run(config, store, Arc::new(SystemClock)).await.map_err(|error| Failure::Daemon(error.into()))?;
+    let path = session.path().to_owned();
+    daemon::run(&path, config, store, Arc::new(SystemClock), log).await?;
     Ok(exit::DONE)
 }

@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store(&config).await?;
-    let request = Request { trigger: Trigger::Command, action: args.only.into(), approve: None };
+    let request =
+        Request { trigger: Trigger::Command, action: args.only.into(), approve: None, insist: session.on_terminal() };
     perform(session, &config, &*store, request, args.wait).await
 }
 
@@ -43,7 +44,7 @@ pub async fn perform(
     let progress = progress(session, config, store).await?;
     let mut waiting = false;
     let report = loop {
-        let ended = sync::sync(config, store, &session.clock, request_again(&request), &progress, &stop).await;
+        let ended = sync::sync(config, store, &session.clock, request, &progress, &stop).await;
         match ended {
             Err(SyncError::Busy { holder, since }) if wait => {
                 if !waiting {
@@ -65,10 +66,6 @@ pub async fn perform(
     };
     progress.clear();
     tell(session, &report?)
-}
-
-fn request_again(request: &Request) -> Request {
-    Request { trigger: request.trigger, action: request.action, approve: request.approve }
 }
 
 fn tell(session: &mut Session, report: &Report) -> Result<u8, Failure> {

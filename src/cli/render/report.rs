@@ -132,8 +132,8 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
     writeln!(out, "  If it is right: {}", command(&format!("approve {}", run.0)))
 }
 
-/// Whether a person may accept what made a run incomplete (E2, B1): it read everything, and found suspiciously little.
+/// Whether a person may accept what made a run incomplete (E2, L2, B1): it read everything, and found what is hard to believe.
 pub fn acceptable(cause: &str) -> bool {
     let word = cause.split_once(':').map_or(cause, |(word, _)| word);
-    matches!(word, "no-users" | "no-groups" | "attribute-vanished")
+    matches!(word, "no-users" | "no-groups" | "attribute-vanished" | "unjudged")
 }
