@@ -336,8 +336,8 @@ pub fn invocation(config: Option<&Path>, words: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,%".contains(c);
     match config.map(|path| path.to_string_lossy()) {
         None => format!("rosterd {words}"),
-        Some(path) if path.chars().all(plain) => format!("rosterd --config {path} {words}"),
-        Some(path) => format!("rosterd --config '{}' {words}", path.replace('\'', r"'\''")),
+        Some(path) if path.chars().all(plain) => format!("rosterd {words} --config {path}"),
+        Some(path) => format!("rosterd {words} --config '{}'", path.replace('\'', r"'\''")),
     }
 }
 
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn a_command_that_is_shown_can_be_typed() {
         assert_eq!(invocation(None, "approve 17"), "rosterd approve 17");
-        assert_eq!(invocation(Some(Path::new("/tmp/x.toml")), "plan"), "rosterd --config /tmp/x.toml plan");
-        assert_eq!(invocation(Some(Path::new("a b'c")), "plan"), r"rosterd --config 'a b'\''c' plan");
+        assert_eq!(invocation(Some(Path::new("/tmp/x.toml")), "plan"), "rosterd plan --config /tmp/x.toml");
+        assert_eq!(invocation(Some(Path::new("a b'c")), "plan"), r"rosterd plan --config 'a b'\''c'");
     }
 }
