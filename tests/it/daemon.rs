@@ -172,7 +172,10 @@ impl Engine for Fake {
 }
 
 fn unreachable() -> rosterd::directory::DirectoryError {
-    std::io::Error::from(std::io::ErrorKind::ConnectionRefused)
+    rosterd::directory::DirectoryError::Connect {
+        server: "ldap://127.0.0.1:1".to_owned(),
+        source: std::io::Error::from(std::io::ErrorKind::ConnectionRefused),
+    }
 }
 
 /// A daemon under test: the signals to send, what it does, and what it says.
