@@ -32,5 +32,4 @@ pub mod directory;
 pub mod plan;
 pub mod roster;
 pub mod store;
-#[cfg(any())]
 pub mod sync;

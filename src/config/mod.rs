@@ -191,6 +191,11 @@ impl Config {
         }
     }
 
+    /// The names of the extra fields.
+    pub fn names(&self) -> FieldNames {
+        FieldNames::new(self.users.iter().flat_map(|users| users.attributes.extra.keys()))
+    }
+
     /// The effective configuration as TOML: every key, defaults included, no secret. Reading it again gives the same.
     pub fn render(&self) -> String {
         render::render(&self.values)

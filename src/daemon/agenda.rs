@@ -44,7 +44,7 @@ fn fold(earlier: Option<Request>, later: Request) -> Request {
         _ => Action::All,
     };
     let trigger = if earlier.trigger == Trigger::Signal { earlier.trigger } else { later.trigger };
-    Request { trigger, action, approve: later.approve.or(earlier.approve) }
+    Request { trigger, action, approve: later.approve.or(earlier.approve), insist: false }
 }
 
 /// A run that failed, and when it is tried again.
@@ -94,7 +94,7 @@ impl Agenda {
 
     /// Queues a run.
     pub fn ask(&mut self, trigger: Trigger, action: Action) {
-        self.queued = Some(fold(self.queued.take(), Request { trigger, action, approve: None }));
+        self.queued = Some(fold(self.queued.take(), Request { trigger, action, approve: None, insist: false }));
     }
 
     /// Queues everything that is due by now. What is scheduled comes last, and gives the run its trigger.

@@ -45,7 +45,9 @@ impl Look {
         let config = scene.config;
         let searches =
             Searches::new(&config.source, config.users.as_ref(), config.groups.as_ref(), connection.about().kind)?;
-        let policy = config.policy(searches.mapping());
+        let mapping = searches.mapping();
+        let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
+        let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
         let server = connection.about().server.clone();
         scene.check_source(&connection).await?;
         let mut look = Self {
@@ -64,7 +66,6 @@ impl Look {
             return Ok(look);
         }
         look.read(scene, &mut connection, &searches, request.action, approval.accepted).await?;
-        connection.close().await;
         Ok(look)
     }
 
@@ -248,14 +249,14 @@ impl Scene<'_> {
         }
         match directory::connect(settings, self.clock).await {
             Err(error) if error.is_bind_refused() => {
-                if let Some(stamp) = stamp {
+                if let Some(stamp) = stamp.filter(|_| self.writes) {
                     self.store.put_refused_bind(&settings.name, Some((now, stamp))).await?;
                 }
                 Err(error.into())
             }
             Err(error) => Err(error.into()),
             Ok(connection) => {
-                if self.store.refused_bind(&settings.name).await?.is_some() {
+                if self.writes && self.store.refused_bind(&settings.name).await?.is_some() {
                     self.store.put_refused_bind(&settings.name, None).await?;
                 }
                 Ok(connection)
@@ -291,7 +292,9 @@ impl Scene<'_> {
                 ),
             });
         }
-        self.store.put_source(&ours).await?;
+        if self.writes {
+            self.store.put_source(&ours).await?;
+        }
         Ok(())
     }
 

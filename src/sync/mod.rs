@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::directory::{DirectoryError, Progress};
+use crate::directory::{DirectoryError, MappingError, Progress};
 use crate::plan::{Counts, Plan};
 use crate::roster::Incomplete;
 use crate::store::{Action, Holder, Outcome, RunEnd, RunId, RunStart, Stamp, Store, StoreError, Trigger};
@@ -80,6 +80,9 @@ pub enum SyncError {
     /// The directory gave nothing to work with.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// The configured attributes do not fit the kind of directory.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -124,7 +127,7 @@ impl SyncError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Busy { .. } => 6,
-            Self::Source { .. } => 78,
+            Self::Source { .. } | Self::Mapping(_) => 78,
             _ => 1,
         }
     }
@@ -135,7 +138,7 @@ impl SyncError {
             Self::Directory(error) => error.is_transient(),
             Self::Store(error) => error.is_transient(),
             Self::Busy { .. } | Self::BindRefusedBefore { .. } | Self::Timeout(_) => true,
-            Self::Source { .. } | Self::Stopped => false,
+            Self::Source { .. } | Self::Mapping(_) | Self::Stopped => false,
         }
     }
 }
@@ -146,6 +149,8 @@ pub(crate) struct Scene<'a> {
     pub store: &'a dyn Store,
     pub clock: &'a dyn Clock,
     pub progress: &'a dyn Progress,
+    /// False for `plan`, which changes nothing.
+    pub writes: bool,
 }
 
 /// Makes one run.
@@ -161,7 +166,7 @@ pub async fn sync(
     progress: &dyn Progress,
     stop: &CancellationToken,
 ) -> Result<Report, SyncError> {
-    let scene = Scene { config, store, clock, progress };
+    let scene = Scene { config, store, clock, progress, writes: true };
     let began = clock.since_boot();
     let held = Held::acquire(store, &lease::source_scope(&config.source.name)).await?;
     let work =
@@ -185,7 +190,7 @@ pub async fn plan(
     action: Action,
     progress: &dyn Progress,
 ) -> Result<Preview, SyncError> {
-    let scene = Scene { config, store, clock, progress };
+    let scene = Scene { config, store, clock, progress, writes: false };
     if !config.enabled {
         let plan = scene.due_by_date().await?;
         return Ok(Preview { plan, incomplete: None, server: None, names: config.names() });
