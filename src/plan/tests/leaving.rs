@@ -1,5 +1,7 @@
 //! Leaving and coming back: every reason, every date, the brake.
 
+use std::time::Duration;
+
 use super::world::{DAY, World};
 use crate::plan::policy::{Brake, Delay};
 use crate::roster::{PendingReason, State};
@@ -50,7 +52,7 @@ fn never_locks_out_and_never_deletes() {
 #[test]
 fn no_delay_deletes_in_the_run_that_flags() {
     let mut world = World::with(&["ada"]);
-    world.policy.delay = Delay::After(0 * DAY);
+    world.policy.delay = Delay::After(Duration::ZERO);
     world.people.remove("ada");
     assert_eq!(world.run(), ["ada: flag gone until 2026-03-02", "ada: delete"]);
 }
