@@ -1,3 +1,7 @@
 //! From arguments to an exit status; everything else is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rosterd::cli::main(std::env::args_os())
+}

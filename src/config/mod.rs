@@ -1,1 +1,203 @@
-//! To be written.
+//! One TOML file to checked values, or every problem at once. The only place that names toml.
+//!
+//! ```text
+//!   files, include --> document --+
+//!                                 +--> typed --> source, people, service --> Config
+//!   ROSTERD_X__Y  --> environment +      ^
+//!                                     schema: every key as data
+//! ```
+//!
+//! # Guarantees
+//! - A [`Config`] has passed every check; what is wrong comes back as [`Problems`], all of it, each with file, line
+//!   and remedy.
+//! - No secret comes from the environment, and none is repeated in a problem, in `Debug` or by [`Config::render`].
+
+mod document;
+mod draft;
+mod environment;
+mod files;
+mod forms;
+mod nearest;
+mod people;
+mod problem;
+mod reference;
+mod render;
+pub mod schedule;
+mod schema;
+mod service;
+mod source;
+mod typed;
+mod urls;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::plan::Policy;
+use crate::plan::policy::{AttributeUse, Brake, Delay};
+use crate::roster::account::written;
+use crate::roster::{Domain, FieldId, FieldNames};
+use crate::{directory, store};
+
+pub use environment::Environment;
+pub use problem::{Fault, Place, Problem, Problems};
+pub use reference::{missing_from_example, reference};
+pub use render::duration;
+pub use schedule::{Schedule, When};
+
+/// How log lines are written (`log.format`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// Text on a terminal, journald under systemd, else JSON.
+    Auto,
+    /// Text.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// systemd's journal, with fields.
+    Journald,
+}
+
+written!(LogFormat { Auto = "auto", Text = "text", Json = "json", Journald = "journald" });
+
+/// `[log]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogSettings {
+    /// How lines are written.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+/// A configuration that passed every check.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// `source.enabled` (S1).
+    pub enabled: bool,
+    /// `[source]`.
+    pub source: directory::Settings,
+    /// `[users]`; `None` with `users.enabled = false` (G7).
+    pub users: Option<directory::UserSettings>,
+    /// `[groups]`; `None` with `groups.enabled = false` (G7).
+    pub groups: Option<directory::GroupSettings>,
+    /// `domains.managed`; `None` = every domain (D1).
+    pub managed: Option<BTreeSet<Domain>>,
+    /// `users.address = "required"` (U10).
+    pub address_required: bool,
+    /// `deletion.delay` (L3).
+    pub delay: Delay,
+    /// `deletion.disabled_delay` (L3).
+    pub disabled_delay: Delay,
+    /// `deletion.minimum` (L2).
+    pub minimum: Duration,
+    /// `[brake]` (B1).
+    pub brake: Brake,
+    /// Every `[[schedule]]`; never empty (S2).
+    pub schedules: Vec<Schedule>,
+    /// `[store]`.
+    pub store: store::Settings,
+    /// `history.keep` (B3).
+    pub history_keep: Duration,
+    /// `[log]`.
+    pub log: LogSettings,
+    /// What is accepted, but has to be said: keys this version does not act on, bases outside of the root.
+    pub notes: Vec<Problem>,
+    values: typed::Values,
+}
+
+/// Reads and checks a configuration, with what it includes and what the environment says.
+///
+/// # Errors
+/// Every problem there is; the program exits with 78.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    load_in(path, &Environment::of_process())
+}
+
+/// [`load`] in given surroundings.
+///
+/// # Errors
+/// Every problem there is.
+pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problems> {
+    let mut problems = Problems::default();
+    let mut notes = Vec::new();
+    let mut document = document::read(path, &mut problems);
+    if !document.whole && document.table.is_empty() {
+        return Err(problems.sorted());
+    }
+    environment::overlay(&mut document.table, &environment.variables, &mut problems, &mut notes);
+    let values = typed::read(&document.table, path, document.whole, &mut problems);
+    if !document.whole {
+        return Err(problems.sorted());
+    }
+    let mut draft = draft::Draft { values, problems, notes, environment };
+    let source = source::settings(&mut draft);
+    let users = people::users(&mut draft);
+    let groups = people::groups(&mut draft);
+    let managed = service::managed(&mut draft);
+    let (delay, disabled_delay, minimum) = service::deletion(&mut draft);
+    let brake = service::brake(&mut draft);
+    let schedules = service::schedules(&mut draft);
+    let store = service::store(&mut draft);
+    let history_keep = service::history(&mut draft);
+    let log = service::log(&draft);
+    draft.say_what_comes_later();
+    let draft::Draft { values, problems, mut notes, .. } = draft;
+    notes.sort_by(|a, b| a.place.cmp(&b.place));
+    if !problems.is_empty() {
+        return Err(problems.sorted());
+    }
+    Ok(Config {
+        path: path.to_owned(),
+        enabled: values.flag("source.enabled"),
+        source,
+        users,
+        groups,
+        managed,
+        address_required: values.text("users.address") != Some("optional"),
+        delay,
+        disabled_delay,
+        minimum,
+        brake,
+        schedules,
+        store,
+        history_keep,
+        log,
+        notes,
+        values,
+    })
+}
+
+impl Config {
+    /// What the rules need to know, with what the resolved attribute mapping says about fields and attributes.
+    pub fn policy(
+        &self,
+        mapped: BTreeSet<FieldId>,
+        names: FieldNames,
+        uses: BTreeMap<String, BTreeSet<AttributeUse>>,
+    ) -> Policy {
+        Policy {
+            source: self.source.name.clone(),
+            mapped,
+            names,
+            uses,
+            managed: self.managed.clone(),
+            address_required: self.address_required,
+            delay: self.delay,
+            disabled_delay: self.disabled_delay,
+            minimum: self.minimum,
+            brake: self.brake,
+        }
+    }
+
+    /// The names of the extra fields.
+    pub fn names(&self) -> FieldNames {
+        FieldNames::new(self.users.iter().flat_map(|users| users.attributes.extra.keys()))
+    }
+
+    /// The effective configuration as TOML: every key, defaults included, no secret. Reading it again gives the same.
+    pub fn render(&self) -> String {
+        render::render(&self.values)
+    }
+}

@@ -203,8 +203,8 @@ impl<'a> Collector<'a> {
         let reason = |detail: String, dn: String| Skip {
             dn,
             unique_id: Some(key.to_string()),
-            reason: "duplicate-id",
-            rule: "I7",
+            reason: "duplicate-id".into(),
+            rule: "I7".into(),
             detail,
         };
         let detail = format!("another entry bears the unique id `{key}` too; neither is applied");

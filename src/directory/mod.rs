@@ -43,6 +43,7 @@ pub use connect::{About, Connection, connect};
 pub use error::{CertificateInfo, DirectoryError};
 pub use look_up::look_up;
 pub use mapping::{Mapping, MappingError};
+pub use password::password_stamp;
 pub use probe::{Finding, Probe, Verdict, probe};
 pub use read::{Progress, read};
 pub use searches::Searches;

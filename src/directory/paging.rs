@@ -164,7 +164,7 @@ impl Pages<'_> {
             }
             cookie = next;
             before = page.first;
-            self.pause(started).await;
+            pause(self.search.page_rate, started).await;
         }
         Ok(Ended::Complete)
     }
@@ -225,11 +225,12 @@ impl Pages<'_> {
     fn paging(&self, doing: &str, says: &'static str) -> DirectoryError {
         DirectoryError::Paging { server: self.session.server().to_owned(), doing: doing.to_owned(), says }
     }
+}
 
-    async fn pause(&self, started: Instant) {
-        if let Some(gap) = Duration::from_secs(1).checked_div(self.search.page_rate) {
-            tokio::time::sleep_until(started + gap).await;
-        }
+/// Waits until the next page may be asked for; `rate` is pages a second, 0 = at once.
+async fn pause(rate: u32, started: Instant) {
+    if let Some(gap) = Duration::from_secs(1).checked_div(rate) {
+        tokio::time::sleep_until(started + gap).await;
     }
 }
 

@@ -8,8 +8,9 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::DirectoryError;
-use super::settings::PasswordSource;
+use super::settings::{Bind, PasswordSource, Settings};
 use crate::clock::environment;
+use crate::roster::Digest;
 
 /// The longest password file.
 const MAX_BYTES: u64 = 64 << 10;
@@ -33,6 +34,19 @@ impl PasswordSource {
             }
         }
     }
+}
+
+/// Tells one password file from another without looking into it: changes whenever the file is written or replaced
+/// (E9). `None` without a password.
+pub fn password_stamp(settings: &Settings) -> Option<Digest> {
+    let Bind::Simple { dn, password } = &settings.bind else { return None };
+    let path = match password {
+        PasswordSource::File(path) => path.clone(),
+        PasswordSource::Credential(name) => Path::new(&environment("CREDENTIALS_DIRECTORY")?).join(name),
+    };
+    let facts = path.metadata().ok()?;
+    let stamp = (dn, &path, facts.ino(), facts.size(), facts.mtime(), facts.mtime_nsec());
+    Some(Digest::of(format!("{stamp:?}")))
 }
 
 fn read(path: &Path, from: &str, private: bool) -> Result<SecretString, DirectoryError> {

@@ -15,6 +15,8 @@ use crate::roster::{Before, Incomplete, Index, Passes, Snapshot};
 pub trait Progress: Send + Sync {
     /// So many entries of a pass (`users`, `groups`) were read.
     fn entries(&self, pass: &'static str, so_far: u64);
+    /// So many of the planned changes of people are in the store.
+    fn applied(&self, _so_far: u64, _of: u64) {}
 }
 
 /// Reads groups and users (G1), as far as `passes` and the configuration ask for them.

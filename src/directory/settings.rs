@@ -80,6 +80,16 @@ pub enum Bind {
     External,
 }
 
+impl Bind {
+    /// Who binds, for messages.
+    pub fn account(&self) -> &str {
+        match self {
+            Self::Simple { dn, .. } => dn,
+            Self::External => "SASL EXTERNAL",
+        }
+    }
+}
+
 /// What kind of server it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {

@@ -69,7 +69,7 @@ pub fn key_assertion(key: &UniqueId, name: &AttributeName) -> Vec<u8> {
 /// A single entry or value that is left out.
 pub fn skip(entry: &RawEntry<'_>, key: Option<&UniqueId>, reason: &'static str, detail: String) -> Skip {
     let unique_id = key.map(ToString::to_string);
-    Skip { dn: entry.shown_dn(), unique_id, reason, rule: "E5", detail }
+    Skip { dn: entry.shown_dn(), unique_id, reason: reason.into(), rule: "E5".into(), detail }
 }
 
 /// Text, if it is text: UTF-8 without NUL, which no store can keep.

@@ -1,9 +1,158 @@
 //! Verbs: what a run decides, as plain functions of directory, store, policy and time.
 //!
-//! Nothing here waits, logs, or reads a clock.
+//! Nothing here waits, logs, or reads a clock. [`plan()`] is the whole of it; the files beside it are its chapters.
+//!
+//! # Guarantees
+//! - The same input gives the same plan, whatever the order of entries and values.
+//! - A partial snapshot takes nothing from anybody by absence: aliases and memberships only grow, nobody is missed,
+//!   no due deletion is carried out (E1). A disabled test that was read still counts.
+//! - Nobody is deleted who was not flagged before, or in the same plan with a delay of zero (L6).
+//! - After every unit of the plan, every address and every username has at most one owner (A3, U7).
 
+mod acts;
+mod brake;
 pub mod change;
+mod contest;
+mod departures;
+mod findings;
+mod groups;
+mod people;
 pub mod policy;
+mod units;
+pub mod view;
+mod wishes;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use change::*;
 pub use policy::Policy;
+pub use view::{Needs, RecentDepartures, StoredGroup, View, doubt};
+
+use crate::clock::Timestamp;
+use crate::roster::{LookUp, Reading, Skip, Snapshot};
+
+/// Everything a run does about what it read.
+///
+/// `view` has to hold what [`Needs::of`] named for the same snapshot.
+pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) -> Plan {
+    let proven = snapshot.complete().is_some();
+    let mut people = people::People::new(view, policy, now, proven);
+    if let Some(complete) = snapshot.complete() {
+        people.see_missing(complete);
+        people.see_due(&complete.reading().unchanged);
+    }
+    let mut reading = snapshot.into_reading();
+    people.see_people(std::mem::take(&mut reading.people));
+    let mut decided = people.decide();
+    let groups = groups::decide(&reading, view, policy, now, proven, (&decided.changes, &decided.places));
+    decided.findings.add_skips(reading.skips.iter().cloned());
+    decided.findings.add_skips(kept_skips(&reading, view, proven));
+    // A run that looked at no user knows nothing of conflicts between them.
+    let judged = proven && reading.passes.users;
+    let (opened, resolved) = decided.findings.conflicts(&view.conflicts, judged);
+    decided.changes.retain(|change| change.writes(view));
+    let mut plan = Plan {
+        users: decided.changes,
+        groups: groups.changes,
+        skips: decided.findings.into_skips(),
+        held: decided.held,
+        holds: decided.holds,
+        unjudged: decided.unjudged,
+        strangers: groups.strangers,
+        opened,
+        resolved,
+        counts: Counts::default(),
+        group_counts: GroupCounts::default(),
+    };
+    plan.count(reading.entries, view);
+    plan
+}
+
+/// Deletes those who are due without reading the directory as a whole: after looking each of them up, or, with
+/// `by_date`, by the date alone because the source is switched off (L9, S1).
+pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
+    let mut plan = Plan::default();
+    for known in view.index.iter().filter(|known| view::is_due(known, now)) {
+        let Some(account) = view.accounts.get(&known.id) else { continue };
+        let found = view.look_ups.get(&known.id);
+        if by_date || found.is_some_and(|found| departures::cause(found).is_some()) {
+            let acts = vec![Act::Deleted { reason: known.reason }];
+            let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
+            plan.users.push(acts::change(account, acts, mark));
+        } else {
+            let says = match found {
+                Some(LookUp::InScope { dn }) => format!("due, but in scope at `{dn}`; the next full run decides"),
+                Some(LookUp::Unjudged { says }) => format!("due, but looking up gave no usable answer: {says}"),
+                _ => "due, but not looked up".to_owned(),
+            };
+            plan.unjudged.push((account.label().into(), says));
+        }
+    }
+    plan.users.sort_by_key(|change| change.subject);
+    for (unit, change) in (0..).zip(&mut plan.users) {
+        change.unit = unit;
+    }
+    plan.skips = view.skips.clone();
+    plan.count(0, view);
+    plan
+}
+
+/// Rows of `roster_skipped` that this run has no reason to drop: those of entries that were read and are unchanged,
+/// and, when not everything was read, all that were there.
+fn kept_skips<'a>(reading: &'a Reading, view: &'a View, proven: bool) -> impl Iterator<Item = Skip> + 'a {
+    let all = !proven || !reading.passes.users;
+    view.skips
+        .iter()
+        .filter(move |skip| {
+            let position = skip
+                .unique_id
+                .as_deref()
+                .and_then(crate::roster::UniqueId::new)
+                .and_then(|key| view.index.position(key.digest()));
+            all || position.is_some_and(|at| reading.unchanged.contains(at))
+        })
+        .cloned()
+}
+
+impl Plan {
+    fn count(&mut self, entries: u64, view: &View) {
+        let mut counts = Counts { entries, skipped: self.skips.len() as u64, ..Counts::default() };
+        for change in &self.users {
+            let has = |wanted: fn(&Act) -> bool| u64::from(change.acts.iter().any(wanted));
+            counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
+            counts.updated += has(|act| matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_)));
+            counts.moved += has(|act| matches!(act, Act::Moved { .. }));
+            counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
+            counts.restored += has(|act| matches!(act, Act::Restored { .. }));
+            counts.deleted += has(|act| matches!(act, Act::Deleted { .. }));
+        }
+        let waiting = view.index.iter().filter(|known| known.state == crate::roster::State::Pending).count() as u64;
+        let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
+        let left = self.users.iter().filter(|change| change.leaves_pending()).count() as u64;
+        counts.conflicts = waiting + counts.flagged + others - left.min(waiting + counts.flagged);
+        self.counts = counts;
+        self.group_counts = GroupCounts::of(&self.groups);
+    }
+}
+
+impl UserChange {
+    /// Whether applying it would write anything (U3).
+    fn writes(&self, view: &View) -> bool {
+        let UserRef::Known(id) = self.subject else { return true };
+        let marked = |mark: &Mark| {
+            view.accounts.get(&id).is_none_or(|account| {
+                (mark.fingerprint, mark.review_at, &mark.reasons_seen)
+                    != (account.fingerprint, account.review_at, &account.reasons_seen)
+            })
+        };
+        !self.acts.is_empty() || self.mark.as_ref().is_some_and(marked)
+    }
+
+    /// Whether the user's pending deletion ends here, by return or by deletion.
+    fn leaves_pending(&self) -> bool {
+        self.acts
+            .iter()
+            .any(|act| matches!(act, Act::Restored { from: crate::roster::State::Pending, .. } | Act::Deleted { .. }))
+    }
+}

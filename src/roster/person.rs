@@ -1,5 +1,6 @@
 //! What the directory says today about one person or one group.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::clock::Timestamp;
@@ -132,9 +133,9 @@ pub struct Skip {
     /// Unique id, when it could be read.
     pub unique_id: Option<String>,
     /// `disabled`, `no-address`, `unmanaged-domain`, `malformed-address`, `unreadable`, `no-unique-id`, …
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// The rule that says so, e.g. `U4`.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// What exactly: the value, the attribute, the other party.
     pub detail: String,
 }

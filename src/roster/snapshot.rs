@@ -141,6 +141,14 @@ impl Snapshot {
         }
     }
 
+    /// The same, for carrying it over to a newer index.
+    pub(crate) fn reading_mut(&mut self) -> &mut Reading {
+        match self {
+            Self::Complete(complete) => &mut complete.reading,
+            Self::Partial(partial) => &mut partial.reading,
+        }
+    }
+
     /// The same, for taking people out of it.
     pub fn into_reading(self) -> Reading {
         match self {

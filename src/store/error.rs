@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::{postgres, sqlite};
+
 /// A failure of the store; the text says what was attempted, on what, and what to do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -62,8 +64,93 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether trying again later may help without anybody doing anything.
+    /// Whether trying again later may help without anybody doing anything: the store is locked or full, or the
+    /// server is away.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Open { .. } | Self::Statement { .. })
+        match self {
+            Self::Open { source, .. } => source.as_ref().is_some_and(passes),
+            Self::Statement { source, .. } => passes(source),
+            Self::Newer { .. } | Self::Fenced { .. } | Self::Inconsistent { .. } => false,
+        }
+    }
+}
+
+/// What a query inside the store fails with, before it is known which call it belongs to.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The driver's error.
+    Sql(sqlx::Error),
+    /// A failure that already says everything.
+    Said(StoreError),
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Said(error)
+    }
+}
+
+impl Fault {
+    /// The failure with what was attempted, and in which store.
+    pub fn while_doing(self, doing: impl Into<String>, store: &str) -> StoreError {
+        match self {
+            Self::Said(error) => error,
+            Self::Sql(source) => {
+                StoreError::Statement { doing: doing.into(), store: store.to_owned(), says: explain(&source), source }
+            }
+        }
+    }
+
+    /// A row that cannot be what it says.
+    pub fn inconsistent(table: &'static str, row: impl ToString, says: impl Into<String>) -> Self {
+        Self::Said(StoreError::Inconsistent { table, row: row.to_string(), says: says.into() })
+    }
+}
+
+/// What is wrong and what to do, in words.
+pub(super) fn explain(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            let known = match database.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+                Some(_) => sqlite::explain(&code, database.message()),
+                None => postgres::explain(&code),
+            };
+            known.map_or_else(|| database.message().to_owned(), str::to_owned)
+        }
+        sqlx::Error::Io(io) => {
+            format!("the server cannot be reached ({io}); look whether PostgreSQL runs and at store.url")
+        }
+        sqlx::Error::Tls(tls) => {
+            format!("TLS failed ({tls}); look at the server's certificate and at sslmode and sslrootcert in store.url")
+        }
+        sqlx::Error::PoolTimedOut => {
+            "no connection within 10 s; look whether the server runs and takes connections".to_owned()
+        }
+        sqlx::Error::ColumnDecode { index, source } => {
+            format!("column {index} holds a value rosterd did not write: {source}")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Whether an error goes away by itself.
+fn passes(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default();
+            match database.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+                Some(_) => sqlite::passes(&code),
+                None => postgres::passes(&code),
+            }
+        }
+        _ => false,
     }
 }

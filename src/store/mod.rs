@@ -6,17 +6,24 @@
 //!   process that was paused while another took over writes nothing (S3).
 //! - The views of `docs/schema.md` are consistent after every commit.
 
+mod bulk;
 pub mod error;
+mod holder;
+mod postgres;
 pub mod rows;
+mod sqlite;
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::plan::{Conflict, ConflictId, Counts, GroupChange, GroupId, Held, OpenConflict, UserChange};
+pub use crate::plan::{RecentDepartures, StoredGroup};
 use crate::roster::account::written;
-use crate::roster::{Account, AddressKey, Digest, FieldNames, Index, Skip, State, UniqueId, UserId};
+use crate::roster::{Account, AddressKey, Digest, FieldNames, Index, Skip, State, UserId};
 
 pub use error::StoreError;
 
@@ -186,32 +193,6 @@ pub struct Stamp<'a> {
     pub leases: &'a [Lease],
 }
 
-/// One group of this source.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StoredGroup {
-    /// Row.
-    pub id: GroupId,
-    /// Unique id; always `Some` for directory groups.
-    pub key: UniqueId,
-    /// DN.
-    pub dn: String,
-    /// Name.
-    pub name: String,
-    /// Active, pending or deleted.
-    pub state: State,
-    /// When deleted at the earliest.
-    pub delete_after: Option<Timestamp>,
-}
-
-/// Departures that count for the brake's window (B1).
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct RecentDepartures {
-    /// People flagged as missing.
-    pub missing: u64,
-    /// People flagged as disabled.
-    pub disabled: u64,
-}
-
 /// State of the schema, for `check` and `plan`, which never migrate behind the operator's back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Schema {
@@ -232,6 +213,32 @@ pub struct Settings {
     pub url: String,
     /// The Postgres password, when one was given by file or credential.
     pub password: Option<secrecy::SecretString>,
+}
+
+/// Opens the store; does not migrate it.
+///
+/// `sqlite:///path` is not touched before it is asked something, and is created by [`Store::migrate`] only.
+/// `postgres://…` is connected to once, so that a wrong password is said now and not in the middle of a run.
+///
+/// # Errors
+/// [`StoreError::Open`] when the URL is neither, or when Postgres cannot be reached.
+pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    if let Some(path) = settings.url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
+        return Ok(Arc::new(sqlite::Database::new(Path::new(path))));
+    }
+    if settings.url.starts_with("postgres://") || settings.url.starts_with("postgresql://") {
+        return Ok(Arc::new(postgres::Database::new(settings).await?));
+    }
+    Err(StoreError::Open {
+        store: "of store.url".to_owned(),
+        says: "it begins neither with sqlite:///path nor with postgres://user@host/database".to_owned(),
+        source: None,
+    })
+}
+
+/// A new internal id (I1, version 4). The only chance in the store: ids are drawn here and nowhere else.
+fn new_uuid() -> uuid::Uuid {
+    uuid::Uuid::new_v4()
 }
 
 /// The user store.

@@ -1,4 +1,6 @@
-//! Real servers for the tests.
+//! Real servers for the tests, and the real program.
 
 pub mod postgres;
+pub mod program;
+pub mod proxy;
 pub mod slapd;

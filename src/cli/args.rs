@@ -1,0 +1,377 @@
+//! The words of the command line.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+
+use crate::clock;
+use crate::roster::State;
+use crate::store::{Action, RunId};
+
+/// Where the configuration is when nobody says otherwise.
+const DEFAULT_CONFIG: &str = "/etc/rosterd/rosterd.toml";
+
+/// Keeps an application's user roster in step with an LDAP directory.
+#[derive(Parser, Debug)]
+#[command(name = "rosterd", version, arg_required_else_help = true)]
+#[command(after_help = QUESTIONS, max_term_width = 110)]
+pub struct Cli {
+    /// The configuration [default: $ROSTERD_CONFIG, else /etc/rosterd/rosterd.toml]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub config: Option<PathBuf>,
+    /// Print JSON instead of text: a list is one array, one thing is one object
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+    /// Colour: auto (the default; NO_COLOR is respected), always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Everywhere")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub color: ColorChoice,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const QUESTIONS: &str = "\
+Four questions, and where the answer is:
+  Why is she not in?           rosterd users show ada@example.com
+  Why is he locked out?        rosterd users show bob
+  Who has this address?        rosterd users show sales@example.com
+  What will tonight's run do?  rosterd plan
+
+Exit status:
+  0 done   1 failed   2 usage   3 changes pending (plan)   4 held by the brake
+  5 incomplete run   6 another process is running the sync   78 configuration refused";
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the daemon, in the foreground
+    #[command(after_help = "\
+Signals: SIGUSR1 sync now, SIGHUP read the configuration again, SIGTERM or SIGINT stop.
+
+Example, as a systemd service of Type=notify:
+  ExecStart=/usr/bin/rosterd run --config /etc/rosterd/rosterd.toml")]
+    Run,
+    /// Make one run now
+    #[command(after_help = "\
+Ends with 4 when the brake holds departures: `rosterd runs show RUN` lists them, `rosterd approve
+RUN` applies them. Ends with 5 when the directory could not be read to the end: then nobody lost
+anything.
+
+Without a terminal, and with [log] format set to text, json or journald, the log is written to
+standard error instead of plain progress lines.
+
+Example, everything now, after the run that may be going on:
+  rosterd sync --wait")]
+    Sync(Sync),
+    /// Show what a run would do, person by person, and change nothing
+    #[command(after_help = "\
+Signs: + added or gained, ~ changed, - lost or removed, ! held, contested or not judged.
+Ends with 0 when nothing would change, 3 when something would, 4 when the brake would hold part of
+it, 5 when the directory could not be read to the end.
+
+Example, what tonight's run will do:
+  rosterd plan
+Example, who would be flagged, for a script:
+  rosterd plan --json | jq -r '.users[] | select(.acts[].kind == \"user.flagged\") | .label'")]
+    Plan(Plan),
+    /// Check configuration, store, servers and schedules, step by step
+    #[command(after_help = "\
+Every step is a line that begins with ok, warn or fail. A fail makes the exit status 1.
+
+Example, before a new configuration goes live:
+  rosterd check --config /etc/rosterd/rosterd.toml.new")]
+    Check,
+    /// Healthy or not and since when, last and next runs, what waits for a person
+    #[command(after_help = "\
+Ends with 0 whenever the state could be shown; scripts look at `healthy`.
+
+Example, for a monitoring check:
+  rosterd status --json | jq -e .healthy")]
+    Status,
+    /// The history of runs, and what one run changed
+    #[command(after_help = "\
+Examples:
+  rosterd runs
+  rosterd runs show 17")]
+    Runs(Runs),
+    /// The people of the roster, and everything about one of them
+    #[command(after_help = "\
+Examples:
+  rosterd users
+  rosterd users show ada@example.com")]
+    Users(Users),
+    /// The groups of the roster, and who is in one of them
+    #[command(after_help = "\
+Examples:
+  rosterd groups
+  rosterd groups show sales")]
+    Groups(Groups),
+    /// Accept what a run held, and apply it now
+    #[command(after_help = "\
+Applies the held departures of that run to those people who, looked at again, still depart; whoever
+joined them since is counted anew. Also accepts that a search that found nobody, or an attribute
+that vanished, is right.
+
+Example, after `rosterd runs show 17` was read:
+  rosterd approve 17")]
+    Approve(Approve),
+    /// Create the store, or bring its schema up to date
+    #[command(after_help = "\
+Other commands do the same on first use; this one is for doing it on purpose, after a backup.
+
+Example:
+  rosterd migrate")]
+    Migrate,
+    /// Show or check the configuration
+    #[command(after_help = "\
+Examples:
+  rosterd config print
+  rosterd config validate --config /etc/rosterd/rosterd.toml.new")]
+    Config(Config),
+}
+
+/// Arguments of `sync`.
+#[derive(Args, Debug)]
+pub struct Sync {
+    /// Do only this much: users, groups, all, or cleanup (due deletions)
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "all", hide_possible_values = true)]
+    pub only: Only,
+    /// Read everything, even where changes alone would do (this version always does)
+    #[arg(long)]
+    pub full: bool,
+    /// Wait while another process is running the sync of this source
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+pub struct Plan {
+    /// Look at only this much: users, groups, all, or cleanup (due deletions)
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "all", hide_possible_values = true)]
+    pub only: Only,
+}
+
+/// How much of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Only {
+    /// People
+    Users,
+    /// Groups and memberships
+    Groups,
+    /// Groups, then people
+    All,
+    /// Due deletions
+    Cleanup,
+}
+
+impl From<Only> for Action {
+    fn from(only: Only) -> Self {
+        match only {
+            Only::Users => Self::Users,
+            Only::Groups => Self::Groups,
+            Only::All => Self::All,
+            Only::Cleanup => Self::Cleanup,
+        }
+    }
+}
+
+/// Arguments of `runs`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Runs {
+    #[command(subcommand)]
+    command: Option<RunsCommand>,
+    #[command(flatten)]
+    list: RunsList,
+}
+
+/// What to show of the runs.
+#[derive(Subcommand, Clone, Debug)]
+pub enum RunsCommand {
+    /// The runs, newest first (the default)
+    List(RunsList),
+    /// One run: its numbers, what it changed, what it held
+    #[command(after_help = "\
+Example:
+  rosterd runs show 17")]
+    Show {
+        /// Number of the run, as `rosterd runs` lists it
+        #[arg(value_name = "RUN", value_parser = run_number)]
+        run: RunId,
+    },
+}
+
+/// How many runs to list.
+#[derive(Args, Clone, Debug)]
+pub struct RunsList {
+    /// List at most this many [default: 50 as text, all as JSON]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+}
+
+impl Runs {
+    /// The command, `list` when none is given.
+    pub fn command(self) -> RunsCommand {
+        self.command.unwrap_or(RunsCommand::List(self.list))
+    }
+}
+
+/// Arguments of `users`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Users {
+    #[command(subcommand)]
+    command: Option<UsersCommand>,
+    #[command(flatten)]
+    list: UsersList,
+}
+
+/// What to show of the users.
+#[derive(Subcommand, Clone, Debug)]
+pub enum UsersCommand {
+    /// Everybody, with the aliases beneath each user (the default)
+    #[command(after_help = "\
+Example, who waits for deletion:
+  rosterd users list --state pending")]
+    List(UsersList),
+    /// One user: fields, addresses, groups, state and what settles it, history
+    #[command(after_help = "\
+Somebody who is not in the roster is looked for among those the last run left out, with the reason.
+
+Example, who has this address:
+  rosterd users show sales@example.com")]
+    Show {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+    },
+}
+
+/// Which users to list.
+#[derive(Args, Clone, Debug)]
+pub struct UsersList {
+    /// Only those in these states: active, pending, kept, dormant, deleted
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
+    pub state: Vec<State>,
+}
+
+impl Users {
+    /// The command, `list` when none is given.
+    pub fn command(self) -> UsersCommand {
+        self.command.unwrap_or(UsersCommand::List(self.list))
+    }
+}
+
+/// Arguments of `groups`.
+#[derive(Args, Debug)]
+pub struct Groups {
+    #[command(subcommand)]
+    command: Option<GroupsCommand>,
+}
+
+/// What to show of the groups.
+#[derive(Subcommand, Clone, Debug)]
+pub enum GroupsCommand {
+    /// Every group with its number of members (the default)
+    List,
+    /// One group and its members
+    #[command(after_help = "\
+Example:
+  rosterd groups show sales")]
+    Show {
+        /// Id, unique id, DN or name, matched exactly
+        #[arg(value_name = "G")]
+        group: String,
+    },
+}
+
+impl Groups {
+    /// The command, `list` when none is given.
+    pub fn command(self) -> GroupsCommand {
+        self.command.unwrap_or(GroupsCommand::List)
+    }
+}
+
+/// Arguments of `approve`.
+#[derive(Args, Debug)]
+pub struct Approve {
+    /// Number of the run that held something, as `rosterd runs` lists it
+    #[arg(value_name = "RUN", value_parser = run_number)]
+    pub run: RunId,
+    /// Wait while another process is running the sync of this source
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// Arguments of `config`.
+#[derive(Args, Debug)]
+pub struct Config {
+    /// Which of the two.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What to do with the configuration.
+#[derive(Subcommand, Clone, Copy, Debug)]
+pub enum ConfigCommand {
+    /// The configuration in effect, defaults and environment included, secrets left out
+    Print,
+    /// Say whether the configuration is accepted, or every problem at once
+    Validate,
+}
+
+impl Cli {
+    /// The configuration file: the argument, else `ROSTERD_CONFIG`, else the default place.
+    pub fn config_path(&self) -> PathBuf {
+        let environment = || clock::environment("ROSTERD_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.config.clone().or_else(environment).unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG))
+    }
+}
+
+/// How a person calls this program with the same configuration: `rosterd approve 17`, with `--config FILE` when it was
+/// given, quoted for a shell.
+pub fn invocation(config: Option<&Path>, words: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,%".contains(c);
+    match config.map(|path| path.to_string_lossy()) {
+        None => format!("rosterd {words}"),
+        Some(path) if path.chars().all(plain) => format!("rosterd {words} --config {path}"),
+        Some(path) => format!("rosterd {words} --config '{}'", path.replace('\'', r"'\''")),
+    }
+}
+
+fn run_number(text: &str) -> Result<RunId, String> {
+    text.parse().map(RunId).map_err(|_| "a run is a whole number, as `rosterd runs` lists it".to_owned())
+}
+
+fn state(text: &str) -> Result<State, String> {
+    State::parse(text).ok_or_else(|| "a state is one of active, pending, kept, dormant, deleted".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_may_stand_before_or_after_the_command() {
+        for words in [["--config", "x.toml", "users", "show", "ada"], ["users", "show", "ada", "--config", "x.toml"]] {
+            let cli = Cli::try_parse_from(std::iter::once("rosterd").chain(words)).unwrap();
+            assert_eq!(cli.config_path(), PathBuf::from("x.toml"));
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_shown_can_be_typed() {
+        assert_eq!(invocation(None, "approve 17"), "rosterd approve 17");
+        assert_eq!(invocation(Some(Path::new("/tmp/x.toml")), "plan"), "rosterd plan --config /tmp/x.toml");
+        assert_eq!(invocation(Some(Path::new("a b'c")), "plan"), r"rosterd plan --config 'a b'\''c'");
+    }
+}

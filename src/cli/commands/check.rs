@@ -1,0 +1,160 @@
+//! `rosterd check`
+
+use crate::cli::commands::Session;
+use crate::cli::exit;
+use crate::cli::failure::Failure;
+use crate::cli::render::check::{Step, Verdict, closing, line, value};
+use crate::cli::render::moment;
+use crate::clock::{Clock as _, Timestamp};
+use crate::config::{Config, Schedule, When};
+use crate::directory;
+use crate::store::{self, Schema, StoreError};
+
+/// How many of a schedule's next times are told.
+const TIMES: usize = 3;
+
+/// Looks at everything a run needs; a step that fails makes the exit status 1.
+pub async fn run(session: &mut Session) -> Result<u8, Failure> {
+    let config = session.config_loudly()?;
+    let mut steps = Steps { session, all: Vec::new() };
+    steps.add(configuration(&config))?;
+    for note in &config.notes {
+        steps.add(Step::new(Verdict::Warn, "configuration", note.to_string()))?;
+    }
+    steps.add(store(&config).await)?;
+    for step in directory(&config, steps.session).await {
+        steps.add(step)?;
+    }
+    let now = steps.session.clock.now();
+    for schedule in &config.schedules {
+        steps.add(times(schedule, now))?;
+    }
+    let Steps { session, all } = steps;
+    if session.screen.json {
+        session.screen.json(&value(&all))?;
+    } else {
+        closing(session.screen.out(), &all)?;
+    }
+    let failed = all.iter().any(|step| step.verdict == Verdict::Fail);
+    Ok(if failed { exit::FAILED } else { exit::DONE })
+}
+
+/// The steps so far; as text each is shown as soon as it is known.
+struct Steps<'a> {
+    session: &'a mut Session,
+    all: Vec<Step>,
+}
+
+impl Steps<'_> {
+    fn add(&mut self, step: Step) -> Result<(), Failure> {
+        if !self.session.screen.json {
+            line(self.session.screen.out(), &step)?;
+            self.session.screen.flush()?;
+        }
+        self.all.push(step);
+        Ok(())
+    }
+}
+
+fn configuration(config: &Config) -> Step {
+    let what = match (&config.users, &config.groups) {
+        (Some(_), Some(_)) => "users and groups",
+        (Some(_), None) => "users, no groups",
+        (None, Some(_)) => "groups, no users",
+        (None, None) => "neither users nor groups",
+    };
+    let path = config.path.display();
+    if config.enabled {
+        let name = &config.source.name;
+        return Step::new(Verdict::Ok, "configuration", format!("{path}: source `{name}`, {what}"));
+    }
+    let says = format!("{path}: source.enabled = false: nothing is read; set it to true to synchronise");
+    Step::new(Verdict::Warn, "configuration", says)
+}
+
+/// The store opens and its schema is known; an empty one is created, an old one is left for an update on purpose.
+async fn store(config: &Config) -> Step {
+    match store_state(config).await {
+        Ok((verdict, says)) => Step::new(verdict, "store", says),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            Step::new(Verdict::Fail, "store", format!("{error}{cause}"))
+        }
+    }
+}
+
+async fn store_state(config: &Config) -> Result<(Verdict, String), StoreError> {
+    let store = store::open(&config.store).await?;
+    let name = store.describe().to_owned();
+    Ok(match store.schema().await? {
+        Schema::Current => (Verdict::Ok, format!("{name}: the schema is current")),
+        Schema::Empty => {
+            store.migrate().await?;
+            (Verdict::Ok, format!("{name}: was empty, created"))
+        }
+        Schema::Old => {
+            let says =
+                "the schema is older than this program; the next sync, or `rosterd migrate`, brings it up to date";
+            (Verdict::Warn, format!("{name}: {says}"))
+        }
+        Schema::Newer => {
+            let says = "the schema is newer than this program; run the newer rosterd, or restore a backup";
+            (Verdict::Fail, format!("{name}: {says}"))
+        }
+    })
+}
+
+async fn directory(config: &Config, session: &Session) -> Vec<Step> {
+    let (users, groups, managed) = (config.users.as_ref(), config.groups.as_ref(), config.managed.as_ref());
+    let found = directory::probe(&config.source, users, groups, managed, &session.clock).await;
+    let verdict = |verdict| match verdict {
+        directory::Verdict::Ok => Verdict::Ok,
+        directory::Verdict::Warn => Verdict::Warn,
+        directory::Verdict::Fail => Verdict::Fail,
+    };
+    found.findings.into_iter().map(|found| Step::new(verdict(found.verdict), found.step, found.text)).collect()
+}
+
+/// A schedule with its next times.
+fn times(schedule: &Schedule, now: Timestamp) -> Step {
+    let what = format!("{}, `{}`", schedule.action, schedule.text);
+    let next = match &schedule.when {
+        When::Every(_) => "counted from the start of the last run".to_owned(),
+        When::Reboot => "once, when the daemon starts".to_owned(),
+        When::Cron(_) => {
+            let after = |last: &Timestamp| schedule.next_after(*last);
+            let times: Vec<String> =
+                std::iter::successors(schedule.next_after(now), after).take(TIMES).map(moment).collect();
+            if times.is_empty() {
+                let says = format!("{what}: never fires again; look at its day and month");
+                return Step::new(Verdict::Warn, "schedule", says);
+            }
+            times.join(", ")
+        }
+    };
+    Step::new(Verdict::Ok, "schedule", format!("{what}: {next}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr as _;
+
+    use super::*;
+    use crate::store::Action;
+
+    /// S2
+    #[test]
+    fn a_schedule_is_told_with_its_next_three_times() {
+        let cron = croner::Cron::from_str("0 0 9 * * *").unwrap();
+        let schedule = Schedule {
+            when: When::Cron(cron.into()),
+            action: Action::All,
+            timezone: chrono_tz::Europe::Zurich,
+            text: "0 0 9 * * ? (Europe/Zurich)".to_owned(),
+        };
+        let now = Timestamp::parse("2026-03-28T12:00:00Z").unwrap();
+        let told =
+            "all, `0 0 9 * * ? (Europe/Zurich)`: 2026-03-29 07:00 UTC, 2026-03-30 07:00 UTC, 2026-03-31 07:00 UTC";
+        assert_eq!(times(&schedule, now), Step::new(Verdict::Ok, "schedule", told));
+    }
+}

@@ -1,0 +1,43 @@
+//! `rosterd status`
+
+use crate::cli::commands::Session;
+use crate::cli::exit;
+use crate::cli::failure::Failure;
+use crate::cli::render::status::{Facts, print, value, waiting};
+use crate::clock::Clock as _;
+use crate::store::RunId;
+
+/// How far back the last success is looked for.
+const RUNS: u32 = 2_000;
+
+/// Shows how the source is doing.
+pub async fn run(session: &mut Session) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store(&config).await?;
+    let source = config.source.name.as_str();
+    let runs = store.run_rows(Some(source), RUNS).await?;
+    let held = match waiting(&runs) {
+        Some(run) => store.held(RunId(run.id)).await?,
+        None => Vec::new(),
+    };
+    let facts = Facts {
+        source,
+        enabled: config.enabled,
+        runs: &runs,
+        schedules: &config.schedules,
+        people: &store.user_counts(Some(source)).await?,
+        conflicts: &store.conflict_rows(true).await?,
+        skipped: store.skip_rows(Some(source)).await?.len() as u64,
+        held: &held,
+        store: store.describe(),
+        now: session.clock.now(),
+    };
+    if session.screen.json {
+        session.screen.json(&value(&facts))?;
+    } else {
+        let mut text = Vec::new();
+        print(&mut text, &facts, &|words| session.invocation(words))?;
+        session.screen.out().write_all(&text)?;
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,128 @@
+//! `rosterd sync`
+
+use std::io;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::args::Sync;
+use crate::cli::commands::Session;
+use crate::cli::exit;
+use crate::cli::failure::Failure;
+use crate::cli::progress::{Expected, Shown};
+use crate::cli::render::{moment, report};
+use crate::clock;
+use crate::config::{Config, LogFormat};
+use crate::daemon;
+use crate::roster::State;
+use crate::store::{Outcome, Store, Trigger};
+use crate::sync::{self, Report, Request, SyncError};
+
+/// How often a busy source is asked for again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Makes one run now.
+pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store(&config).await?;
+    let request =
+        Request { trigger: Trigger::Command, action: args.only.into(), approve: None, insist: session.on_terminal() };
+    perform(session, &config, &*store, request, args.wait).await
+}
+
+/// Makes one run and reports it; the answer is the exit status.
+pub async fn perform(
+    session: &mut Session,
+    config: &Config,
+    store: &dyn Store,
+    request: Request,
+    wait: bool,
+) -> Result<u8, Failure> {
+    let _log = logs(session, config).then(|| daemon::log::init(config.log.format, &config.log.level));
+    let stop = stop_on_signals()?;
+    let progress = progress(session, config, store).await?;
+    let mut waiting = false;
+    let report = loop {
+        let ended = sync::sync(config, store, &session.clock, request, &progress, &stop).await;
+        match ended {
+            Err(SyncError::Busy { holder, since }) if wait => {
+                if !waiting {
+                    let since = moment(since);
+                    let says = format!(
+                        "waiting for process {} on {}, which has been at it since {since}",
+                        holder.pid, holder.host
+                    );
+                    session.screen.say(&says)?;
+                    waiting = true;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(PATIENCE) => {}
+                    () = stop.cancelled() => break Err(SyncError::Stopped),
+                }
+            }
+            other => break other,
+        }
+    };
+    progress.clear();
+    tell(session, &report?)
+}
+
+fn tell(session: &mut Session, report: &Report) -> Result<u8, Failure> {
+    if session.screen.json {
+        session.screen.json(&report::value(report))?;
+    } else {
+        let commands = |words: &str| session.invocation(words);
+        let mut text = Vec::new();
+        report::print(&mut text, report, &commands)?;
+        io::Write::write_all(session.screen.out(), &text)?;
+    }
+    Ok(exit_code(report))
+}
+
+/// The exit status of a run that ended; the gravest that holds.
+pub fn exit_code(report: &Report) -> u8 {
+    match report.outcome {
+        Outcome::Failed | Outcome::Interrupted => exit::FAILED,
+        _ if report.incomplete.is_some() => exit::INCOMPLETE,
+        Outcome::Incomplete => exit::INCOMPLETE,
+        Outcome::Held => exit::HELD,
+        Outcome::Ok | Outcome::Running => exit::DONE,
+    }
+}
+
+/// Whether a command on no terminal writes the log: under systemd, or when a format was chosen on purpose.
+fn logs(session: &Session, config: &Config) -> bool {
+    let journal = clock::environment("JOURNAL_STREAM").is_some();
+    !session.screen.interactive && (journal || config.log.format != LogFormat::Auto)
+}
+
+/// A bar on a terminal; lines elsewhere, unless the log tells.
+pub async fn progress(session: &Session, config: &Config, store: &dyn Store) -> Result<Shown, Failure> {
+    if session.screen.interactive {
+        return Ok(Shown::bar(expected(config, store).await?));
+    }
+    Ok(if logs(session, config) { Shown::Nothing } else { Shown::lines(io::stderr()) })
+}
+
+async fn expected(config: &Config, store: &dyn Store) -> Result<Expected, Failure> {
+    let users = store.user_counts(Some(&config.source.name)).await?;
+    let users = users.iter().filter(|(state, _)| *state != State::Deleted).map(|(_, n)| n).sum();
+    let groups = store.group_rows().await?;
+    let ours = groups.iter().filter(|group| group.source.as_deref() == Some(config.source.name.as_str()));
+    Ok(Expected { users, groups: ours.count() as u64 })
+}
+
+/// A token that SIGINT and SIGTERM cancel: the run stops between two transactions.
+fn stop_on_signals() -> Result<CancellationToken, Failure> {
+    let stop = CancellationToken::new();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let mut signals = signal(kind).map_err(Failure::Runtime)?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signals.recv().await;
+            stop.cancel();
+        });
+    }
+    Ok(stop)
+}

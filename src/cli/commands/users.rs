@@ -1,0 +1,116 @@
+//! `rosterd users`
+
+use crate::cli::args::UsersList;
+use crate::cli::commands::{Session, runs};
+use crate::cli::exit;
+use crate::cli::failure::Failure;
+use crate::cli::render::users::{View, absent, list as print_list, show as print_one, value};
+use crate::clock::Clock as _;
+use crate::roster::address::fold;
+use crate::store::Store;
+use crate::store::rows::{Changes, ConflictRow, SkipRow, Which};
+
+/// Lists everybody.
+pub async fn list(session: &mut Session, args: &UsersList) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store(&config).await?;
+    let mut users = store.user_rows(&Which::All).await?;
+    if !args.state.is_empty() {
+        users.retain(|user| args.state.iter().any(|state| state.as_str() == user.state));
+    }
+    if session.screen.json {
+        session.screen.json(&users)?;
+    } else if users.is_empty() {
+        session.screen.say("nobody")?;
+    } else {
+        let columns = session.screen.columns;
+        print_list(session.screen.out(), &users, columns)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// Shows one user; several matches are listed, none is guessed.
+pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store(&config).await?;
+    let found = store.user_rows(&Which::Who(who.to_owned())).await?;
+    let user = match found.as_slice() {
+        [user] => user,
+        [] => return Err(Failure::Refused(nobody(&*store, who).await?)),
+        several => {
+            if session.screen.json {
+                session.screen.json(several)?;
+            } else {
+                let columns = session.screen.columns;
+                print_list(session.screen.out(), several, columns)?;
+            }
+            let says = format!("{} users are `{who}`; say which one by id, unique id or DN", several.len());
+            return Err(Failure::Refused(says));
+        }
+    };
+    let history = store.change_rows(&Changes::OfUser(user.id.clone()), u32::MAX).await?;
+    let mut conflicts = store.conflict_rows(true).await?;
+    conflicts.retain(|conflict| conflict.user_id.as_ref() == Some(&user.id));
+    let view = View {
+        user,
+        groups: &store.user_groups(&user.id).await?,
+        history: &history,
+        conflicts: &conflicts,
+        names: &runs::names(&*store, &history).await?,
+        now: session.clock.now(),
+    };
+    if session.screen.json {
+        session.screen.json(&value(&view))?;
+    } else {
+        print_one(session.screen.out(), &view)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// Why there is no such user, as far as the last run tells.
+async fn nobody(store: &dyn Store, who: &str) -> Result<String, Failure> {
+    let skips = store.skip_rows(None).await?;
+    let skips: Vec<&SkipRow> = skips.iter().filter(|skip| is_skipped(skip, who)).collect();
+    let conflicts = store.conflict_rows(true).await?;
+    let conflicts: Vec<&ConflictRow> = conflicts.iter().filter(|conflict| conflict.subject == fold(who)).collect();
+    let reasons = absent(who, &skips, &conflicts).join("; ");
+    Ok(format!("no user has `{who}` as id, unique id, DN, username, primary address or alias; {reasons}"))
+}
+
+/// Whether a skipped entry is the one somebody asks for: its DN, its unique id, the name in its DN, or a value told
+/// in the detail.
+fn is_skipped(skip: &SkipRow, who: &str) -> bool {
+    let who = fold(who);
+    let named = skip.dn.split_once('=').and_then(|(_, rest)| rest.split([',', '+']).next());
+    if who.is_empty() {
+        return false;
+    }
+    fold(&skip.dn) == who
+        || skip.unique_id.as_deref().is_some_and(|id| fold(id) == who)
+        || named.is_some_and(|name| fold(name.trim()) == who)
+        || skip.detail.split(|c: char| c.is_whitespace() || "`\"'<>,;()".contains(c)).any(|word| fold(word) == who)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_left_out_is_found_by_dn_id_name_or_address() {
+        let skip = SkipRow {
+            source: "corp".to_owned(),
+            dn: "uid=Bob,ou=people,dc=example,dc=com".to_owned(),
+            unique_id: Some("7d7d".to_owned()),
+            reason: "malformed-address".to_owned(),
+            rule: "A6".to_owned(),
+            detail: "mail `bob@exa_mple.com` is no address".to_owned(),
+            seen_at: "2026-01-15T12:00:00.000Z".to_owned(),
+        };
+        for who in ["UID=bob,ou=people,dc=example,dc=com", "7d7d", "bob", "bob@exa_mple.com"] {
+            assert!(is_skipped(&skip, who), "{who}");
+        }
+        for who in ["bo", "people", "mail@example.com", ""] {
+            assert!(!is_skipped(&skip, who), "{who}");
+        }
+    }
+}

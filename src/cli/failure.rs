@@ -1,0 +1,92 @@
+//! Why a command did not do what it was asked to.
+
+use std::error::Error as _;
+use std::io::{self, Write};
+
+use thiserror::Error;
+
+use crate::cli::render::moment;
+use crate::cli::{escape, exit, style};
+use crate::config::Problems;
+use crate::daemon::DaemonError;
+use crate::store::StoreError;
+use crate::sync::SyncError;
+
+/// Why a command ended early.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The configuration is refused; every problem is told.
+    #[error("the configuration is refused")]
+    Config(Problems),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The run.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// What was asked for is not there, or may not be done; the sentence says what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// The arguments make no sense together.
+    #[error("{0}")]
+    Usage(String),
+    /// The output cannot be written (a closed pipe is no failure).
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+    /// Threads or the event loop cannot be had.
+    #[error("cannot start the runtime; look at the limits of this process (ulimit -u, ulimit -n)")]
+    Runtime(#[source] io::Error),
+    /// The daemon did not start.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+}
+
+impl Failure {
+    /// The exit status.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => exit::CONFIG,
+            Self::Usage(_) => exit::USAGE,
+            Self::Sync(error) => error.exit_code(),
+            Self::Store(_) | Self::Refused(_) | Self::Output(_) | Self::Runtime(_) | Self::Daemon(_) => exit::FAILED,
+        }
+    }
+
+    /// Says it, escaped, with every cause beneath.
+    pub fn tell(&self, err: &mut dyn Write) -> io::Result<()> {
+        let alarm = style::ALARM;
+        if let Self::Config(problems) = self {
+            for problem in problems.iter() {
+                writeln!(err, "{}", escape::text(&problem.to_string()))?;
+            }
+        }
+        let mut said = self.says();
+        writeln!(err, "{alarm}error{alarm:#}: {}", escape::text(&said))?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                writeln!(err, "  because: {}", escape::text(&text))?;
+                said = text;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+
+    fn says(&self) -> String {
+        match self {
+            Self::Config(problems) => match problems.iter().count() {
+                1 => format!("{self} for one problem"),
+                n => format!("{self} for {n} problems"),
+            },
+            Self::Sync(SyncError::Busy { holder, since }) => format!(
+                "another process is running the sync of this source: process {} on {}, since {}; --wait waits for it",
+                holder.pid,
+                holder.host,
+                moment(*since)
+            ),
+            _ => self.to_string(),
+        }
+    }
+}

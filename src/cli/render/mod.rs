@@ -1,0 +1,206 @@
+//! How things read: plain functions from values to text or JSON.
+//!
+//! Every function writes styles; the screen takes them out where nobody wants them. All text that came from a
+//! directory goes through [`crate::cli::escape`].
+
+pub mod change;
+pub mod check;
+pub mod groups;
+pub mod plan;
+pub mod plan_json;
+pub mod report;
+pub mod runs;
+pub mod status;
+pub mod users;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::cli::escape;
+use crate::clock::Timestamp;
+use crate::plan::{Counts, GroupCounts, Plan, UserRef};
+use crate::roster::UserId;
+
+/// What people call the users that a plan speaks of.
+#[derive(Clone, Default, Debug)]
+pub struct Labels {
+    known: HashMap<UserId, Known>,
+}
+
+/// One user of the store.
+#[derive(Clone, Debug)]
+struct Known {
+    label: String,
+    uuid: String,
+}
+
+impl Labels {
+    /// Remembers one user of the store.
+    pub fn insert(&mut self, id: UserId, label: String, uuid: String) {
+        self.known.insert(id, Known { label, uuid });
+    }
+
+    /// The internal id that applications see.
+    pub fn uuid(&self, id: UserId) -> Option<&str> {
+        self.known.get(&id).map(|known| known.uuid.as_str())
+    }
+
+    /// The name of a user: from the plan where it has one, else from the store.
+    pub fn name<'a>(&'a self, plan: &'a PlanLabels<'a>, user: UserRef) -> &'a str {
+        let stored = || match user {
+            UserRef::Known(id) => self.known.get(&id).map(|known| known.label.as_str()),
+            UserRef::New(_) => None,
+        };
+        plan.0.get(&user).copied().or_else(stored).unwrap_or("?")
+    }
+}
+
+/// The names that a plan itself gives.
+pub struct PlanLabels<'a>(HashMap<UserRef, &'a str>);
+
+impl<'a> PlanLabels<'a> {
+    /// Collects the names of everybody the plan changes.
+    pub fn of(plan: &'a Plan) -> Self {
+        Self(plan.users.iter().map(|change| (change.subject, &*change.label)).collect())
+    }
+}
+
+/// Users that a plan names by number only: those who join or leave a group without changing otherwise.
+pub fn unnamed(plan: &Plan) -> Vec<UserId> {
+    let named = PlanLabels::of(plan);
+    let joins = plan.groups.iter().flat_map(|group| group.joins.iter().copied());
+    let leaves = plan.groups.iter().flat_map(|group| group.leaves.iter().map(|id| UserRef::Known(*id)));
+    let mut ids: Vec<UserId> = joins
+        .chain(leaves)
+        .filter(|user| !named.0.contains_key(user))
+        .filter_map(|user| match user {
+            UserRef::Known(id) => Some(id),
+            UserRef::New(_) => None,
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// A moment for people: to the minute, in UTC.
+pub fn moment(at: Timestamp) -> String {
+    at.to_datetime().format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The same for a time as a row has it; text that is no time is shown as it is.
+pub fn moment_text(text: &str) -> String {
+    Timestamp::parse(text).map_or_else(|| escape::value(text).into_owned(), moment)
+}
+
+/// A length of time in its largest unit: `45 s`, `12 min`, `5 h`, `3 days`.
+pub fn span(length: Duration) -> String {
+    match length.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// How far away a moment is: `3 days ago`, `in 5 h`.
+pub fn distance(at: Timestamp, now: Timestamp) -> String {
+    if at > now { format!("in {}", span(at.since(now))) } else { format!("{} ago", span(now.since(at))) }
+}
+
+/// A number with its thousands apart: `12,345`.
+pub fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 person`, `2 people`.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(n), if n == 1 { one } else { many })
+}
+
+/// The first few names of a list, escaped, and how many more there are.
+pub fn first_names<'a>(names: impl ExactSizeIterator<Item = &'a str>, shown: usize) -> String {
+    let rest = names.len().saturating_sub(shown);
+    let first: Vec<_> = names.take(shown).map(|name| escape::cut(name, 40).into_owned()).collect();
+    let first = first.join(", ");
+    if rest == 0 { first } else { format!("{first} and {} more", number(rest as u64)) }
+}
+
+/// Whether a plan is spoken of before or after it was applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tense {
+    /// `3 to add`.
+    Future,
+    /// `3 added`.
+    Past,
+}
+
+/// The totals of a plan or a run, in the same words before and after: `3 to add, 1 to update; 12 held`; then groups.
+///
+/// `counts` are those of the run, or of the plan; the rest is the plan's.
+pub fn totals(counts: &Counts, plan: &Plan, tense: Tense) -> (String, Option<String>) {
+    let (mut said, groups) = (people(counts, tense), groups_sentence(&plan.group_counts, tense));
+    if said == NOTHING && groups.is_some() {
+        "no change to people".clone_into(&mut said);
+    }
+    if !plan.held.is_empty() {
+        said.push_str(&format!("; {} held", number(plan.held.len() as u64)));
+    }
+    (said, groups)
+}
+
+fn people(counts: &Counts, tense: Tense) -> String {
+    let all = [
+        (counts.added, "to add", "added"),
+        (counts.updated, "to update", "updated"),
+        (counts.moved, "to move", "moved"),
+        (counts.flagged, "to flag", "flagged"),
+        (counts.restored, "to restore", "restored"),
+        (counts.deleted, "to delete", "deleted"),
+    ];
+    listed(&all, tense)
+}
+
+/// One sentence; `None` when nothing happens to any group.
+fn groups_sentence(counts: &GroupCounts, tense: Tense) -> Option<String> {
+    let groups = listed(
+        &[
+            (counts.added, "to add", "added"),
+            (counts.updated, "to update", "updated"),
+            (counts.flagged, "to flag", "flagged"),
+            (counts.restored, "to restore", "restored"),
+            (counts.deleted, "to delete", "deleted"),
+        ],
+        tense,
+    );
+    let members = listed(&[(counts.joins, "to add", "added"), (counts.leaves, "to remove", "removed")], tense);
+    match (groups.as_str(), members.as_str()) {
+        (NOTHING, NOTHING) => None,
+        (groups, NOTHING) => Some(format!("Groups: {groups}.")),
+        (NOTHING, members) => Some(format!("Memberships: {members}.")),
+        (groups, members) => Some(format!("Groups: {groups}; memberships: {members}.")),
+    }
+}
+
+/// What totals say when there is nothing to count.
+const NOTHING: &str = "nothing to do";
+
+fn listed(all: &[(u64, &str, &str)], tense: Tense) -> String {
+    let said: Vec<String> = all
+        .iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, future, past)| format!("{} {}", number(*n), if tense == Tense::Future { future } else { past }))
+        .collect();
+    if said.is_empty() { NOTHING.to_owned() } else { said.join(", ") }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

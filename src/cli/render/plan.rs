@@ -1,0 +1,308 @@
+//! A plan, person by person and field by field.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use crate::cli::render::{Labels, PlanLabels, Tense, counted, moment, number, report, totals};
+use crate::cli::{escape, style};
+use crate::plan::{Act, FieldChange, GroupAct, GroupChange, NewUser, Plan, UserChange, UserRef};
+use crate::roster::{FieldNames, Incomplete, PendingReason, State};
+
+/// How many lines a chapter has at most; what is beyond is counted.
+const LINES: usize = 200;
+/// How many members of one group are named.
+const MEMBERS: usize = 40;
+
+/// A plan with all that is needed to read it.
+pub struct View<'a> {
+    /// What a run would do.
+    pub plan: &'a Plan,
+    /// Why the read is no proof of absence.
+    pub incomplete: Option<&'a Incomplete>,
+    /// Which server was read.
+    pub server: Option<&'a str>,
+    /// Names of the extra fields.
+    pub names: &'a FieldNames,
+    /// Names of people the plan knows by number.
+    pub labels: &'a Labels,
+}
+
+/// Where somebody stands in the printed plan: by the weightiest thing that happens.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Chapter {
+    Adds,
+    Changes,
+    Moves,
+    Departures,
+    Deletions,
+    Returns,
+}
+
+impl Chapter {
+    const ALL: [(Self, &'static str, char, Style); 6] = [
+        (Self::Adds, "New people", '+', style::GAIN),
+        (Self::Changes, "Changes", '~', style::CHANGE),
+        (Self::Moves, "Moves", '~', style::CHANGE),
+        (Self::Departures, "Departures: access ends now, deletion is scheduled", '-', style::LOSS),
+        (Self::Deletions, "Deletions", '-', style::LOSS),
+        (Self::Returns, "Returns", '+', style::GAIN),
+    ];
+
+    fn of(change: &UserChange) -> Option<Self> {
+        let of_act = |act: &Act| match act {
+            Act::Added(_) | Act::Revived(_) => Self::Adds,
+            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) => Self::Changes,
+            Act::Moved { .. } => Self::Moves,
+            Act::Flagged { from: State::Pending, .. } => Self::Changes,
+            Act::Flagged { .. } => Self::Departures,
+            Act::Restored { .. } => Self::Returns,
+            Act::Deleted { .. } => Self::Deletions,
+        };
+        change.acts.iter().map(of_act).max_by_key(|chapter| match chapter {
+            Self::Changes => 0,
+            Self::Moves => 1,
+            other => *other as u8 + 2,
+        })
+    }
+}
+
+/// Prints the whole plan, totals last.
+pub fn print(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    for (chapter, title, sign, colour) in Chapter::ALL {
+        let people = view.plan.users.iter().filter(|change| Chapter::of(change) == Some(chapter));
+        let items = people.map(|change| person(change, sign, colour, view.names));
+        print_chapter(out, title, items, "people")?;
+    }
+    held(out, view)?;
+    let conflicts = view.plan.opened.iter().map(|conflict| {
+        let subject = escape::value(&conflict.subject);
+        vec![alarm(&format!("{} {subject}: {}", conflict.kind, escape::value(&conflict.detail)))]
+    });
+    print_chapter(out, "Conflicts to open", conflicts, "conflicts")?;
+    let unjudged = view.plan.unjudged.iter();
+    let unjudged = unjudged.map(|(who, why)| vec![alarm(&format!("{}: {}", escape::value(who), escape::value(why)))]);
+    print_chapter(out, "Not judged: they stay as they are", unjudged, "people")?;
+    let named = PlanLabels::of(view.plan);
+    let groups = view.plan.groups.iter().map(|change| group(change, view.labels, &named));
+    print_chapter(out, "Groups", groups, "groups")?;
+    closing(out, view)
+}
+
+fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    report::skipped(out, view.plan)?;
+    report::incomplete(out, view.incomplete)?;
+    let server = view.server.map(|server| format!(" from {}", escape::value(server))).unwrap_or_default();
+    let counts = &view.plan.counts;
+    let heading = style::HEADING;
+    let (people, groups) = totals(counts, view.plan, Tense::Future);
+    writeln!(out, "{heading}Plan: {people}.{heading:#}")?;
+    if let Some(groups) = groups {
+        writeln!(out, "{groups}")?;
+    }
+    if !view.plan.resolved.is_empty() {
+        writeln!(out, "{} to resolve.", counted(view.plan.resolved.len() as u64, "conflict", "conflicts"))?;
+    }
+    writeln!(out, "{} read{server}; nothing was changed.", counted(counts.entries, "entry", "entries"))
+}
+
+/// Prints one chapter, whole people at a time, until its lines are used up.
+fn print_chapter(
+    out: &mut dyn Write,
+    title: &str,
+    items: impl Iterator<Item = Vec<String>>,
+    nouns: &str,
+) -> io::Result<()> {
+    let (mut lines, mut rest) = (0, 0_u64);
+    for item in items {
+        if lines == 0 {
+            writeln!(out, "{}{title}{:#}", style::HEADING, style::HEADING)?;
+        } else if rest > 0 || lines + item.len() > LINES {
+            rest += 1;
+            continue;
+        }
+        lines += item.len();
+        for line in item {
+            writeln!(out, "{line}")?;
+        }
+    }
+    if rest > 0 {
+        writeln!(out, "  … and {} more {nouns}; --json shows them all", number(rest))?;
+    }
+    if lines > 0 { writeln!(out) } else { Ok(()) }
+}
+
+fn held(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    for hold in &view.plan.holds {
+        writeln!(out, "{}", report::hold_sentence(hold))?;
+        let people = report::held_people(view.plan, hold.kind).into_iter().map(|held| {
+            vec![alarm(&format!("{} would lose access: {}", escape::value(&held.label), reason(held.reason)))]
+        });
+        print_chapter(out, "Held: they keep access until a person decides", people, "people")?;
+    }
+    Ok(())
+}
+
+fn alarm(text: &str) -> String {
+    format!("  {}!{:#} {text}", style::ALARM, style::ALARM)
+}
+
+/// One person: a line with the name and what happens to access, then a line a field.
+fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) -> Vec<String> {
+    let label = escape::value(&change.label);
+    let said: Vec<String> = change.acts.iter().filter_map(headline).collect();
+    let said = if said.is_empty() { String::new() } else { format!(": {}", said.join("; ")) };
+    let mut lines = vec![format!("  {colour}{sign}{colour:#} {label}{said}")];
+    for act in &change.acts {
+        match act {
+            Act::Added(new) | Act::Revived(new) => new_user(&mut lines, new, names),
+            Act::Updated(fields) => lines.extend(fields.iter().map(|change| field(change, names))),
+            Act::Moved { before, after } => lines.push(detail('~', "dn", Some(before), Some(after))),
+            Act::AliasAdded(address) => lines.push(detail('+', "alias", None, Some(address.as_str()))),
+            Act::AliasRemoved(address) => lines.push(detail('-', "alias", Some(address.as_str()), None)),
+            Act::Flagged { detail, .. } if !detail.is_empty() => {
+                lines.push(format!("      {}", escape::value(detail)));
+            }
+            Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } => {}
+        }
+    }
+    lines
+}
+
+/// What happens to a person's state, in words.
+fn headline(act: &Act) -> Option<String> {
+    let rule = act.rule();
+    let date =
+        |at: &Option<_>| at.map_or_else(|| "never deleted".to_owned(), |at| format!("deleted after {}", moment(at)));
+    Some(match act {
+        Act::Revived(_) => format!("comes back after deletion, with the same id ({rule})"),
+        Act::Flagged { from: State::Pending, reason: now, delete_after, .. } => {
+            format!("stays pending, now because {}; {} ({rule})", reason(*now), date(delete_after))
+        }
+        Act::Flagged { reason: why, delete_after, .. } => format!("{}; {} ({rule})", reason(*why), date(delete_after)),
+        Act::Restored { from, reason: why } => {
+            let was = why.map(|why| format!(", {}", reason(why))).unwrap_or_default();
+            format!("has access again (was {from}{was}) ({rule})")
+        }
+        Act::Deleted { reason: why } => {
+            let was = why.map(|why| format!(" ({})", reason(why))).unwrap_or_default();
+            format!("the delay is over{was} ({rule})")
+        }
+        _ => return None,
+    })
+}
+
+/// A reason in the written word and in plain ones.
+pub fn reason(reason: PendingReason) -> &'static str {
+    match reason {
+        PendingReason::Gone => "gone: no longer in the directory",
+        PendingReason::Disabled => "disabled in the directory",
+        PendingReason::MovedOut => "moved-out: still there, outside every configured base",
+        PendingReason::FilteredOut => "filtered-out: still there, the filter no longer matches",
+        PendingReason::NoAddress => "no-address: the entry has no address any more",
+        PendingReason::UnmanagedDomain => "unmanaged-domain: the address moved to a domain that is not managed",
+        PendingReason::NoRole => "no-role: no mapped role or grant",
+        PendingReason::SourceRemoved => "source-removed: the source was retired",
+    }
+}
+
+fn new_user(lines: &mut Vec<String>, new: &NewUser, names: &FieldNames) {
+    lines.push(detail('+', "dn", None, Some(&new.dn)));
+    lines.push(detail('+', "unique_id", None, Some(new.key.as_str())));
+    if let Some(primary) = &new.primary {
+        lines.push(detail('+', "primary_address", None, Some(primary.as_str())));
+    }
+    lines.extend(new.aliases.iter().map(|alias| detail('+', "alias", None, Some(alias.as_str()))));
+    lines.extend(new.fields.iter().map(|(id, value)| detail('+', names.name(id), None, Some(value))));
+}
+
+fn field(change: &FieldChange, names: &FieldNames) -> String {
+    let sign = match (&change.before, &change.after) {
+        (None, _) => '+',
+        (_, None) => '-',
+        _ => '~',
+    };
+    detail(sign, change.name(names), change.before.as_deref(), change.after.as_deref())
+}
+
+/// One field's line; values keep their escapes visible and are cut when over-long.
+fn detail(sign: char, name: &str, before: Option<&str>, after: Option<&str>) -> String {
+    let colour = match sign {
+        '+' => style::GAIN,
+        '-' => style::LOSS,
+        _ => style::CHANGE,
+    };
+    let value = |text: &str| escape::value(text).into_owned();
+    let said = match (before, after) {
+        (Some(before), Some(after)) => format!("{} -> {}", value(before), value(after)),
+        (Some(one), None) | (None, Some(one)) => value(one),
+        (None, None) => String::new(),
+    };
+    format!("      {colour}{sign}{colour:#} {:<16} {said}", escape::value(name))
+}
+
+fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>) -> Vec<String> {
+    let name = escape::value(&change.name);
+    let (sign, colour) = match change.acts.first() {
+        Some(GroupAct::Added { .. } | GroupAct::Restored { .. }) => ('+', style::GAIN),
+        Some(GroupAct::Flagged { .. } | GroupAct::Deleted) => ('-', style::LOSS),
+        Some(GroupAct::Updated { .. }) | None => ('~', style::CHANGE),
+    };
+    let said: Vec<String> = change.acts.iter().filter_map(group_headline).collect();
+    let said = if said.is_empty() { String::new() } else { format!(": {}", said.join("; ")) };
+    let mut lines = vec![format!("  {colour}{sign}{colour:#} {name}{said}")];
+    for act in &change.acts {
+        match act {
+            GroupAct::Added { key, dn, .. } => {
+                lines.push(detail('+', "dn", None, Some(dn)));
+                lines.push(detail('+', "unique_id", None, Some(key.as_str())));
+            }
+            GroupAct::Updated { name, dn } => {
+                for (key, (before, after)) in [("name", name), ("dn", dn)] {
+                    if before != after {
+                        lines.push(detail('~', key, Some(before), Some(after)));
+                    }
+                }
+            }
+            GroupAct::Flagged { .. } | GroupAct::Restored { .. } | GroupAct::Deleted => {}
+        }
+    }
+    let joins = change.joins.iter().copied();
+    let leaves = change.leaves.iter().map(|id| UserRef::Known(*id));
+    members(&mut lines, '+', joins, labels, named);
+    members(&mut lines, '-', leaves, labels, named);
+    lines
+}
+
+fn group_headline(act: &GroupAct) -> Option<String> {
+    let rule = act.rule();
+    Some(match act {
+        GroupAct::Flagged { delete_after, .. } => {
+            let date =
+                delete_after.map_or_else(|| "never deleted".to_owned(), |at| format!("deleted after {}", moment(at)));
+            format!("gone from the directory; {date} ({rule})")
+        }
+        GroupAct::Restored { from } => format!("back in the directory (was {from}) ({rule})"),
+        GroupAct::Deleted => format!("the delay is over ({rule})"),
+        GroupAct::Added { .. } | GroupAct::Updated { .. } => return None,
+    })
+}
+
+fn members(
+    lines: &mut Vec<String>,
+    sign: char,
+    who: impl ExactSizeIterator<Item = UserRef>,
+    labels: &Labels,
+    named: &PlanLabels<'_>,
+) {
+    let rest = who.len().saturating_sub(MEMBERS);
+    let name = if sign == '+' { "joins" } else { "leaves" };
+    let value = |user| match sign {
+        '+' => detail(sign, name, None, Some(labels.name(named, user))),
+        _ => detail(sign, name, Some(labels.name(named, user)), None),
+    };
+    lines.extend(who.take(MEMBERS).map(value));
+    if rest > 0 {
+        lines.push(format!("      {sign} … and {} more", number(rest as u64)));
+    }
+}

@@ -1,0 +1,125 @@
+//! A plan as one JSON object, complete.
+
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::{Map, Value, json};
+
+use crate::cli::json::Stream;
+use crate::cli::render::PlanLabels;
+use crate::cli::render::plan::View;
+use crate::plan::{Conflict, Counts, GroupChange, Held, Hold, UserChange, UserRef};
+use crate::roster::{Incomplete, Skip};
+
+/// The whole plan; its people are written one by one, so that a million of them need no memory of their own.
+pub struct Whole<'a>(pub &'a View<'a>);
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let view = self.0;
+        let plan = view.plan;
+        let named = PlanLabels::of(plan);
+        let mut all = serializer.serialize_map(None)?;
+        all.serialize_entry("server", &view.server)?;
+        all.serialize_entry("incomplete", &view.incomplete.map(incomplete))?;
+        all.serialize_entry("pending", &!plan.is_empty())?;
+        all.serialize_entry("counts", &counts(&plan.counts))?;
+        let users = || plan.users.iter().filter(|change| !change.acts.is_empty());
+        all.serialize_entry("users", &Stream(|| users().map(|change| user(change, view))))?;
+        all.serialize_entry("groups", &Stream(|| plan.groups.iter().map(|change| group(change, view, &named))))?;
+        all.serialize_entry("held", &Stream(|| plan.held.iter().map(|held| self::held(held, view))))?;
+        all.serialize_entry("holds", &Stream(|| plan.holds.iter().map(hold)))?;
+        all.serialize_entry("unjudged", &Stream(|| plan.unjudged.iter().map(unjudged)))?;
+        all.serialize_entry("opened", &Stream(|| plan.opened.iter().map(conflict)))?;
+        all.serialize_entry("resolved", &plan.resolved.iter().map(|id| id.0).collect::<Vec<_>>())?;
+        all.serialize_entry("skipped", &Stream(|| plan.skips.iter().map(skipped)))?;
+        all.serialize_entry("strangers", &plan.strangers)?;
+        all.end()
+    }
+}
+
+fn unjudged((label, why): &(Box<str>, String)) -> Value {
+    json!({ "label": label, "reason": why })
+}
+
+fn conflict(conflict: &Conflict) -> Value {
+    json!({ "kind": conflict.kind.as_str(), "subject": conflict.subject, "detail": conflict.detail })
+}
+
+fn skipped(skip: &Skip) -> Value {
+    json!({
+        "dn": skip.dn,
+        "unique_id": skip.unique_id,
+        "reason": skip.reason,
+        "rule": skip.rule,
+        "detail": skip.detail,
+    })
+}
+
+/// Numbers under the names of `roster_runs`.
+pub fn counts(counts: &Counts) -> Map<String, Value> {
+    [
+        ("entries", counts.entries),
+        ("added", counts.added),
+        ("updated", counts.updated),
+        ("moved", counts.moved),
+        ("flagged", counts.flagged),
+        ("restored", counts.restored),
+        ("deleted", counts.deleted),
+        ("conflicts", counts.conflicts),
+        ("skipped", counts.skipped),
+    ]
+    .into_iter()
+    .map(|(name, n)| (name.to_owned(), n.into()))
+    .collect()
+}
+
+/// Why a read is no proof of absence.
+pub fn incomplete(incomplete: &Incomplete) -> Value {
+    json!({ "cause": incomplete.cause, "says": incomplete.says, "attribute": incomplete.attribute })
+}
+
+/// Why one kind of departure is held.
+pub fn hold(hold: &Hold) -> Value {
+    json!({ "kind": hold.kind.as_str(), "would_go": hold.would_go, "of": hold.of, "says": hold.says })
+}
+
+fn held(held: &Held, view: &View<'_>) -> Value {
+    json!({
+        "user_id": view.labels.uuid(held.user),
+        "label": held.label,
+        "kind": held.kind.as_str(),
+        "pending_reason": held.reason.as_str(),
+    })
+}
+
+fn user_id<'a>(user: UserRef, view: &'a View<'_>) -> Option<&'a str> {
+    match user {
+        UserRef::Known(id) => view.labels.uuid(id),
+        UserRef::New(_) => None,
+    }
+}
+
+fn user(change: &UserChange, view: &View<'_>) -> Value {
+    let acts = change.acts.iter().map(|act| {
+        let (before, after) = act.before_after(view.names);
+        json!({ "kind": act.event(), "before": before, "after": after, "rule": act.rule() })
+    });
+    json!({
+        "user_id": user_id(change.subject, view),
+        "label": change.label,
+        "acts": acts.collect::<Vec<_>>(),
+    })
+}
+
+fn group(change: &GroupChange, view: &View<'_>, named: &PlanLabels<'_>) -> Value {
+    let acts = change.acts.iter().map(|act| {
+        let (before, after) = act.before_after();
+        json!({ "kind": act.event(), "before": before, "after": after, "rule": act.rule() })
+    });
+    let member = |user: UserRef| json!({ "user_id": user_id(user, view), "label": view.labels.name(named, user) });
+    json!({
+        "name": change.name,
+        "acts": acts.collect::<Vec<_>>(),
+        "joins": change.joins.iter().map(|user| member(*user)).collect::<Vec<_>>(),
+        "leaves": change.leaves.iter().map(|id| member(UserRef::Known(*id))).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,137 @@
+//! What a run did, in the words in which `plan` announced it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use crate::cli::render::{Tense, counted, first_names, number, plan_json, totals};
+use crate::cli::{escape, style};
+use crate::plan::{BrakeKind, Held, Hold, Plan};
+use crate::roster::Incomplete;
+use crate::store::Outcome;
+use crate::sync::Report;
+
+/// How many names of held people are told.
+const NAMES: usize = 10;
+
+/// Prints the summary; `command` turns `approve 17` into what a person types.
+pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) -> io::Result<()> {
+    if let Some(note) = &report.note {
+        writeln!(out, "{}", escape::text(note))?;
+    }
+    if report.run.is_none() && report.note.is_some() && report.counts.deleted == 0 {
+        return Ok(());
+    }
+    let heading = style::HEADING;
+    let (people, groups) = totals(&report.counts, &report.plan, Tense::Past);
+    writeln!(out, "{heading}Done: {people}.{heading:#}")?;
+    if let Some(groups) = groups {
+        writeln!(out, "{groups}")?;
+    }
+    let server = report.server.as_ref().map(|server| format!(" from {}", escape::value(server))).unwrap_or_default();
+    let run = report.run.map(|run| format!("Run {}: ", run.0)).unwrap_or_default();
+    let entries = counted(report.counts.entries, "entry", "entries");
+    writeln!(out, "{run}{entries} read{server} in {:.1} s.", report.seconds)?;
+    if report.counts.conflicts > 0 {
+        writeln!(out, "{} open.", counted(report.counts.conflicts, "conflict is", "conflicts are"))?;
+    }
+    skipped(out, &report.plan)?;
+    incomplete(out, report.incomplete.as_ref())?;
+    held(out, report, command)?;
+    if report.outcome == Outcome::Failed {
+        let alarm = style::ALARM;
+        writeln!(out, "{alarm}The run failed{alarm:#}; what was applied stands, the next run goes on from there.")?;
+    }
+    Ok(())
+}
+
+/// The report as one object.
+pub fn value(report: &Report) -> Value {
+    let groups = report.plan.group_counts;
+    let mut all = plan_json::counts(&report.counts);
+    all.insert("id".into(), json!(report.run.map(|run| run.0)));
+    all.insert("outcome".into(), json!(report.outcome.as_str()));
+    all.insert("server".into(), json!(report.server));
+    all.insert("seconds".into(), json!(report.seconds));
+    all.insert("note".into(), json!(report.note));
+    all.insert("incomplete".into(), report.incomplete.as_ref().map(plan_json::incomplete).into());
+    all.insert("holds".into(), report.plan.holds.iter().map(plan_json::hold).collect());
+    let held =
+        report.plan.held.iter().map(
+            |held| json!({ "label": held.label, "kind": held.kind.as_str(), "pending_reason": held.reason.as_str() }),
+        );
+    all.insert("held".into(), held.collect());
+    all.insert(
+        "groups".into(),
+        json!({
+            "added": groups.added,
+            "updated": groups.updated,
+            "flagged": groups.flagged,
+            "restored": groups.restored,
+            "deleted": groups.deleted,
+        }),
+    );
+    all.insert("memberships".into(), json!({ "added": groups.joins, "removed": groups.leaves }));
+    Value::Object(all)
+}
+
+/// How many entries and values are left out, by reason; and members who are no users.
+pub fn skipped(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for skip in &plan.skips {
+        *reasons.entry(&*skip.reason).or_default() += 1;
+    }
+    if !reasons.is_empty() {
+        let said: Vec<String> = reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
+        writeln!(out, "Skipped {}: {}.", number(plan.skips.len() as u64), said.join(", "))?;
+    }
+    let strangers: u64 = plan.strangers.values().sum();
+    if strangers > 0 {
+        let groups = counted(plan.strangers.len() as u64, "group", "groups");
+        let members = counted(strangers, "member", "members");
+        writeln!(out, "Not counted: {members} of {groups} who are no users of this roster.")?;
+    }
+    Ok(())
+}
+
+/// Why nobody was missed and nothing taken away.
+pub fn incomplete(out: &mut dyn Write, incomplete: Option<&Incomplete>) -> io::Result<()> {
+    let Some(why) = incomplete else { return Ok(()) };
+    let alarm = style::ALARM;
+    writeln!(out, "{alarm}Incomplete{alarm:#} ({}): {}", escape::value(why.cause), escape::text(&why.says))?;
+    writeln!(out, "  Nobody is taken for missing and nothing is taken away until a complete run.")
+}
+
+/// One sentence on one kind of departure: what, how many of how many, which limit.
+pub fn hold_sentence(hold: &Hold) -> String {
+    let alarm = style::ALARM;
+    format!("{alarm}Held by the brake:{alarm:#} {}", escape::text(&hold.says))
+}
+
+/// The people of a hold, in order of name.
+pub fn held_people(plan: &Plan, kind: BrakeKind) -> Vec<&Held> {
+    let mut people: Vec<&Held> = plan.held.iter().filter(|held| held.kind == kind).collect();
+    people.sort_by(|a, b| a.label.cmp(&b.label));
+    people
+}
+
+fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) -> io::Result<()> {
+    let plan = &report.plan;
+    for hold in &plan.holds {
+        writeln!(out, "{}", hold_sentence(hold))?;
+        let people = held_people(plan, hold.kind);
+        let names = first_names(people.iter().map(|held| &*held.label), NAMES);
+        writeln!(out, "  They keep access until a person decides: {names}")?;
+    }
+    let accepted = report.incomplete.as_ref().is_some_and(|why| acceptable(why.cause));
+    let Some(run) = report.run.filter(|_| !plan.held.is_empty() || accepted) else { return Ok(()) };
+    writeln!(out, "  To see it:      {}", command(&format!("runs show {}", run.0)))?;
+    writeln!(out, "  If it is right: {}", command(&format!("approve {}", run.0)))
+}
+
+/// Whether a person may accept what made a run incomplete (E2, L2, B1): it read everything, and found what is hard to believe.
+pub fn acceptable(cause: &str) -> bool {
+    let word = cause.split_once(':').map_or(cause, |(word, _)| word);
+    matches!(word, "no-users" | "no-groups" | "attribute-vanished" | "unjudged")
+}

@@ -1,0 +1,174 @@
+//! The history of runs, and one run line by line.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use anstyle::Style;
+use serde_json::{Value, json};
+
+use crate::cli::render::change::{Names, details, sign, subject};
+use crate::cli::render::{counted, moment_text, number, report, span};
+use crate::cli::table::{Cell, Table};
+use crate::cli::{escape, style};
+use crate::clock::Timestamp;
+use crate::plan::Held;
+use crate::store::rows::{ChangeRow, RunRow};
+
+/// How many changes of a run are printed; what is beyond is counted.
+const LINES: usize = 1_000;
+
+/// What an outcome looks like.
+pub fn of_outcome(outcome: &str) -> Style {
+    match outcome {
+        "ok" => style::GAIN,
+        "running" => style::CHANGE,
+        "held" | "incomplete" | "failed" => style::ALARM,
+        _ => style::LOSS,
+    }
+}
+
+/// Prints the runs, newest first.
+pub fn list(out: &mut dyn Write, runs: &[RunRow], columns: Option<usize>) -> io::Result<()> {
+    let mut table = Table::new(["RUN", "STARTED", "TOOK", "SOURCE", "TRIGGER", "ACTION", "OUTCOME", "CHANGES"]);
+    for run in runs {
+        table.row([
+            Cell::new(run.id.to_string()),
+            Cell::new(moment_text(&run.started_at)),
+            Cell::optional(took(run)),
+            Cell::new(&run.source),
+            Cell::new(&run.trigger),
+            Cell::new(&run.action),
+            Cell::new(&run.outcome).styled(of_outcome(&run.outcome)),
+            Cell::new(changes(run)),
+        ]);
+        if let Some(error) = &run.error {
+            table.beneath(Cell::new(error).styled(style::FAINT));
+        }
+    }
+    table.print(out, columns)
+}
+
+/// How long a run took; `None` while it goes on.
+fn took(run: &RunRow) -> Option<String> {
+    let finished = Timestamp::parse(run.finished_at.as_deref()?)?;
+    Some(span(finished.since(Timestamp::parse(&run.started_at)?)))
+}
+
+/// The numbers of a run that are not zero, in one line.
+pub fn changes(run: &RunRow) -> String {
+    let all = [
+        (run.added, "added"),
+        (run.updated, "updated"),
+        (run.moved, "moved"),
+        (run.flagged, "flagged"),
+        (run.restored, "restored"),
+        (run.deleted, "deleted"),
+    ];
+    let said: Vec<String> =
+        all.iter().filter(|(n, _)| *n != 0).map(|(n, word)| format!("{} {word}", shown(*n))).collect();
+    if said.is_empty() { "none".to_owned() } else { said.join(", ") }
+}
+
+fn shown(n: i64) -> String {
+    number(u64::try_from(n).unwrap_or(0))
+}
+
+/// One run with everything it did and held.
+pub struct View<'a> {
+    /// The run.
+    pub run: &'a RunRow,
+    /// Its changes in order.
+    pub changes: &'a [ChangeRow],
+    /// Departures it held.
+    pub held: &'a [Held],
+    /// What the changes speak of.
+    pub names: &'a Names,
+    /// What a person types to accept it.
+    pub approve: &'a str,
+}
+
+/// Prints one run.
+pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    head(out, view.run)?;
+    if !view.changes.is_empty() {
+        writeln!(out, "\n{}Changes{:#}", style::HEADING, style::HEADING)?;
+    }
+    for change in view.changes.iter().take(LINES) {
+        writeln!(out, "  {}", line(change, &format!("{:<20}", subject(change, view.names))))?;
+    }
+    let rest = view.changes.len().saturating_sub(LINES);
+    if rest > 0 {
+        writeln!(out, "  … and {} more; --json shows them all", number(rest as u64))?;
+    }
+    waiting(out, view)
+}
+
+fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
+    let colour = of_outcome(&run.outcome);
+    let outcome = escape::value(&run.outcome);
+    writeln!(out, "{}Run {}{:#}: {colour}{outcome}{colour:#}", style::HEADING, run.id, style::HEADING)?;
+    let what = format!("{} ({}, {})", run.action, run.mode, run.trigger);
+    let finished = run.finished_at.as_deref().map_or_else(|| "still going on".to_owned(), moment_text);
+    for (name, value) in [("source", &run.source), ("action", &what)] {
+        writeln!(out, "  {name:<9} {}", escape::value(value))?;
+    }
+    writeln!(out, "  started   {}", moment_text(&run.started_at))?;
+    writeln!(out, "  finished  {finished}")?;
+    if let Some(server) = &run.server {
+        writeln!(out, "  server    {}", escape::value(server))?;
+    }
+    writeln!(out, "  read      {}", counted(u64::try_from(run.entries).unwrap_or(0), "entry", "entries"))?;
+    writeln!(out, "  people    {}", changes(run))?;
+    writeln!(out, "  left      {} skipped, {} in conflict", shown(run.skipped), shown(run.conflicts))?;
+    if let Some(error) = &run.error {
+        writeln!(out, "  {}because{:#}   {}", style::ALARM, style::ALARM, escape::text(error))?;
+    }
+    Ok(())
+}
+
+/// One change as one line: sign, event, who, what, rule.
+pub fn line(change: &ChangeRow, who: &str) -> String {
+    let (sign, colour) = sign(&change.kind);
+    let (event, rule) = (escape::value(&change.kind), escape::value(&change.rule));
+    let what = details(change);
+    let said: Vec<&str> = [who, &what].into_iter().filter(|part| !part.is_empty()).collect();
+    let said = said.join("  ");
+    format!("{colour}{sign}{colour:#} {event:<18} {said}  {}({rule}){:#}", style::FAINT, style::FAINT)
+}
+
+fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    let mut kinds: BTreeMap<&str, Vec<&Held>> = BTreeMap::new();
+    for held in view.held {
+        kinds.entry(held.kind.as_str()).or_default().push(held);
+    }
+    for (kind, people) in &kinds {
+        let n = counted(people.len() as u64, "person", "people");
+        writeln!(out, "\n{}Held{:#}: {n} ({kind}); they kept access", style::ALARM, style::ALARM)?;
+        for held in people.iter().take(LINES) {
+            let alarm = style::ALARM;
+            writeln!(out, "  {alarm}!{alarm:#} {:<20}  {}", escape::value(&held.label), held.reason)?;
+        }
+        if people.len() > LINES {
+            writeln!(out, "  … and {} more; --json shows them all", number((people.len() - LINES) as u64))?;
+        }
+    }
+    let acceptable = view.run.cause.as_deref().is_some_and(report::acceptable);
+    if !view.held.is_empty() || acceptable {
+        writeln!(out, "\nIf this is right: {}", view.approve)?;
+    }
+    Ok(())
+}
+
+/// One run as one object: the row's columns, `changes`, `held`.
+pub fn value(view: &View<'_>) -> Value {
+    let mut run = json!(view.run);
+    let held = view
+        .held
+        .iter()
+        .map(|held| json!({ "label": held.label, "kind": held.kind.as_str(), "pending_reason": held.reason.as_str() }));
+    if let Some(object) = run.as_object_mut() {
+        object.insert("changes".into(), json!(view.changes));
+        object.insert("held".into(), held.collect());
+    }
+    run
+}

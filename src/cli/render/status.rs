@@ -1,0 +1,270 @@
+//! One glance: healthy or not and since when, what ran, what runs next, what waits for a person.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::render::{counted, distance, first_names, moment, number, report, runs, users};
+use crate::cli::{escape, style};
+use crate::clock::Timestamp;
+use crate::config::{Schedule, When};
+use crate::plan::{ConflictKind, Held};
+use crate::roster::State;
+use crate::store::rows::{ConflictRow, RunRow};
+
+/// How many open conflicts are told one by one.
+const CONFLICTS: usize = 5;
+/// How late a scheduled run may be before it is called overdue, at most.
+const LATE: Duration = Duration::from_secs(3_600);
+
+/// What the store and the configuration say.
+pub struct Facts<'a> {
+    /// `source.name`.
+    pub source: &'a str,
+    /// `source.enabled`.
+    pub enabled: bool,
+    /// Runs of this source, newest first.
+    pub runs: &'a [RunRow],
+    /// When to run.
+    pub schedules: &'a [Schedule],
+    /// Users by state.
+    pub people: &'a [(State, u64)],
+    /// Open conflicts.
+    pub conflicts: &'a [ConflictRow],
+    /// Rows of `roster_skipped`.
+    pub skipped: u64,
+    /// What the run that waits for a person held.
+    pub held: &'a [Held],
+    /// What messages call the store.
+    pub store: &'a str,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// Whether the source is kept in step, and since when that is so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Health {
+    /// Whether it is.
+    pub healthy: bool,
+    /// Since when; `None` when there was no run yet.
+    pub since: Option<Timestamp>,
+    /// Why not, or what is worth knowing.
+    pub says: String,
+}
+
+/// The run whose held departures, or whose suspicious read, wait for a person.
+pub fn waiting(runs: &[RunRow]) -> Option<&RunRow> {
+    let mut groups_are_fine = false;
+    for run in runs {
+        let acceptable = run.cause.as_deref().is_some_and(report::acceptable);
+        match (run.outcome.as_str(), run.action.as_str()) {
+            ("held", _) => return Some(run),
+            ("incomplete", "groups") if acceptable && !groups_are_fine => return Some(run),
+            ("incomplete", "users" | "all") if acceptable => return Some(run),
+            ("ok", "users" | "all") => return None,
+            ("ok", "groups") => groups_are_fine = true,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Judges the runs: the latest that read users and the latest that read groups have to be fine, and on time.
+pub fn health(facts: &Facts<'_>) -> Health {
+    if !facts.enabled {
+        let says = "source.enabled = false: nothing is read, only due deletions are carried out".to_owned();
+        return Health { healthy: true, since: None, says };
+    }
+    let streaks: Vec<Health> = ["users", "groups"].iter().filter_map(|what| streak(facts.runs, what)).collect();
+    let bad = streaks.iter().filter(|streak| !streak.healthy).min_by_key(|streak| streak.since);
+    let Some(good) = streaks.iter().max_by_key(|streak| streak.since) else {
+        return Health { healthy: false, since: None, says: "no run has finished yet".to_owned() };
+    };
+    if let Some(bad) = bad {
+        return bad.clone();
+    }
+    let late = facts.schedules.iter().filter_map(|schedule| overdue(schedule, facts)).min_by_key(|(due, _)| *due);
+    match late {
+        Some((due, says)) => Health { healthy: false, since: Some(due), says },
+        None => good.clone(),
+    }
+}
+
+/// The runs since the last change between fine and not, of those that read `what`.
+fn streak(runs: &[RunRow], what: &str) -> Option<Health> {
+    let mut relevant =
+        runs.iter().filter(|run| (run.action == what || run.action == "all") && run.outcome != "running").peekable();
+    let last = *relevant.peek()?;
+    let healthy = last.outcome == "ok";
+    let first = relevant.take_while(|run| (run.outcome == "ok") == healthy).last().unwrap_or(last);
+    let since = if healthy { first.finished_at.as_deref() } else { Some(first.started_at.as_str()) };
+    let because = last.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+    let says = if healthy { String::new() } else { format!("run {} ({}){because}", last.id, last.outcome) };
+    Some(Health { healthy, since: since.and_then(Timestamp::parse), says })
+}
+
+/// When the last run began that did what a schedule asks for.
+fn last_start(schedule: &Schedule, runs: &[RunRow]) -> Option<Timestamp> {
+    let did = |run: &&RunRow| run.action == schedule.action.as_str() || run.action == "all";
+    runs.iter().find(did).and_then(|run| Timestamp::parse(&run.started_at))
+}
+
+fn overdue(schedule: &Schedule, facts: &Facts<'_>) -> Option<(Timestamp, String)> {
+    let last = last_start(schedule, facts.runs)?;
+    let (due, interval) = match &schedule.when {
+        When::Every(every) => (last + *every, *every),
+        When::Cron(_) => {
+            let due = schedule.next_after(last)?;
+            (due, schedule.next_after(due)?.since(due))
+        }
+        When::Reboot => return None,
+    };
+    let says = format!("no run since the schedule `{}` was due; is `rosterd run` running?", schedule.text);
+    (due + interval.min(LATE) < facts.now).then_some((due, says))
+}
+
+/// When a schedule fires next: a moment, or words where there is none.
+fn next(schedule: &Schedule, facts: &Facts<'_>) -> (Option<Timestamp>, &'static str) {
+    match &schedule.when {
+        When::Cron(_) => (schedule.next_after(facts.now), "never again"),
+        When::Every(every) => (last_start(schedule, facts.runs).map(|last| last + *every), "at once"),
+        When::Reboot => (None, "when the daemon starts"),
+    }
+}
+
+/// Prints the status; `command` turns `approve 17` into what a person types.
+pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> String) -> io::Result<()> {
+    let health = health(facts);
+    let (colour, word) = if health.healthy { (style::GAIN, "healthy") } else { (style::ALARM, "NOT HEALTHY") };
+    let since =
+        health.since.map(|at| format!(" since {} ({})", moment(at), distance(at, facts.now))).unwrap_or_default();
+    let (source, store) = (escape::value(facts.source), escape::value(facts.store));
+    writeln!(out, "{colour}{word}{colour:#}{since}: source {source}, store {store}")?;
+    if !health.says.is_empty() {
+        writeln!(out, "  {}", escape::text(&health.says))?;
+    }
+    writeln!(out)?;
+    for (name, run) in lasts(facts.runs) {
+        let said = run.map_or_else(|| "none".to_owned(), |run| run_in_brief(run, facts.now));
+        writeln!(out, "{name:<14} {said}")?;
+    }
+    for schedule in facts.schedules {
+        let (at, otherwise) = next(schedule, facts);
+        let said = match at {
+            Some(at) if at <= facts.now => "due now".to_owned(),
+            Some(at) => format!("{} ({})", moment(at), distance(at, facts.now)),
+            None => otherwise.to_owned(),
+        };
+        writeln!(out, "{:<14} {said}: {}, schedule `{}`", "Next", schedule.action, escape::value(&schedule.text))?;
+    }
+    let people: Vec<String> = facts.people.iter().map(|(state, n)| format!("{} {state}", number(*n))).collect();
+    let people = if people.is_empty() { "none".to_owned() } else { people.join(", ") };
+    writeln!(out, "{:<14} {people}", "People")?;
+    writeln!(out, "{:<14} {}", "Skipped", counted(facts.skipped, "entry or value", "entries or values"))?;
+    conflicts(out, facts)?;
+    waits(out, facts, command)
+}
+
+/// Last attempt, last success, last complete read of users: three different things.
+fn lasts(runs: &[RunRow]) -> [(&'static str, Option<&RunRow>); 3] {
+    let complete =
+        |run: &&RunRow| matches!(run.outcome.as_str(), "ok" | "held") && matches!(run.action.as_str(), "users" | "all");
+    [
+        ("Last attempt", runs.first()),
+        ("Last success", runs.iter().find(|run| run.outcome == "ok")),
+        ("Last complete", runs.iter().find(complete)),
+    ]
+}
+
+fn run_in_brief(run: &RunRow, now: Timestamp) -> String {
+    let at = Timestamp::parse(&run.started_at);
+    let at = at.map_or_else(
+        || escape::value(&run.started_at).into_owned(),
+        |at| format!("{} ({})", moment(at), distance(at, now)),
+    );
+    let colour = runs::of_outcome(&run.outcome);
+    let outcome = escape::value(&run.outcome);
+    format!(
+        "run {}, {at}: {} {colour}{outcome}{colour:#}; changes: {}",
+        run.id,
+        escape::value(&run.action),
+        runs::changes(run)
+    )
+}
+
+fn conflicts(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
+    let kinds = kinds(facts.conflicts);
+    let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{} {}", number(*n), escape::value(kind))).collect();
+    let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
+    writeln!(out, "{:<14} {kinds} open", "Conflicts")?;
+    // Who is pending is told by the state; what nobody has settled is told one by one.
+    let pending = ConflictKind::PendingDeletion.as_str();
+    let contested: Vec<&ConflictRow> = facts.conflicts.iter().filter(|conflict| conflict.kind != pending).collect();
+    for conflict in contested.iter().take(CONFLICTS) {
+        writeln!(out, "  {}", users::conflict_line(conflict))?;
+    }
+    let rest = contested.len().saturating_sub(CONFLICTS);
+    if rest > 0 { writeln!(out, "  … and {} more", number(rest as u64)) } else { Ok(()) }
+}
+
+fn kinds(conflicts: &[ConflictRow]) -> BTreeMap<&str, u64> {
+    let mut kinds = BTreeMap::new();
+    for conflict in conflicts {
+        *kinds.entry(conflict.kind.as_str()).or_default() += 1;
+    }
+    kinds
+}
+
+fn waits(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> String) -> io::Result<()> {
+    let Some(run) = waiting(facts.runs) else {
+        return writeln!(out, "{:<14} nothing", "Waits for you");
+    };
+    let alarm = style::ALARM;
+    let what = if facts.held.is_empty() {
+        format!("run {} ended {}", run.id, escape::value(&run.outcome))
+    } else {
+        let people = counted(facts.held.len() as u64, "person", "people");
+        let names = first_names(facts.held.iter().map(|held| &*held.label), 10);
+        format!("run {} held {people}: {names}", run.id)
+    };
+    writeln!(out, "{alarm}{:<14}{alarm:#} {what}", "Waits for you")?;
+    writeln!(out, "  To see it:      {}", command(&format!("runs show {}", run.id)))?;
+    writeln!(out, "  If it is right: {}", command(&format!("approve {}", run.id)))
+}
+
+/// The status as one object.
+pub fn value(facts: &Facts<'_>) -> Value {
+    let health = health(facts);
+    let [attempt, success, complete] = lasts(facts.runs).map(|(_, run)| json!(run));
+    let people: Map<String, Value> =
+        facts.people.iter().map(|(state, n)| (state.as_str().to_owned(), (*n).into())).collect();
+    let schedules = facts.schedules.iter().map(|schedule| {
+        json!({
+            "schedule": schedule.text,
+            "action": schedule.action.as_str(),
+            "next": next(schedule, facts).0.map(|at| at.to_string()),
+        })
+    });
+    json!({
+        "healthy": health.healthy,
+        "since": health.since.map(|at| at.to_string()),
+        "says": health.says,
+        "source": facts.source,
+        "enabled": facts.enabled,
+        "store": facts.store,
+        "last_attempt": attempt,
+        "last_success": success,
+        "last_complete": complete,
+        "next": schedules.collect::<Vec<_>>(),
+        "users": people,
+        "conflicts": kinds(facts.conflicts),
+        "skipped": facts.skipped,
+        "waiting": waiting(facts.runs).map(|run| json!({
+            "run": run.id,
+            "outcome": run.outcome,
+            "held": facts.held.iter().map(|held| &*held.label).collect::<Vec<_>>(),
+        })),
+    })
+}

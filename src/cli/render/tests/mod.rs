@@ -1,0 +1,85 @@
+//! What people read, whole, as snapshots.
+
+mod plan;
+mod report;
+mod rows;
+mod status;
+
+use std::time::Duration;
+
+use super::*;
+use crate::cli::json;
+use crate::plan::{BrakeKind, Held};
+use crate::roster::{Address, PendingReason, State};
+use crate::store::rows::{ConflictRow, RunRow};
+
+/// What a render function wrote, without styles.
+fn plain(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
+    anstream::adapter::strip_str(&styled(write)).to_string()
+}
+
+fn styled(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn as_json(value: &impl serde::Serialize) -> String {
+    styled(|out| json::write(out, value))
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-01-15T12:00:00Z").unwrap()
+}
+
+fn in_days(days: u64) -> Timestamp {
+    now() + Duration::from_secs(86_400 * days)
+}
+
+fn command(words: &str) -> String {
+    format!("rosterd {words}")
+}
+
+/// A run of source `corp`, action `all`, one second long.
+pub(crate) fn run_row(id: i64, outcome: &str, started_at: &str) -> RunRow {
+    let finished = Timestamp::parse(started_at).map(|at| at + Duration::from_secs(1));
+    RunRow {
+        id,
+        source: "corp".to_owned(),
+        trigger: "schedule".to_owned(),
+        action: "all".to_owned(),
+        mode: "full".to_owned(),
+        outcome: outcome.to_owned(),
+        started_at: started_at.to_owned(),
+        finished_at: finished.filter(|_| outcome != "running").map(|at| at.to_string()),
+        entries: 312,
+        added: 0,
+        updated: 0,
+        moved: 0,
+        flagged: 0,
+        restored: 0,
+        deleted: 0,
+        conflicts: 0,
+        skipped: 0,
+        error: None,
+        server: None,
+        cause: None,
+    }
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn conflict_row() -> ConflictRow {
+    ConflictRow {
+        id: 1,
+        kind: "address-taken".into(),
+        subject: "sales@example.com".into(),
+        user_id: Some("u1".into()),
+        detail: "ada has it, mallory claims it".into(),
+        opened_at: "2026-01-14T12:00:00.000Z".into(),
+        due_at: None,
+        status: "open".into(),
+    }
+}

@@ -1,0 +1,112 @@
+//! One glance.
+
+use super::*;
+use crate::cli::render::status::{self, Facts, health, waiting};
+use crate::config::{Schedule, When};
+use crate::store::Action;
+
+fn every(hours: u64, action: Action) -> Schedule {
+    let when = When::Every(Duration::from_secs(hours * 3_600));
+    Schedule { when, action, timezone: chrono_tz::UTC, text: format!("every {hours}h") }
+}
+
+fn facts<'a>(runs: &'a [RunRow], schedules: &'a [Schedule], held: &'a [Held]) -> Facts<'a> {
+    Facts {
+        source: "corp",
+        enabled: true,
+        runs,
+        schedules,
+        people: &[(State::Active, 1_300), (State::Pending, 2)],
+        conflicts: &[],
+        skipped: 14,
+        held,
+        store: "/var/lib/rosterd/roster.db",
+        now: now(),
+    }
+}
+
+#[test]
+fn status_is_one_glance() {
+    let runs = [
+        run_row(17, "ok", "2026-01-15T11:00:00.000Z"),
+        run_row(16, "ok", "2026-01-15T05:00:00.000Z"),
+        run_row(15, "failed", "2026-01-14T23:00:00.000Z"),
+    ];
+    let schedules = [every(6, Action::All)];
+    let facts = facts(&runs, &schedules, &[]);
+    insta::assert_snapshot!("status_healthy", plain(|out| status::print(out, &facts, &command)));
+    insta::assert_snapshot!("status_healthy_json", as_json(&status::value(&facts)));
+}
+
+/// B1
+#[test]
+fn status_shows_what_waits_for_a_person() {
+    let mut held_run = run_row(17, "held", "2026-01-15T11:00:00.000Z");
+    held_run.error = Some("the brake holds 12 of 40 people".to_owned());
+    let runs = [held_run, run_row(16, "ok", "2026-01-15T05:00:00.000Z")];
+    let held: Vec<Held> = (0..12)
+        .map(|n| Held {
+            user: UserId(n),
+            label: format!("user{n}").into(),
+            kind: BrakeKind::Missing,
+            reason: PendingReason::Gone,
+        })
+        .collect();
+    let (schedules, conflicts) = ([every(6, Action::All)], [conflict_row()]);
+    let facts = Facts { conflicts: &conflicts, ..facts(&runs, &schedules, &held) };
+    insta::assert_snapshot!("status_held", plain(|out| status::print(out, &facts, &command)));
+}
+
+#[test]
+fn health_is_judged_by_the_last_read_of_users_and_of_groups_and_by_the_clock() {
+    let at = |time: &str| format!("2026-01-{time}:00:00.000Z");
+    let action = |action: &str, mut run: RunRow| {
+        run.action = action.to_owned();
+        run
+    };
+    let judged = |runs: &[RunRow], schedules: &[Schedule]| {
+        let health = health(&facts(runs, schedules, &[]));
+        (health.healthy, health.since.map(moment))
+    };
+    let since = |text: &str| Some(text.to_owned());
+    assert_eq!(judged(&[], &[]), (false, None));
+    // A clean-up that works does not make up for a read that does not.
+    let failing = [
+        action("cleanup", run_row(4, "ok", &at("15T11"))),
+        run_row(3, "failed", &at("15T10")),
+        run_row(2, "incomplete", &at("15T09")),
+        run_row(1, "ok", &at("15T08")),
+    ];
+    assert_eq!(judged(&failing, &[]), (false, since("2026-01-15 09:00 UTC")));
+    let halves = [
+        action("groups", run_row(3, "ok", &at("15T11"))),
+        action("users", run_row(2, "held", &at("15T10"))),
+        run_row(1, "ok", &at("15T08")),
+    ];
+    assert_eq!(judged(&halves, &[]), (false, since("2026-01-15 10:00 UTC")));
+    // A run that goes on judges nothing yet.
+    let going_on = [run_row(2, "running", &at("15T11")), run_row(1, "ok", &at("15T08"))];
+    assert_eq!(judged(&going_on, &[]), (true, since("2026-01-15 08:00 UTC")));
+    // Nothing ran for a day although every six hours was asked for.
+    let asleep = [run_row(1, "ok", &at("14T11"))];
+    assert_eq!(judged(&asleep, &[every(6, Action::All)]), (false, since("2026-01-14 17:00 UTC")));
+    assert_eq!(judged(&asleep, &[every(72, Action::All)]), (true, since("2026-01-14 11:00 UTC")));
+}
+
+/// B1
+#[test]
+fn a_held_run_waits_until_a_later_read_of_users_is_fine() {
+    let at = "2026-01-15T11:00:00.000Z";
+    let held = run_row(1, "held", at);
+    let mut groups = run_row(2, "ok", at);
+    groups.action = "groups".to_owned();
+    let number = |runs: &[RunRow]| waiting(runs).map(|run| run.id);
+    assert_eq!(number(&[groups.clone(), held.clone()]), Some(1));
+    assert_eq!(number(&[run_row(3, "failed", at), groups.clone(), held.clone()]), Some(1));
+    assert_eq!(number(&[run_row(3, "ok", at), groups, held]), None);
+    let mut empty = run_row(4, "incomplete", at);
+    empty.cause = Some("no-users".to_owned());
+    assert_eq!(number(&[empty.clone()]), Some(4));
+    empty.cause = Some("size-limit".to_owned());
+    assert_eq!(number(&[empty]), None);
+}

@@ -1,0 +1,246 @@
+//! The people of the roster.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use crate::cli::render::change::{Names, other_subject, shown, user_label};
+use crate::cli::render::{distance, moment_text, plan, runs};
+use crate::cli::table::{Cell, Table};
+use crate::cli::{escape, style};
+use crate::clock::Timestamp;
+use crate::roster::PendingReason;
+use crate::store::rows::{ChangeRow, ConflictRow, MembershipRow, SkipRow, UserRow};
+
+/// The widest description of a conflict or of somebody left out, in columns.
+const DETAIL: usize = 600;
+/// How many changes of a user's history are printed, the newest.
+const HISTORY: usize = 50;
+
+/// Prints everybody, with the aliases beneath each user.
+pub fn list(out: &mut dyn Write, users: &[UserRow], columns: Option<usize>) -> io::Result<()> {
+    let mut table = Table::new(["USER", "NAME", "ADDRESS", "STATE", "ORIGIN", "DELETED AFTER"]);
+    for user in users {
+        let state = match &user.pending_reason {
+            Some(reason) => format!("{} ({reason})", user.state),
+            None => user.state.clone(),
+        };
+        let due = match (&user.delete_after, user.state.as_str()) {
+            (Some(at), _) => Some(moment_text(at)),
+            (None, "pending") => Some("never".to_owned()),
+            (None, _) => None,
+        };
+        table.row([
+            Cell::new(user_label(user)),
+            Cell::optional(user.display_name.as_ref()),
+            Cell::optional(user.primary_address.as_ref()),
+            Cell::new(state).styled(style::of_state(&user.state)),
+            Cell::new(&user.origin),
+            Cell::optional(due),
+        ]);
+        for alias in &user.aliases {
+            table.beneath(Cell::new(alias).styled(style::FAINT));
+        }
+    }
+    table.print(out, columns)
+}
+
+/// One user with everything that belongs to it.
+pub struct View<'a> {
+    /// The user.
+    pub user: &'a UserRow,
+    /// Its groups.
+    pub groups: &'a [MembershipRow],
+    /// Its changes, oldest first.
+    pub history: &'a [ChangeRow],
+    /// Conflicts in which it is the present owner.
+    pub conflicts: &'a [ConflictRow],
+    /// What the changes speak of.
+    pub names: &'a Names,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// Prints one user.
+pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    let user = view.user;
+    writeln!(out, "{}{}{:#}", style::HEADING, escape::value(&user_label(user)), style::HEADING)?;
+    state(out, view)?;
+    heading(out, "Addresses")?;
+    match &user.primary_address {
+        Some(primary) => writeln!(out, "  {}  (primary)", escape::value(primary))?,
+        None => writeln!(out, "  none")?,
+    }
+    for alias in &user.aliases {
+        writeln!(out, "  {}  (alias)", escape::value(alias))?;
+    }
+    heading(out, "Fields")?;
+    for (name, value) in fields(user) {
+        writeln!(out, "  {:<20} {}", escape::value(name), escape::value(&value))?;
+    }
+    heading(out, "Groups")?;
+    for group in view.groups {
+        writeln!(out, "  {}  ({})", escape::value(&group.name), escape::value(&group.via))?;
+    }
+    if view.groups.is_empty() {
+        writeln!(out, "  none")?;
+    }
+    conflicts(out, view.conflicts)?;
+    history(out, view)
+}
+
+fn heading(out: &mut dyn Write, title: &str) -> io::Result<()> {
+    writeln!(out, "\n{}{title}{:#}", style::HEADING, style::HEADING)
+}
+
+/// The state with its dates, and what settles it.
+fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    let user = view.user;
+    let colour = style::of_state(&user.state);
+    let access = if user.access { "has access" } else { "no access" };
+    writeln!(out, "  state: {colour}{}{colour:#}, {access}", escape::value(&user.state))?;
+    if let Some(reason) = &user.pending_reason {
+        let words = PendingReason::parse(reason)
+            .map_or_else(|| escape::value(reason).into_owned(), |reason| plan::reason(reason).to_owned());
+        writeln!(out, "  because: {words}")?;
+    }
+    if let Some(at) = &user.flagged_at {
+        writeln!(out, "  since: {}", dated(at, view.now))?;
+    }
+    if user.state == "pending" {
+        let due = user.delete_after.as_ref().map_or_else(|| "never".to_owned(), |at| dated(at, view.now));
+        writeln!(out, "  deleted after: {due}")?;
+    }
+    if let Some(settles) = settles(user) {
+        writeln!(out, "  settled by: {settles}")?;
+    }
+    if let Some(who) = &user.transferred_to {
+        writeln!(out, "  handed over to: {}", escape::value(who))?;
+    }
+    Ok(())
+}
+
+fn dated(at: &str, now: Timestamp) -> String {
+    let text = moment_text(at);
+    Timestamp::parse(at).map_or_else(|| text.clone(), |at| format!("{text} ({})", distance(at, now)))
+}
+
+/// What ends a state that is not the usual one.
+fn settles(user: &UserRow) -> Option<&'static str> {
+    match (user.state.as_str(), user.pending_reason.as_deref()) {
+        ("pending", Some("disabled")) => Some("enabling the entry in the directory, or the date"),
+        ("pending", Some("gone")) => Some("the entry's return to the directory, or the date"),
+        ("pending", Some("moved-out")) => Some("moving the entry back under a configured base, or the date"),
+        ("pending", Some("filtered-out")) => Some("an entry that matches users.filter again, or the date"),
+        ("pending", Some("no-address")) => Some("an address in the entry, or the date"),
+        ("pending", Some("unmanaged-domain")) => Some("an address in a managed domain, or the date"),
+        ("pending", Some("no-role")) => Some("a group that gives a role or a grant, or the date"),
+        ("pending", _) => Some("the date"),
+        ("kept", _) => Some("the end of the reason it was flagged for; then it is active again"),
+        ("dormant", _) => Some("the return of the address"),
+        ("deleted", _) => Some("the return of the same entry; then the internal id is used again"),
+        _ => None,
+    }
+}
+
+/// Every column that has a value, and every extra field.
+fn fields(user: &UserRow) -> Vec<(&str, String)> {
+    let columns = [
+        ("id", Some(&user.id)),
+        ("unique_id", user.unique_id.as_ref()),
+        ("source", Some(&user.source)),
+        ("origin", Some(&user.origin)),
+        ("dn", user.dn.as_ref()),
+        ("username", user.username.as_ref()),
+        ("user_principal_name", user.user_principal_name.as_ref()),
+        ("display_name", user.display_name.as_ref()),
+        ("given_name", user.given_name.as_ref()),
+        ("surname", user.surname.as_ref()),
+        ("home_phone", user.home_phone.as_ref()),
+        ("mobile", user.mobile.as_ref()),
+        ("company", user.company.as_ref()),
+        ("department", user.department.as_ref()),
+        ("notes", user.notes.as_ref()),
+        ("role", user.role.as_ref()),
+        ("created_at", Some(&user.created_at)),
+        ("updated_at", Some(&user.updated_at)),
+    ];
+    let mut all: Vec<_> = columns.into_iter().filter_map(|(name, value)| Some((name, value?.clone()))).collect();
+    if let Some(extra) = user.extra.as_object() {
+        all.extend(extra.iter().map(|(name, value)| (name.as_str(), shown(value))));
+    }
+    all
+}
+
+fn conflicts(out: &mut dyn Write, conflicts: &[ConflictRow]) -> io::Result<()> {
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    heading(out, "Open conflicts")?;
+    for conflict in conflicts {
+        writeln!(out, "  {}", conflict_line(conflict))?;
+    }
+    Ok(())
+}
+
+/// One conflict as one line.
+pub fn conflict_line(conflict: &ConflictRow) -> String {
+    let due = conflict.due_at.as_ref().map(|at| format!(", due {}", moment_text(at))).unwrap_or_default();
+    let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
+    let detail = escape::cut(&conflict.detail, DETAIL);
+    format!("{}!{:#} {kind} {subject}{due}: {detail}", style::ALARM, style::ALARM)
+}
+
+fn history(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    heading(out, "History")?;
+    let earlier = view.history.len().saturating_sub(HISTORY);
+    if earlier > 0 {
+        writeln!(out, "  … {earlier} earlier changes; --json shows them all")?;
+    }
+    for change in view.history.iter().skip(earlier) {
+        let run = change.run_id.map_or_else(|| "by hand".to_owned(), |run| format!("run {run}"));
+        writeln!(
+            out,
+            "  {}  {run:<8}  {}",
+            moment_text(&change.at),
+            runs::line(change, &other_subject(change, view.names))
+        )?;
+    }
+    if view.history.is_empty() {
+        writeln!(out, "  none kept")?;
+    }
+    Ok(())
+}
+
+/// One user as one object: the row's columns, `groups`, `conflicts`, `history`.
+pub fn value(view: &View<'_>) -> Value {
+    let mut user = json!(view.user);
+    if let Some(object) = user.as_object_mut() {
+        object.insert("groups".into(), json!(view.groups));
+        object.insert("conflicts".into(), json!(view.conflicts));
+        object.insert("history".into(), json!(view.history));
+    }
+    user
+}
+
+/// Why somebody who is no user may be missing: what the last run skipped or contested under that name.
+pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<String> {
+    let skipped = skips.iter().map(|skip| {
+        let dn = escape::value(&skip.dn);
+        let (reason, rule) = (escape::value(&skip.reason), escape::value(&skip.rule));
+        let detail = if skip.detail.is_empty() { String::new() } else { format!(": {}", escape::value(&skip.detail)) };
+        format!("the last run of `{}` left out {dn}: {reason} ({rule}){detail}", escape::value(&skip.source))
+    });
+    let contested = conflicts.iter().map(|conflict| {
+        let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
+        format!("{subject} is contested ({kind}): {}", escape::value(&conflict.detail))
+    });
+    let mut lines: Vec<String> = skipped.chain(contested).collect();
+    if lines.is_empty() {
+        let who = escape::value(who);
+        lines.push(format!(
+            "nor did the last run leave out anybody called `{who}`: look in the directory, at users.base_dns and at users.filter"
+        ));
+    }
+    lines
+}

@@ -1,0 +1,266 @@
+//! What one person gets, once every contest is settled: the acts of a change, and the mark.
+
+use crate::plan::contest::{Lost, Outcome, Participant, Winner, name_digest};
+use crate::plan::findings::Findings;
+use crate::plan::people::{Comer, People};
+use crate::plan::{Act, ConflictKind, FieldChange, Mark, NewUser, Policy, UserChange, UserRef, View};
+use crate::roster::address::fold;
+use crate::roster::{Account, Address, AddressKey, Digest, Dn, FieldId, Fields, Person, State};
+
+/// A change of somebody the store has.
+pub(super) fn change(account: &Account, acts: Vec<Act>, mark: Mark) -> UserChange {
+    UserChange { subject: UserRef::Known(account.id), label: account.label().into(), unit: 0, acts, mark: Some(mark) }
+}
+
+/// The move, if the DN is another one (I3); DNs that only look different are the same (E6).
+pub(super) fn moved(account: &Account, dn: &str) -> Option<Act> {
+    let before = account.dn.as_deref().unwrap_or_default();
+    let moved = before != dn && Dn::digest_of(before) != Dn::digest_of(dn);
+    moved.then(|| Act::Moved { before: before.into(), after: dn.into() })
+}
+
+/// The value a field should have: the stored one when it is among the entry's, else the smallest (E5); the stored
+/// one when the attribute it comes from vanished from everybody (E2).
+pub(super) fn wished(
+    person: &Person,
+    account: Option<&Account>,
+    id: FieldId,
+    policy: &Policy,
+    view: &View,
+) -> Option<String> {
+    let stored = account.and_then(|account| account.field(id, &policy.names));
+    if account.is_some() && view.field_vanished(policy, id) {
+        return stored;
+    }
+    let keeps = stored.as_deref().is_some_and(|stored| person.fields.values(id).any(|value| value == stored));
+    if keeps { stored } else { person.fields.first(id).map(str::to_owned) }
+}
+
+/// The update of mapped fields but the username, for somebody whose name and addresses are frozen (L4).
+pub(super) fn plain_fields(person: &Person, account: &Account, policy: &Policy, view: &View) -> Option<Act> {
+    let changes = field_changes(person, account, policy, view, false);
+    (!changes.is_empty()).then(|| Act::Updated(changes.into_boxed_slice()))
+}
+
+fn field_changes(person: &Person, account: &Account, policy: &Policy, view: &View, name: bool) -> Vec<FieldChange> {
+    let ids = policy.mapped.iter().copied().filter(|id| name || *id != FieldId::USERNAME);
+    ids.filter_map(|id| {
+        let before = account.field(id, &policy.names);
+        let after = wished(person, Some(account), id, policy, view);
+        let change = || FieldChange { field: Some(id), before: boxed(before.clone()), after: boxed(after.clone()) };
+        (before != after).then(change)
+    })
+    .collect()
+}
+
+fn boxed(text: Option<String>) -> Option<Box<str>> {
+    text.map(String::into_boxed_str)
+}
+
+/// Hands out what the contest gave.
+pub(super) struct Awards<'a> {
+    pub outcome: &'a Outcome,
+    pub participants: &'a [Participant],
+    pub labels: &'a [String],
+    pub people: &'a People<'a>,
+}
+
+impl Awards<'_> {
+    /// What the comer at this place gets; `None` when a newcomer has to wait outside.
+    pub fn award(&self, at: usize, comer: Comer, findings: &mut Findings) -> Option<UserChange> {
+        let lost = self.outcome.lost(at);
+        let contested = self.contested(at, &comer, findings);
+        let out = self.participants.get(at).is_some_and(|participant| lost.keeps_out(participant));
+        findings.values(&comer.person, &comer.wish.findings);
+        match comer.account {
+            None if out => None,
+            Some(account) if out && account.state == State::Deleted => None,
+            Some(account) if out => Some(self.still_pending(account, &comer.person)),
+            Some(account) if account.state != State::Deleted => Some(self.update(at, account, comer, lost, contested)),
+            tombstone => Some(self.bring_in(at, comer, tombstone, contested)),
+        }
+    }
+
+    /// Somebody new, or a tombstone that comes back with its internal id (L7).
+    fn bring_in(&self, at: usize, comer: Comer, tombstone: Option<&Account>, contested: bool) -> UserChange {
+        let Comer { person, wish, .. } = comer;
+        let mark = Mark {
+            fingerprint: self.settled(contested, false).then_some(person.fingerprint),
+            review_at: person.review_at,
+            reasons_seen: Vec::new(),
+        };
+        let label = person.label().into();
+        let aliases = self.won(at, &wish.aliases).collect();
+        let subject = tombstone.map_or_else(|| UserRef::New(person.key.digest()), |account| UserRef::Known(account.id));
+        let new =
+            NewUser { key: person.key, dn: person.dn, fields: singles(person.fields), primary: wish.primary, aliases };
+        let act = if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) };
+        UserChange { subject, label, unit: 0, acts: vec![act], mark: Some(mark) }
+    }
+
+    /// Somebody back whose name was given away meanwhile: stays pending, the date stands still (L5).
+    fn still_pending(&self, account: &Account, person: &Person) -> UserChange {
+        let people = self.people;
+        let fields = plain_fields(person, account, people.policy, people.view);
+        let acts = fields.into_iter().chain(moved(account, &person.dn)).collect();
+        change(account, acts, Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() })
+    }
+
+    /// Somebody known who is in: returns when pending, and gets what differs.
+    fn update(&self, at: usize, account: &Account, comer: Comer, lost: Lost, contested: bool) -> UserChange {
+        let people = self.people;
+        let mut acts = Vec::new();
+        if account.state == State::Pending || (account.state == State::Kept && !comer.kept_on) {
+            acts.push(Act::Restored { from: account.state, reason: account.reason });
+        }
+        acts.extend(moved(account, &comer.person.dn));
+        let mut fields = field_changes(&comer.person, account, people.policy, people.view, !lost.name);
+        let withheld = self.addresses(at, account, &comer, lost, &mut fields, &mut acts);
+        if !fields.is_empty() {
+            acts.push(Act::Updated(fields.into_boxed_slice()));
+        }
+        acts.sort_by_key(|act| matches!(act, Act::AliasAdded(_)));
+        let settled = self.settled(contested, withheld) && !comer.kept_on;
+        let mark = Mark {
+            fingerprint: settled.then_some(comer.person.fingerprint),
+            review_at: comer.person.review_at.filter(|_| settled),
+            reasons_seen: if comer.kept_on { account.reasons_seen.clone() } else { Vec::new() },
+        };
+        change(account, acts, mark)
+    }
+
+    /// Primary and aliases of somebody known; true when an address was not taken away because the read is partial.
+    fn addresses(
+        &self,
+        at: usize,
+        account: &Account,
+        comer: &Comer,
+        lost: Lost,
+        fields: &mut Vec<FieldChange>,
+        acts: &mut Vec<Act>,
+    ) -> bool {
+        let present = account.primary();
+        let stays = lost.primary || self.people.keeps_addresses(comer);
+        let primary = comer.wish.primary.as_ref().filter(|_| !stays).or(present);
+        if primary != present {
+            fields.push(FieldChange {
+                field: None,
+                before: present.map(|address| address.as_str().into()),
+                after: primary.map(|address| address.as_str().into()),
+            });
+        }
+        let primary_key = primary.map(Address::key);
+        let present_key = present.map(Address::key);
+        let stored: Vec<AddressKey> = account.aliases().map(Address::key).collect();
+        let wished: Vec<AddressKey> = comer.wish.aliases.iter().map(Address::key).collect();
+        let keep = !self.people.proven || self.people.keeps_addresses(comer);
+        let mut withheld = false;
+        for alias in account.aliases() {
+            let key = alias.key();
+            let becomes_primary = Some(&key) == primary_key.as_ref();
+            let wins = self.outcome.wins(at, key.digest());
+            if becomes_primary || !wins || !(keep || wished.contains(&key)) {
+                acts.push(Act::AliasRemoved(alias.clone()));
+            } else {
+                withheld |= !wished.contains(&key);
+            }
+        }
+        let old_primary = present.filter(|_| keep && primary_key != present_key).filter(|old| {
+            withheld |= !wished.contains(&old.key());
+            !wished.contains(&old.key())
+        });
+        let gained = self.won(at, &comer.wish.aliases).filter(|alias| {
+            let key = alias.key();
+            Some(&key) != primary_key.as_ref() && !stored.contains(&key)
+        });
+        acts.extend(gained.chain(old_primary.cloned()).map(Act::AliasAdded));
+        withheld
+    }
+
+    fn won<'b>(&'b self, at: usize, addresses: &'b [Address]) -> impl Iterator<Item = Address> + 'b {
+        addresses.iter().filter(move |address| self.outcome.wins(at, address.key().digest())).cloned()
+    }
+
+    /// Whether everything the entry says was applied, so that it need not be read again while it stays the same.
+    fn settled(&self, contested: bool, withheld: bool) -> bool {
+        !contested && !withheld && self.people.view.vanished.is_empty()
+    }
+
+    /// Writes down every contest this comer lost; true when there was one.
+    ///
+    /// What counts is who holds a thing in the end: somebody who waits for a name may miss the address as well.
+    fn contested(&self, at: usize, comer: &Comer, findings: &mut Findings) -> bool {
+        let Some(participant) = self.participants.get(at) else { return false };
+        let taken = |thing: Digest| self.outcome.winner(thing).is_some() && !self.outcome.wins(at, thing);
+        let lost = Lost { primary: participant.primary.is_some_and(taken), name: participant.name.is_some_and(taken) };
+        let who = (&*comer.label(), &*comer.person.dn);
+        let mut any = false;
+        if let Some(primary) = comer.wish.primary.as_ref().filter(|_| lost.primary) {
+            let thing = primary.key();
+            any = true;
+            findings.contest(
+                ConflictKind::AddressTaken,
+                thing.as_str(),
+                who,
+                "primary address",
+                self.holder(thing.digest()),
+            );
+        }
+        let name = wished(&comer.person, comer.account, FieldId::USERNAME, self.people.policy, self.people.view);
+        if let Some(name) = name.map(|name| fold(&name)).filter(|_| lost.name) {
+            any = true;
+            findings.contest(ConflictKind::UsernameTaken, &name, who, "username", self.holder(name_digest(&name)));
+        }
+        if self.outcome.lost(at).keeps_out(participant) {
+            findings.waits_outside(&comer.person, lost);
+            return true;
+        }
+        for alias in &comer.wish.aliases {
+            let key = alias.key();
+            if !self.outcome.wins(at, key.digest()) {
+                any = true;
+                findings.contest(ConflictKind::AddressTaken, key.as_str(), who, "alias", self.holder(key.digest()));
+            }
+        }
+        any
+    }
+
+    /// Who holds a thing, by name, and until when if that is known.
+    fn holder(&self, thing: Digest) -> Option<(UserRef, String)> {
+        match self.outcome.winner(thing)? {
+            Winner::Participant(at) => {
+                let participant = self.participants.get(at)?;
+                let user = participant.user.map_or_else(|| UserRef::New(participant.key.digest()), UserRef::Known);
+                Some((user, format!("`{}`", self.labels.get(at)?)))
+            }
+            Winner::Bystander(user) => {
+                let account = self.people.view.accounts.get(&user);
+                let name = account.map_or_else(|| format!("user {}", user.0), Account::label);
+                let until = match account.map(|account| (account.state, account.delete_after)) {
+                    Some((State::Pending, Some(at))) => format!(", who is pending deletion until {at}"),
+                    Some((State::Pending, None)) => ", who is pending and never deleted".into(),
+                    _ => String::new(),
+                };
+                Some((UserRef::Known(user), format!("`{name}`{until}")))
+            }
+        }
+    }
+}
+
+/// One value a field, the smallest; the same allocation when there was only one anyway.
+fn singles(fields: Fields) -> Fields {
+    let mut last = None;
+    let single = fields.iter().all(|(id, _)| last.replace(id) != Some(id));
+    if single {
+        return fields;
+    }
+    let mut last = None;
+    Fields::new(fields.iter().filter(|(id, _)| last.replace(*id) != Some(*id)))
+}
+
+impl View {
+    /// Whether the attribute a field comes from vanished from everybody (E2).
+    fn field_vanished(&self, policy: &Policy, id: FieldId) -> bool {
+        self.has_vanished(policy, crate::plan::policy::AttributeUse::Field(id))
+    }
+}

@@ -1,0 +1,68 @@
+//! Too many would leave: hold the departures (B1).
+
+use crate::plan::{BrakeKind, Hold, Policy, View};
+
+/// Which kinds are held, given how many of each kind would go now beside those of the window.
+pub(super) fn holds(missing: u64, disabled: u64, policy: &Policy, view: &View) -> Vec<Hold> {
+    let recent = view.recent;
+    let of = view.index.with_access() as u64 + recent.missing + recent.disabled;
+    let kinds = [(BrakeKind::Missing, missing, recent.missing), (BrakeKind::Disabled, disabled, recent.disabled)];
+    kinds.into_iter().filter_map(|(kind, now, before)| hold(kind, now, before, of, policy)).collect()
+}
+
+fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Policy) -> Option<Hold> {
+    let brake = policy.brake;
+    let would_go = now + before;
+    #[expect(clippy::cast_precision_loss, reason = "numbers of people are far below 2^52")]
+    let share = would_go as f64 * 100.0 > brake.percent * of as f64;
+    let limit = if now == 0 {
+        return None;
+    } else if would_go > brake.at_most {
+        format!("more than brake.at_most = {}", brake.at_most)
+    } else if would_go > brake.at_least && share {
+        format!("more than brake.percent = {} and brake.at_least = {}", brake.percent, brake.at_least)
+    } else {
+        return None;
+    };
+    let word = match kind {
+        BrakeKind::Missing => "missing from the directory",
+        BrakeKind::Disabled => "disabled in the directory",
+    };
+    let window = match before {
+        0 => String::new(),
+        _ => format!(" ({before} of them already went within brake.window)"),
+    };
+    let says = format!("{would_go} of {of} people with access are {word}{window}: {limit}");
+    Some(Hold { kind, would_go, of, says })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plan::policy::Brake;
+    use crate::plan::tests::policy;
+
+    /// B1
+    #[test]
+    fn a_kind_is_held_above_both_limits_or_above_the_absolute_one() {
+        let brake = |now, before, of, at_most| {
+            let mut policy = policy(&[]);
+            policy.brake = Brake { percent: 10.0, at_least: 5, at_most, window: Duration::from_secs(86_400) };
+            hold(BrakeKind::Missing, now, before, of, &policy).is_some()
+        };
+        for (now, before, of, at_most, held) in [
+            (5, 0, 10, 500, false),
+            (6, 0, 10, 500, true),
+            (6, 0, 60, 500, false),
+            (7, 0, 60, 500, true),
+            (3, 4, 60, 500, true),
+            (0, 40, 60, 500, false),
+            (500, 0, 100_000, 500, false),
+            (501, 0, 100_000, 500, true),
+        ] {
+            assert_eq!(brake(now, before, of, at_most), held, "{now} {before} {of}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Why somebody has to leave, and when (L2, L3).
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::plan::policy::{AttributeUse, Delay};
+use crate::plan::wishes::Wish;
+use crate::plan::{Act, BrakeKind, Policy, View};
+use crate::roster::{Account, Enabled, LookUp, PendingReason, Person, State};
+
+/// The first reason, in the order of L2, why somebody whose entry was read has to leave; `None` = nothing speaks
+/// against the person.
+///
+/// A test that cannot be judged, or whose attribute vanished from everybody, leaves the state as it is (U8, E2).
+pub(super) fn reason(
+    person: &Person,
+    wish: &Wish,
+    account: Option<&Account>,
+    policy: &Policy,
+    view: &View,
+) -> Option<PendingReason> {
+    let was_disabled = account.is_some_and(|account| account.reason == Some(PendingReason::Disabled));
+    let disabled = match person.enabled {
+        Enabled::No => true,
+        Enabled::Unknown => was_disabled,
+        Enabled::Yes => was_disabled && view.has_vanished(policy, AttributeUse::Disabled),
+    };
+    if disabled {
+        return Some(PendingReason::Disabled);
+    }
+    if policy.address_required && !wish.any_value && !view.has_vanished(policy, AttributeUse::Addresses) {
+        return Some(PendingReason::NoAddress);
+    }
+    wish.unmanaged.is_some().then_some(PendingReason::UnmanagedDomain)
+}
+
+/// The reason that looking a vanished person up gives, with where the entry is now; `None` when it cannot be judged.
+pub(super) fn cause(found: &LookUp) -> Option<(PendingReason, Option<&str>)> {
+    match found {
+        LookUp::Gone => Some((PendingReason::Gone, None)),
+        LookUp::Disabled { dn } => Some((PendingReason::Disabled, Some(dn))),
+        LookUp::MovedOut { dn } => Some((PendingReason::MovedOut, Some(dn))),
+        LookUp::FilteredOut { dn } => Some((PendingReason::FilteredOut, Some(dn))),
+        LookUp::InScope { .. } | LookUp::Unjudged { .. } => None,
+    }
+}
+
+/// The kind the brake counts a reason under (B1).
+pub(super) fn kind(reason: PendingReason) -> BrakeKind {
+    if reason == PendingReason::Disabled { BrakeKind::Disabled } else { BrakeKind::Missing }
+}
+
+/// One sentence on what is known of the cause.
+pub(super) fn detail(reason: PendingReason, dn: Option<&str>) -> Box<str> {
+    let at = dn.unwrap_or_default();
+    match reason {
+        PendingReason::Gone => "no entry with this unique id is left in the directory".into(),
+        PendingReason::Disabled if at.is_empty() => "a disabled test holds".into(),
+        PendingReason::Disabled => format!("a disabled test holds for the entry, now at `{at}`").into(),
+        PendingReason::MovedOut => format!("the entry is now at `{at}`, outside every configured base").into(),
+        PendingReason::FilteredOut => format!("the entry at `{at}` no longer matches the filter").into(),
+        PendingReason::NoAddress => "the entry has no address value at all".into(),
+        PendingReason::UnmanagedDomain => format!("its primary address is now `{at}`, in no managed domain").into(),
+        PendingReason::NoRole => "no mapped role or grant is left".into(),
+        PendingReason::SourceRemoved => "its source was retired".into(),
+    }
+}
+
+/// A departure that may be carried out, or held.
+pub(super) struct Departure {
+    pub reason: PendingReason,
+    pub detail: Box<str>,
+    /// Counted by the brake; false when a person approved it.
+    pub counted: bool,
+}
+
+/// What flagging, or keeping flagged, does to somebody.
+pub(super) struct Flag {
+    pub acts: Vec<Act>,
+    pub reasons_seen: Vec<PendingReason>,
+}
+
+/// Flags somebody active, or goes on with somebody pending: the reason may change, and the delay may be over.
+///
+/// `proven` is true in a complete run: only there is a due deletion carried out (L9).
+pub(super) fn flag(account: &Account, departure: &Departure, policy: &Policy, now: Timestamp, proven: bool) -> Flag {
+    let Departure { reason, detail, counted } = departure;
+    let pending = account.state == State::Pending;
+    let flagged_at = account.flagged_at.filter(|_| pending).unwrap_or(now);
+    let mut reasons_seen = if pending { account.reasons_seen.clone() } else { Vec::new() };
+    reasons_seen.extend(account.reason.filter(|reason| pending && !account.reasons_seen.contains(reason)));
+    let new = !reasons_seen.contains(reason);
+    let delete_after = match (pending, new) {
+        (true, false) => account.delete_after,
+        (true, true) => due(policy, *reason, flagged_at).map(|at| at.max(now + policy.minimum)),
+        (false, _) => due(policy, *reason, flagged_at),
+    };
+    if new {
+        reasons_seen.push(*reason);
+    }
+    let mut acts = Vec::new();
+    if !pending || account.reason != Some(*reason) {
+        acts.push(Act::Flagged {
+            from: account.state,
+            reason: *reason,
+            flagged_at,
+            delete_after,
+            counted: (!pending && *counted).then(|| kind(*reason)),
+            detail: detail.clone(),
+        });
+    }
+    if proven && delete_after.is_some_and(|at| at <= now) {
+        acts.push(Act::Deleted { reason: Some(*reason) });
+    }
+    Flag { acts, reasons_seen }
+}
+
+/// When somebody flagged for this reason is deleted; `None` = never (L3).
+pub(super) fn due(policy: &Policy, reason: PendingReason, flagged_at: Timestamp) -> Option<Timestamp> {
+    let delay = if reason == PendingReason::Disabled { policy.disabled_delay } else { policy.delay };
+    after(delay, flagged_at)
+}
+
+/// When a delay that begins at a moment is over.
+pub(super) fn after(delay: Delay, from: Timestamp) -> Option<Timestamp> {
+    match delay {
+        Delay::After(delay) => Some(from + delay.max(Duration::ZERO)),
+        Delay::Never => None,
+    }
+}
+
+impl View {
+    /// Whether every attribute used for this vanished, or any of them for a disabled test (E2).
+    pub(super) fn has_vanished(&self, policy: &Policy, used: AttributeUse) -> bool {
+        self.vanished.iter().any(|name| policy.uses.get(name).is_some_and(|uses| uses.contains(&used)))
+    }
+}

@@ -1,0 +1,128 @@
+//! What is written down beside the changes: conflicts, and what was left out with the reason.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::plan::contest::Lost;
+use crate::plan::wishes::{Finding, Wish};
+use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef};
+use crate::roster::{PendingReason, Person, Skip};
+
+/// Collects findings; the order in which they come does not matter.
+#[derive(Default)]
+pub(super) struct Findings {
+    skips: BTreeSet<Skip>,
+    contests: BTreeMap<(ConflictKind, String), Contest>,
+}
+
+struct Contest {
+    holder: Option<(UserRef, String)>,
+    losers: BTreeSet<String>,
+}
+
+impl Findings {
+    /// Whether somebody unknown may come in; if not, the reason is written down (U4, A1, A6, D1).
+    pub fn admit(&mut self, person: &Person, wish: &Wish, reason: Option<PendingReason>, policy: &Policy) -> bool {
+        let nothing_usable = wish.primary.is_none() && policy.address_required;
+        let malformed = wish.findings.iter().any(|(reason, ..)| *reason == "malformed-address");
+        let (reason, rule, detail) = match reason {
+            Some(PendingReason::Disabled) => ("disabled", "U4", "a disabled test holds".to_owned()),
+            Some(PendingReason::UnmanagedDomain) => {
+                let address = wish.unmanaged.as_ref().map(ToString::to_string).unwrap_or_default();
+                ("unmanaged-domain", "D1", format!("the primary address `{address}` is in no managed domain"))
+            }
+            None if nothing_usable && malformed => {
+                ("malformed-address", "A6", "no well-formed address is left to be the primary".to_owned())
+            }
+            Some(_) | None if nothing_usable => ("no-address", "A1", "no address that can be the primary".to_owned()),
+            Some(other) => (other.as_str(), "L2", String::new()),
+            None => return true,
+        };
+        self.skip(person, reason, rule, detail);
+        false
+    }
+
+    /// Single values of one person that were left out.
+    pub fn values(&mut self, person: &Person, findings: &[Finding]) {
+        for (reason, rule, detail) in findings {
+            self.skip(person, reason, rule, detail.clone());
+        }
+    }
+
+    /// A newcomer, or somebody who would come back, who has to wait.
+    pub fn waits_outside(&mut self, person: &Person, lost: Lost) {
+        let says = "somebody else has it; see `rosterd status` for the conflict";
+        if lost.primary {
+            self.skip(person, "address-taken", "A4", format!("the primary address: {says}"));
+        }
+        if lost.name {
+            self.skip(person, "username-taken", "U7", format!("the username: {says}"));
+        }
+    }
+
+    /// Somebody claims what somebody else has.
+    pub fn contest(
+        &mut self,
+        kind: ConflictKind,
+        subject: &str,
+        (loser, dn): (&str, &str),
+        claimed_as: &str,
+        holder: Option<(UserRef, String)>,
+    ) {
+        let contest = self.contests.entry((kind, subject.to_owned()));
+        let contest = contest.or_insert_with(|| Contest { holder, losers: BTreeSet::new() });
+        contest.losers.insert(format!("`{loser}` ({dn}) as {claimed_as}"));
+    }
+
+    fn skip(&mut self, person: &Person, reason: &'static str, rule: &'static str, detail: String) {
+        self.skips.insert(Skip {
+            dn: person.dn.to_string(),
+            unique_id: Some(person.key.to_string()),
+            reason: Cow::Borrowed(reason),
+            rule: Cow::Borrowed(rule),
+            detail,
+        });
+    }
+
+    /// Adds what was found elsewhere.
+    pub fn extend(&mut self, other: Self) {
+        self.skips.extend(other.skips);
+        self.contests.extend(other.contests);
+    }
+
+    /// Adds rows of `roster_skipped`.
+    pub fn add_skips(&mut self, skips: impl IntoIterator<Item = Skip>) {
+        self.skips.extend(skips);
+    }
+
+    /// All conflicts of now, compared with the open ones: to be opened, and to be resolved.
+    ///
+    /// A conflict that is open stays open while the thing is contested, whoever the parties are; from a partial read
+    /// none is resolved, because those who did not show up may still claim.
+    pub fn conflicts(&self, open: &[OpenConflict], proven: bool) -> (Vec<Conflict>, Vec<ConflictId>) {
+        let known: BTreeSet<_> = open.iter().map(|one| (one.conflict.kind, one.conflict.subject.as_str())).collect();
+        let opened = self.contests.iter().filter(|((kind, subject), _)| !known.contains(&(*kind, subject.as_str())));
+        let opened = opened.map(|((kind, subject), contest)| contest.conflict(*kind, subject)).collect();
+        let over =
+            |one: &&OpenConflict| !self.contests.contains_key(&(one.conflict.kind, one.conflict.subject.clone()));
+        let resolved = open.iter().filter(|one| proven && over(one)).map(|one| one.id).collect();
+        (opened, resolved)
+    }
+
+    /// The rows of `roster_skipped`, in order.
+    pub fn into_skips(self) -> Vec<Skip> {
+        self.skips.into_iter().collect()
+    }
+}
+
+impl Contest {
+    fn conflict(&self, kind: ConflictKind, subject: &str) -> Conflict {
+        let losers = self.losers.iter().cloned().collect::<Vec<_>>().join(", ");
+        let holder = self.holder.as_ref().map_or("somebody else", |(_, text)| text);
+        let detail = format!(
+            "claimed by {losers}, but it belongs to {holder}; it is settled when one of them gives it up in the \
+             directory, or when the owner is deleted"
+        );
+        Conflict { kind, subject: subject.to_owned(), owner: self.holder.as_ref().map(|(user, _)| *user), detail }
+    }
+}

@@ -1,0 +1,363 @@
+//! Every person of a run: who comes in, what changes, who returns, who leaves.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::clock::Timestamp;
+use crate::plan::acts::{self, Awards};
+use crate::plan::contest::{self, Participant};
+use crate::plan::departures::{self, Departure};
+use crate::plan::findings::Findings;
+use crate::plan::policy::AttributeUse;
+use crate::plan::units::Units;
+use crate::plan::view::is_due;
+use crate::plan::wishes::{self, Wish};
+use crate::plan::{Act, BrakeKind, Held, Hold, Mark, Policy, UserChange, UserRef, View, brake};
+use crate::roster::address::fold;
+use crate::roster::{
+    Account, Address, Claim, Complete, Digest, FieldId, Known, LookUp, PendingReason, Person, Positions, State, UserId,
+};
+
+/// What was decided about people.
+pub(super) struct Decided {
+    pub changes: Vec<UserChange>,
+    pub findings: Findings,
+    pub held: Vec<Held>,
+    pub holds: Vec<Hold>,
+    pub unjudged: Vec<(Box<str>, String)>,
+    /// Who stands at which DN in this run: digest of the DN, and the user.
+    pub places: Vec<(Digest, UserRef)>,
+}
+
+/// Somebody whose entry was read and who is, or may come, in.
+pub(super) struct Comer<'a> {
+    pub person: Person,
+    pub wish: Wish,
+    /// The user of the store; a tombstone for somebody who comes back.
+    pub account: Option<&'a Account>,
+    /// A reason that an administrator chose to ignore still holds.
+    pub kept_on: bool,
+}
+
+/// Somebody who leaves, or stays away.
+struct Leaver<'a> {
+    account: &'a Account,
+    seen: Seen,
+    departure: Departure,
+}
+
+/// What this run saw of a leaver's entry.
+enum Seen {
+    /// The entry was read; it says itself why the person has to leave.
+    Read(Box<(Person, Wish)>),
+    /// It was read and says what it said when the person was flagged.
+    Unchanged,
+    /// It was not in the search result; looking up found it here, or nowhere.
+    Vanished(Option<String>),
+}
+
+pub(super) struct People<'a> {
+    pub view: &'a View,
+    pub policy: &'a Policy,
+    pub now: Timestamp,
+    /// Whether the read proves who is absent.
+    pub proven: bool,
+    comers: Vec<Comer<'a>>,
+    leavers: Vec<Leaver<'a>>,
+    decided: Decided,
+}
+
+impl<'a> People<'a> {
+    pub fn new(view: &'a View, policy: &'a Policy, now: Timestamp, proven: bool) -> Self {
+        let decided = Decided {
+            changes: Vec::new(),
+            findings: Findings::default(),
+            held: Vec::new(),
+            holds: Vec::new(),
+            unjudged: Vec::new(),
+            places: Vec::new(),
+        };
+        Self { view, policy, now, proven, comers: Vec::new(), leavers: Vec::new(), decided }
+    }
+
+    /// Sorts the vanished by what looking them up found (L2).
+    pub fn see_missing(&mut self, complete: &Complete) {
+        for known in complete.missing(&self.view.index).filter(|known| known.state != State::Kept) {
+            let Some(account) = self.view.accounts.get(&known.id) else { continue };
+            let found = self.view.look_ups.get(&known.id);
+            match found.and_then(departures::cause) {
+                Some((reason, dn)) => {
+                    let departure = self.departure(known, reason, dn);
+                    let seen = Seen::Vanished(dn.map(str::to_owned));
+                    self.leavers.push(Leaver { account, seen, departure });
+                }
+                None => {
+                    let says = format!("not in the search result, but {}", found.map_or_else(not_looked_up, verdict));
+                    self.decided.unjudged.push((account.label().into(), says));
+                }
+            }
+        }
+    }
+
+    /// Deletes those who are due and whose entry still says what it said when they were flagged (L6, L9).
+    pub fn see_due(&mut self, unchanged: &Positions) {
+        for (position, known) in self.view.index.iter().enumerate() {
+            if unchanged.contains(position) && is_due(known, self.now) {
+                let reason = known.reason.unwrap_or(PendingReason::Gone);
+                let Some(account) = self.view.accounts.get(&known.id) else { continue };
+                let departure = self.departure(known, reason, None);
+                self.leavers.push(Leaver { account, seen: Seen::Unchanged, departure });
+            }
+        }
+    }
+
+    /// Sorts those whose entry was read and is new or differs.
+    pub fn see_people(&mut self, people: Vec<Person>) {
+        for mut person in people {
+            let known = self.view.index.find(person.key.digest());
+            let account = known.and_then(|known| self.view.accounts.get(&known.id));
+            if known.is_some() && account.is_none() {
+                continue;
+            }
+            let user = known.map_or_else(|| UserRef::New(person.key.digest()), |known| UserRef::Known(known.id));
+            self.decided.places.push((crate::roster::Dn::digest_of(&person.dn), user));
+            let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
+            let wish = wishes::addresses(claims, self.present_primary(account), self.policy);
+            let reason = departures::reason(&person, &wish, account, self.policy, self.view);
+            self.sort(person, wish, known, account, reason);
+        }
+    }
+
+    fn present_primary(&self, account: Option<&'a Account>) -> Option<&'a Address> {
+        account.filter(|account| account.state != State::Deleted).and_then(Account::primary)
+    }
+
+    fn sort(
+        &mut self,
+        person: Person,
+        wish: Wish,
+        known: Option<&Known>,
+        account: Option<&'a Account>,
+        reason: Option<PendingReason>,
+    ) {
+        let findings = &mut self.decided.findings;
+        match (account, known, reason) {
+            (Some(account), ..) if account.state == State::Dormant => {}
+            (None, ..) | (Some(Account { state: State::Deleted, .. }), ..) => {
+                if findings.admit(&person, &wish, reason, self.policy) {
+                    self.comers.push(Comer { person, wish, account, kept_on: false });
+                }
+            }
+            (Some(Account { state: State::Kept, .. }), _, Some(_)) => {
+                self.comers.push(Comer { person, wish, account, kept_on: true });
+            }
+            (Some(account), Some(known), Some(reason)) => {
+                let at = wish.unmanaged.as_ref().map(ToString::to_string);
+                let departure = self.departure(known, reason, at.as_deref());
+                self.leavers.push(Leaver { account, seen: Seen::Read(Box::new((person, wish))), departure });
+            }
+            (Some(_), ..) => self.comers.push(Comer { person, wish, account, kept_on: false }),
+        }
+    }
+
+    fn departure(&self, known: &Known, reason: PendingReason, at: Option<&str>) -> Departure {
+        let counted = known.state.access() && !self.view.approved.contains(&known.id);
+        Departure { reason, detail: departures::detail(reason, at), counted }
+    }
+
+    /// Decides about everybody who was seen.
+    pub fn decide(mut self) -> Decided {
+        self.hold();
+        let leavers = std::mem::take(&mut self.leavers);
+        let comers = std::mem::take(&mut self.comers);
+        let mut units = Units::default();
+        let mut left = Left::default();
+        for leaver in &leavers {
+            let change = self.leave(leaver);
+            left.note(leaver.account.id, &change);
+            let node = units.node(leaver.account.id);
+            units.place(node, leaver.account.key.as_ref(), change);
+        }
+        self.admit(comers, &left, &mut units);
+        self.decided.changes = units.in_order();
+        self.decided
+    }
+
+    /// Applies the brake: leavers of a held kind who are counted stay as they are (B1).
+    fn hold(&mut self) {
+        let count = |kind: BrakeKind| {
+            let counts =
+                |leaver: &&Leaver| leaver.departure.counted && departures::kind(leaver.departure.reason) == kind;
+            self.leavers.iter().filter(counts).count() as u64
+        };
+        self.decided.holds =
+            brake::holds(count(BrakeKind::Missing), count(BrakeKind::Disabled), self.policy, self.view);
+        for leaver in &self.leavers {
+            if self.is_held(leaver) {
+                self.decided.held.push(Held {
+                    user: leaver.account.id,
+                    label: leaver.account.label().into(),
+                    kind: departures::kind(leaver.departure.reason),
+                    reason: leaver.departure.reason,
+                });
+            }
+        }
+    }
+
+    fn is_held(&self, leaver: &Leaver) -> bool {
+        let kind = departures::kind(leaver.departure.reason);
+        leaver.departure.counted && self.decided.holds.iter().any(|hold| hold.kind == kind)
+    }
+
+    /// What happens to a leaver.
+    fn leave(&mut self, leaver: &Leaver) -> UserChange {
+        let account = leaver.account;
+        let mut acts = Vec::new();
+        match &leaver.seen {
+            Seen::Read(read) => {
+                let (person, wish) = &**read;
+                self.decided.findings.values(person, &wish.findings);
+                acts.extend(acts::plain_fields(person, account, self.policy, self.view));
+                acts.extend(acts::moved(account, &person.dn));
+            }
+            Seen::Vanished(Some(dn)) => acts.extend(acts::moved(account, dn)),
+            Seen::Vanished(None) | Seen::Unchanged => {}
+        }
+        if self.is_held(leaver) {
+            let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
+            return acts::change(account, acts, mark);
+        }
+        let flag = departures::flag(account, &leaver.departure, self.policy, self.now, self.proven);
+        acts.extend(flag.acts);
+        // Only an entry that itself says why the person is out may go unread next time.
+        let (fingerprint, review_at) = match &leaver.seen {
+            Seen::Read(read) if self.view.vanished.is_empty() => (Some(read.0.fingerprint), read.0.review_at),
+            Seen::Unchanged => (account.fingerprint, account.review_at),
+            Seen::Read(_) | Seen::Vanished(_) => (None, None),
+        };
+        acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen })
+    }
+
+    /// Lets the comers contest addresses and names, and writes down what each of them gets.
+    fn admit(&mut self, comers: Vec<Comer<'a>>, left: &Left, units: &mut Units) {
+        let participants: Vec<Participant> = comers.iter().map(|comer| self.participant(comer)).collect();
+        let former = self.owners();
+        let owners =
+            former.iter().filter(|(_, owner)| !left.releases(owner)).map(|(thing, owner)| (*thing, owner.user));
+        let owners: HashMap<Digest, UserId> = owners.collect();
+        let places = participants.iter().enumerate().filter_map(|(at, one)| Some((one.user?, at))).collect();
+        let outcome = contest::settle(&participants, &owners, &places);
+        let labels: Vec<String> = comers.iter().map(|comer| comer.label()).collect();
+        let awards = Awards { outcome: &outcome, participants: &participants, labels: &labels, people: self };
+        let mut findings = Findings::default();
+        let mut placed = Vec::with_capacity(comers.len());
+        for (at, comer) in comers.into_iter().enumerate() {
+            let key = comer.person.key.clone();
+            placed.push((key, awards.award(at, comer, &mut findings)));
+        }
+        for ((key, change), (at, participant)) in placed.into_iter().zip(participants.iter().enumerate()) {
+            let node = if let Some(user) = participant.user { units.node(user) } else { units.fresh() };
+            for thing in participant.things().filter(|thing| outcome.wins(at, *thing)) {
+                let before = former.get(&thing).map(|owner| owner.user).filter(|user| Some(*user) != participant.user);
+                if let Some(before) = before {
+                    let other = units.node(before);
+                    units.join(node, other);
+                }
+            }
+            if let Some(change) = change {
+                units.place(node, Some(&key), change);
+            }
+        }
+        self.decided.findings.extend(findings);
+    }
+
+    fn owners(&self) -> HashMap<Digest, Owner> {
+        let addresses = self.view.owners.iter().map(|(key, user)| (key.digest(), Owner { user: *user, name: false }));
+        let names = self.view.name_owners.iter();
+        let names = names.map(|(name, user)| (contest::name_digest(name), Owner { user: *user, name: true }));
+        addresses.chain(names).collect()
+    }
+
+    /// What somebody who was read claims.
+    ///
+    /// From a partial read nothing is taken away, so the stored addresses are claimed along with the wished ones (E1).
+    fn participant(&self, comer: &Comer) -> Participant {
+        let account = comer.account.filter(|account| account.state != State::Deleted);
+        let stored = |account: &Account| -> Box<[Digest]> {
+            account.addresses.iter().map(|stored| stored.address.key().digest()).collect()
+        };
+        let present_primary = account.and_then(Account::primary).map(|address| address.key().digest());
+        let wished = comer.wish.primary.as_ref().filter(|_| !self.keeps_addresses(comer));
+        let mut aliases: Vec<Digest> = comer.wish.aliases.iter().map(|address| address.key().digest()).collect();
+        if !self.proven || self.keeps_addresses(comer) {
+            aliases.extend(account.map(stored).unwrap_or_default());
+        }
+        let name = |text: &str| contest::name_digest(&fold(text));
+        let stored_name = account.and_then(|account| account.fields.get(&FieldId::USERNAME));
+        let wished_name = acts::wished(&comer.person, account, FieldId::USERNAME, self.policy, self.view);
+        let pending = account.filter(|account| account.state == State::Pending);
+        Participant {
+            key: comer.person.key.clone(),
+            user: comer.account.map(|account| account.id),
+            newcomer: account.is_none(),
+            primary: wished.map(|address| address.key().digest()).or(present_primary),
+            present_primary,
+            aliases: aliases.into_boxed_slice(),
+            name: wished_name.as_deref().map(name),
+            present_name: stored_name.filter(|_| pending.is_none()).map(|text| name(text)),
+            frozen: pending.map(stored),
+        }
+    }
+
+    /// Whether the primary stays what it is because the attribute it comes from vanished from everybody (E2).
+    pub(super) fn keeps_addresses(&self, comer: &Comer) -> bool {
+        comer.account.is_some() && self.view.has_vanished(self.policy, AttributeUse::Addresses)
+    }
+}
+
+/// Who in the store has something that somebody claims.
+struct Owner {
+    user: UserId,
+    name: bool,
+}
+
+/// Who gives something up by leaving: the deleted everything, the flagged their name (L4, L6, U7).
+#[derive(Default)]
+struct Left {
+    deleted: HashSet<UserId>,
+    flagged: HashSet<UserId>,
+}
+
+impl Left {
+    fn note(&mut self, user: UserId, change: &UserChange) {
+        for act in &change.acts {
+            match act {
+                Act::Flagged { .. } => _ = self.flagged.insert(user),
+                Act::Deleted { .. } => _ = self.deleted.insert(user),
+                _ => {}
+            }
+        }
+    }
+
+    fn releases(&self, owner: &Owner) -> bool {
+        self.deleted.contains(&owner.user) || (owner.name && self.flagged.contains(&owner.user))
+    }
+}
+
+impl Comer<'_> {
+    /// What people call this person: as the store does, or the entry.
+    pub fn label(&self) -> String {
+        self.account.map_or_else(|| self.person.label(), Account::label)
+    }
+}
+
+fn not_looked_up() -> String {
+    "was not looked up".into()
+}
+
+fn verdict(found: &LookUp) -> String {
+    match found {
+        LookUp::InScope { dn } => format!("looking up by unique id found it in scope at `{dn}`"),
+        LookUp::Unjudged { says } => format!("looking up by unique id gave no usable answer: {says}"),
+        LookUp::Gone | LookUp::Disabled { .. } | LookUp::MovedOut { .. } | LookUp::FilteredOut { .. } => String::new(),
+    }
+}

@@ -1,0 +1,303 @@
+//! Leaving and coming back: every reason, every date, the brake.
+
+use super::world::{DAY, World};
+use crate::plan::policy::{Brake, Delay};
+use crate::roster::{PendingReason, State};
+
+const NOTHING: [&str; 0] = [];
+
+/// VIPRE-5, VIPRE-31, VIPRE-34, VIPRE-36, L1, L2, L6: flagged, locked out, deleted after the delay and not before.
+#[test]
+fn somebody_gone_is_flagged_and_deleted_after_the_delay() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.people.remove("ada");
+    assert_eq!(world.run(), ["ada: flag gone until 2026-03-16"]);
+    assert!(!world.state("ada").access());
+    world.later(13 * DAY);
+    assert_eq!(world.run(), NOTHING, "staying away does not renew the date");
+    world.later(DAY);
+    assert_eq!(world.run(), ["ada: delete"]);
+    world.later(DAY);
+    assert_eq!(world.run(), NOTHING);
+}
+
+/// VIPRE-4, VIPRE-32, COVATA-7, L3: disabled has a delay of its own.
+#[test]
+fn somebody_disabled_is_flagged_with_the_disabled_delay() {
+    let mut world = World::with(&["ada"]);
+    world.policy.disabled_delay = Delay::After(30 * DAY);
+    world.entry("ada").enabled = false;
+    assert_eq!(world.run(), ["ada: flag disabled until 2026-04-01"]);
+    world.later(15 * DAY);
+    assert_eq!(world.run(), NOTHING);
+    world.later(15 * DAY);
+    assert_eq!(world.run(), ["ada: delete"], "an unchanged entry that still says disabled is enough");
+}
+
+/// VIPRE-33, VIPRE-43, L3
+#[test]
+fn never_locks_out_and_never_deletes() {
+    let mut world = World::with(&["ada"]);
+    world.policy.delay = Delay::Never;
+    world.people.remove("ada");
+    assert_eq!(world.run(), ["ada: flag gone until never"]);
+    world.later(4000 * DAY);
+    assert_eq!(world.run(), NOTHING);
+    assert_eq!(world.state("ada"), State::Pending);
+}
+
+/// L3: "0d" is at once.
+#[test]
+fn no_delay_deletes_in_the_run_that_flags() {
+    let mut world = World::with(&["ada"]);
+    world.policy.delay = Delay::After(0 * DAY);
+    world.people.remove("ada");
+    assert_eq!(world.run(), ["ada: flag gone until 2026-03-02", "ada: delete"]);
+}
+
+/// VIPRE-35, VIPRE-37, L4, L5: back and enabled, everything is as before.
+#[test]
+fn somebody_back_during_the_delay_is_active_again() {
+    let mut world = World::with(&["ada", "bob"]);
+    let before = world.account("ada").clone();
+    let entry = world.people.remove("ada").unwrap();
+    world.run();
+    world.people.insert("ada".into(), entry);
+    world.later(DAY);
+    assert_eq!(world.run(), ["ada: restore"]);
+    let after = world.account("ada");
+    assert_eq!((after.uuid, &after.addresses, after.delete_after), (before.uuid, &before.addresses, None));
+    world.entry("bob").enabled = false;
+    world.run();
+    world.entry("bob").enabled = true;
+    assert_eq!(world.run(), ["bob: restore"]);
+}
+
+/// L4: addresses and name are frozen while pending; plain fields follow the entry that is still there.
+#[test]
+fn while_pending_addresses_are_frozen_and_stay_taken() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").enabled = false;
+    world.run();
+    let entry = world.entry("ada");
+    (entry.mail, entry.notes) = (vec!["other@ours.example".into()], vec!["n".into()]);
+    world.entry("bob").aliases = vec!["ada@ours.example".into()];
+    assert_eq!(world.run(), ["ada: update notes - -> n", "conflict address-taken ada@ours.example"]);
+    assert_eq!(world.account("ada").primary().unwrap().as_str(), "ada@ours.example");
+    assert!(world.store.conflicts.values().next().unwrap().detail.contains("2026-03-16"), "names the date");
+    world.later(14 * DAY);
+    assert_eq!(
+        world.run(),
+        ["ada: delete", "bob: gain ada@ours.example", "conflict resolved"],
+        "L9: the run that deletes the owner gives it to the one who waits"
+    );
+}
+
+/// L5, U7: somebody pending yields the name; the returner waits and the date stands still.
+#[test]
+fn a_name_given_away_makes_the_returner_wait() {
+    let mut world = World::with(&["ada", "bob"]);
+    let entry = world.people.remove("ada").unwrap();
+    world.run();
+    world.hire("zoe").uid = Some("ada".into());
+    assert_eq!(world.run(), ["ada: add"]);
+    world.people.insert("ada".into(), entry);
+    world.later(20 * DAY);
+    assert_eq!(world.run(), ["conflict username-taken ada"]);
+    assert_eq!(world.state("ada"), State::Pending);
+    world.entry("zoe").uid = Some("zoe".into());
+    assert_eq!(world.run(), ["ada: restore", "ada: update username ada -> zoe", "conflict resolved"]);
+}
+
+/// I4, L2: the reason is a cause, and says where the entry is.
+#[test]
+fn out_of_scope_is_told_from_gone() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").in_base = false;
+    world.entry("ada").dn = "uid=ada,ou=alumni,dc=example".into();
+    world.entry("bob").in_filter = false;
+    assert_eq!(
+        world.run(),
+        [
+            "ada: move to uid=ada,ou=alumni,dc=example",
+            "ada: flag moved-out until 2026-03-16",
+            "bob: flag filtered-out until 2026-03-16"
+        ]
+    );
+    world.entry("ada").in_base = true;
+    assert_eq!(world.run(), ["ada: restore"]);
+}
+
+/// L2: a reason not seen before moves the date, one seen before does not, and never to nearer than the minimum.
+#[test]
+fn a_new_reason_recomputes_the_date_from_the_first_flag() {
+    let mut world = World::with(&["ada"]);
+    world.policy.disabled_delay = Delay::After(90 * DAY);
+    world.entry("ada").enabled = false;
+    assert_eq!(world.run(), ["ada: flag disabled until 2026-05-31"]);
+    let entry = world.people.remove("ada").unwrap();
+    world.later(20 * DAY);
+    assert_eq!(world.run(), ["ada: flag gone until 2026-03-29"], "14 days from the first flag are over: the minimum");
+    world.people.insert("ada".into(), entry);
+    world.later(DAY);
+    assert_eq!(world.run(), ["ada: flag disabled until 2026-03-29"], "seen before: the date stays");
+    world.policy.delay = Delay::After(365 * DAY);
+    assert_eq!(world.run(), NOTHING, "a changed configuration moves no date already set");
+}
+
+/// L2: of several reasons the first in the order of the rule.
+#[test]
+fn of_several_reasons_the_first_counts() {
+    let mut world = World::with(&["ada"]);
+    let entry = world.entry("ada");
+    (entry.enabled, entry.mail) = (false, Vec::new());
+    assert_eq!(world.run(), ["ada: flag disabled until 2026-03-16"]);
+    world.entry("ada").enabled = true;
+    assert_eq!(world.run(), ["ada: flag no-address until 2026-03-16"]);
+}
+
+/// D3: a primary that moves to an unmanaged domain flags, and the stored address stays.
+#[test]
+fn a_primary_in_an_unmanaged_domain_flags() {
+    let mut world = World::new(&["ours.example"]);
+    world.hire("ada");
+    world.run();
+    world.entry("ada").mail = vec!["ada@elsewhere.example".into()];
+    assert_eq!(world.run(), ["ada: flag unmanaged-domain until 2026-03-16"]);
+    assert_eq!(world.account("ada").primary().unwrap().as_str(), "ada@ours.example");
+}
+
+/// E1, RSA-10: whoever a partial read did not see is not missed, and no due deletion is carried out.
+#[test]
+fn a_partial_read_misses_nobody() {
+    let mut world = World::with(&["ada", "bob", "cy"]);
+    world.people.remove("ada");
+    world.entry("bob").enabled = false;
+    world.entry("cy").notes = vec!["n".into()];
+    world.broken = Some("connection-lost");
+    assert_eq!(world.run(), ["bob: flag disabled until 2026-03-16", "cy: update notes - -> n"]);
+    world.later(30 * DAY);
+    assert_eq!(world.run(), NOTHING);
+    world.broken = None;
+    assert_eq!(world.run(), ["ada: flag gone until 2026-04-15", "bob: delete"]);
+}
+
+/// E1: a return that was read counts even in a partial read.
+#[test]
+fn a_partial_read_restores() {
+    let mut world = World::with(&["ada", "bob"]);
+    let entry = world.people.remove("ada").unwrap();
+    world.run();
+    world.people.insert("ada".into(), entry);
+    world.broken = Some("connection-lost");
+    assert_eq!(world.run(), ["ada: restore"]);
+}
+
+/// L2: who is in scope after all is left unjudged; too many of them make the run incomplete.
+#[test]
+fn whoever_looking_up_finds_in_scope_is_left_alone() {
+    let names: Vec<String> = (0..20).map(|n| format!("u{n:02}")).collect();
+    let mut world = World::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    world.hidden = ["u00".to_owned()].into();
+    world.people.remove("u01");
+    let said = world.look();
+    assert_eq!(said.text, ["u01: flag gone until 2026-03-16"]);
+    assert_eq!(said.plan.unjudged.len(), 1);
+    world.hidden = names.iter().take(7).filter(|name| *name != "u01").cloned().collect();
+    assert_eq!(world.look().text, NOTHING, "six of twenty: nothing is concluded from absence");
+}
+
+/// VIPRE-39, L7: the tombstone's internal id is used again.
+#[test]
+fn somebody_back_after_deletion_has_the_same_internal_id() {
+    let mut world = World::with(&["ada", "bob"]);
+    let before = world.account("ada").uuid;
+    let entry = world.people.remove("ada").unwrap();
+    world.run();
+    world.later(14 * DAY).run();
+    assert_eq!(world.state("ada"), State::Deleted);
+    world.people.insert("ada".into(), entry);
+    world.entry("ada").enabled = false;
+    assert_eq!(world.run(), NOTHING, "a disabled one stays away (U4)");
+    world.entry("ada").enabled = true;
+    assert_eq!(world.run(), ["ada: revive"]);
+    assert_eq!((world.account("ada").uuid, world.state("ada")), (before, State::Active));
+}
+
+/// B1: six of twenty are held, adds and updates go on, approval is for those people who still leave.
+#[test]
+fn the_brake_holds_a_mass_departure_until_a_person_approves() {
+    let names: Vec<String> = (0..20).map(|n| format!("u{n:02}")).collect();
+    let mut world = World::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for name in &names[..6] {
+        world.people.remove(name);
+    }
+    world.hire("zoe");
+    let said = world.look();
+    assert_eq!(said.text[0], "zoe: add");
+    assert_eq!(said.text.iter().filter(|line| line.ends_with("held gone")).count(), 6);
+    assert!(said.plan.holds[0].says.starts_with("6 of 20 people"), "{}", said.plan.holds[0].says);
+    world.run();
+    assert!(names.iter().all(|name| world.state(name) == State::Active));
+    world.hire("u00");
+    world.people.remove("u10");
+    world.approved = said.plan.held.iter().map(|held| held.user).collect();
+    let text = world.run();
+    assert_eq!(
+        text.iter().filter(|line| line.contains("flag gone")).count(),
+        6,
+        "five approved, one counted anew: {text:?}"
+    );
+    assert_eq!(world.state("u00"), State::Active, "who came back is not touched");
+}
+
+/// B1: disabled people are a kind of their own, and the window sums up.
+#[test]
+fn kinds_are_held_apart_and_the_window_sums_up() {
+    let names: Vec<String> = (0..20).map(|n| format!("u{n:02}")).collect();
+    let mut world = World::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for name in &names[..6] {
+        world.entry(name).enabled = false;
+    }
+    world.people.remove("u10");
+    let text = world.run();
+    assert_eq!(text.iter().filter(|line| line.ends_with("held disabled")).count(), 6);
+    assert_eq!(world.state("u10"), State::Pending, "the kind below its limit is applied");
+    world.people.remove("u11");
+    world.recent.missing = 5;
+    assert!(world.run().contains(&"u11: held gone".to_owned()));
+    world.policy.brake = Brake { percent: 100.0, ..world.policy.brake };
+    assert!(world.run().contains(&"u11: flag gone until 2026-03-16".to_owned()));
+}
+
+/// L9: one that was counted when it was flagged is not counted again when it is deleted.
+#[test]
+fn due_deletions_are_not_counted_again() {
+    let names: Vec<String> = (0..20).map(|n| format!("u{n:02}")).collect();
+    let mut world = World::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for name in &names[..8] {
+        world.people.remove(name);
+    }
+    world.approved = world.look().plan.held.iter().map(|held| held.user).collect();
+    world.run();
+    world.approved.clear();
+    world.later(14 * DAY);
+    assert_eq!(world.run().iter().filter(|line| line.ends_with("delete")).count(), 8);
+}
+
+/// L8: somebody kept stays while the reason lasts, and is active again when it is over.
+#[test]
+fn somebody_kept_stays_until_the_reason_is_over() {
+    let mut world = World::with(&["ada"]);
+    world.entry("ada").enabled = false;
+    world.run();
+    let id = world.account("ada").id;
+    let account = world.store.accounts.get_mut(&id).unwrap();
+    (account.state, account.reason, account.delete_after, account.fingerprint) = (State::Kept, None, None, None);
+    world.later(100 * DAY);
+    assert_eq!(world.run(), NOTHING);
+    assert_eq!(world.state("ada"), State::Kept);
+    world.entry("ada").enabled = true;
+    assert_eq!(world.run(), ["ada: restore"]);
+    assert_eq!((world.state("ada"), world.account("ada").reason), (State::Active, None::<PendingReason>));
+}

@@ -1,0 +1,223 @@
+//! A store of plain maps that applies plans, and checks after every unit what must always hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::clock::Timestamp;
+use crate::plan::*;
+use crate::roster::address::fold;
+use crate::roster::*;
+
+#[derive(Clone, Default, Debug)]
+pub struct Model {
+    pub accounts: BTreeMap<UserId, Account>,
+    pub groups: BTreeMap<GroupId, StoredGroup>,
+    pub memberships: BTreeSet<(GroupId, UserId)>,
+    pub conflicts: BTreeMap<ConflictId, Conflict>,
+    pub skips: Vec<Skip>,
+    /// Every id ever given, so that none is given twice.
+    next: i64,
+}
+
+impl Model {
+    fn fresh(&mut self) -> i64 {
+        self.next += 1;
+        self.next
+    }
+
+    pub fn index(&self) -> Index {
+        let known = |account: &Account| {
+            Some(Known {
+                id: account.id,
+                key: account.key.as_ref()?.digest(),
+                dn: Dn::digest_of(account.dn.as_deref().unwrap_or_default()),
+                fingerprint: account.fingerprint,
+                review_at: account.review_at,
+                state: account.state,
+                reason: account.reason,
+                delete_after: account.delete_after,
+            })
+        };
+        let ours = |account: &&Account| account.origin == Origin::Directory;
+        Index::new(self.accounts.values().filter(ours).filter_map(known).collect())
+    }
+
+    /// Applies a plan unit by unit; panics when a unit leaves two owners of one address or name.
+    pub fn apply(&mut self, plan: &Plan, names: &FieldNames, at: Timestamp) {
+        let mut added = BTreeMap::new();
+        for unit in plan.users.chunk_by(|a, b| a.unit == b.unit) {
+            for change in unit {
+                let id = self.apply_user(change, names, at);
+                if let UserRef::New(key) = change.subject {
+                    added.insert(key, id);
+                }
+            }
+            self.check_owners();
+        }
+        for group in &plan.groups {
+            self.apply_group(group, &added);
+        }
+        for conflict in &plan.opened {
+            let id = ConflictId(self.fresh());
+            self.conflicts.insert(id, conflict.clone());
+        }
+        self.conflicts.retain(|id, _| !plan.resolved.contains(id));
+        self.skips = plan.skips.clone();
+    }
+
+    fn apply_user(&mut self, change: &UserChange, names: &FieldNames, at: Timestamp) -> UserId {
+        let id = match change.subject {
+            UserRef::Known(id) => id,
+            UserRef::New(_) => UserId(self.fresh()),
+        };
+        for act in &change.acts {
+            match act {
+                Act::Added(new) => {
+                    assert!(self.accounts.insert(id, account(id, new, names)).is_none());
+                }
+                Act::Revived(new) => {
+                    let before = &self.accounts[&id];
+                    assert_eq!((before.state, &before.key), (State::Deleted, &Some(new.key.clone())));
+                    self.accounts.insert(id, account(id, new, names));
+                }
+                other => self.apply_act(id, other, at),
+            }
+        }
+        if let Some(mark) = &change.mark {
+            let account = self.accounts.get_mut(&id).unwrap();
+            (account.fingerprint, account.review_at) = (mark.fingerprint, mark.review_at);
+            account.reasons_seen.clone_from(&mark.reasons_seen);
+        }
+        id
+    }
+
+    fn apply_act(&mut self, id: UserId, act: &Act, at: Timestamp) {
+        let account = self.accounts.get_mut(&id).unwrap();
+        match act {
+            Act::Added(_) | Act::Revived(_) => unreachable!("done by the caller"),
+            Act::Updated(changes) => changes.iter().for_each(|change| update(account, change)),
+            Act::Moved { before, after } => {
+                assert_eq!(account.dn.as_deref(), Some(&**before));
+                account.dn = Some(after.to_string());
+            }
+            Act::AliasAdded(address) => {
+                account.addresses.push(StoredAddress { address: address.clone(), kind: AddressKind::Alias });
+            }
+            Act::AliasRemoved(address) => {
+                let before = account.addresses.len();
+                account.addresses.retain(|one| one.kind != AddressKind::Alias || one.address.key() != address.key());
+                assert_eq!(account.addresses.len() + 1, before, "{address} was an alias of {id:?}");
+            }
+            Act::Flagged { from, reason, flagged_at, delete_after, .. } => {
+                assert_eq!(account.state, *from);
+                account.state = State::Pending;
+                account.reason = Some(*reason);
+                (account.flagged_at, account.delete_after) = (Some(*flagged_at), *delete_after);
+            }
+            Act::Restored { from, .. } => {
+                assert_eq!(account.state, *from);
+                account.state = State::Active;
+                (account.reason, account.flagged_at, account.delete_after) = (None, None, None);
+            }
+            Act::Deleted { .. } => {
+                assert_eq!(account.state, State::Pending, "nobody is deleted who was not flagged");
+                assert!(account.delete_after.is_some_and(|due| due <= at), "nobody is deleted before the date");
+                account.state = State::Deleted;
+                account.addresses.clear();
+                (account.reason, account.fingerprint) = (None, None);
+                self.memberships.retain(|(_, user)| *user != id);
+            }
+        }
+    }
+
+    fn apply_group(&mut self, change: &GroupChange, added: &BTreeMap<Digest, UserId>) {
+        let id = match change.subject {
+            GroupRef::Known(id) => id,
+            GroupRef::New(_) => GroupId(self.fresh()),
+        };
+        for act in &change.acts {
+            if let GroupAct::Added { key, dn, name } = act {
+                let (key, dn, name) = (key.clone(), dn.to_string(), name.to_string());
+                self.groups.insert(id, StoredGroup { id, key, dn, name, state: State::Active, delete_after: None });
+                continue;
+            }
+            let group = self.groups.get_mut(&id).unwrap();
+            match act {
+                GroupAct::Updated { name, dn } => (group.name, group.dn) = (name.1.to_string(), dn.1.to_string()),
+                GroupAct::Flagged { delete_after, .. } => {
+                    (group.state, group.delete_after) = (State::Pending, *delete_after);
+                }
+                GroupAct::Restored { .. } => (group.state, group.delete_after) = (State::Active, None),
+                GroupAct::Deleted => (group.state, group.delete_after) = (State::Deleted, None),
+                GroupAct::Added { .. } => unreachable!("done above"),
+            }
+        }
+        for user in &change.joins {
+            let user = match user {
+                UserRef::Known(user) => *user,
+                UserRef::New(key) => added[key],
+            };
+            assert!(self.memberships.insert((id, user)), "joins once");
+        }
+        for user in &change.leaves {
+            assert!(self.memberships.remove(&(id, *user)), "leaves what it was in");
+        }
+    }
+
+    /// A3, U7
+    pub fn check_owners(&self) {
+        let mut addresses = BTreeMap::new();
+        let mut names = BTreeMap::new();
+        for account in self.accounts.values() {
+            let primaries = account.addresses.iter().filter(|one| one.kind == AddressKind::Primary).count();
+            assert!(primaries <= 1, "{account:?}");
+            for one in &account.addresses {
+                let other = addresses.insert(one.address.key(), account.id);
+                assert_eq!(other, None, "{} has two owners: {self:#?}", one.address);
+            }
+            if let Some(name) = account.fields.get(&FieldId::USERNAME).filter(|_| account.state.access()) {
+                assert_eq!(names.insert(fold(name), account.id), None, "two people are called {name}: {self:#?}");
+            }
+        }
+    }
+}
+
+fn update(account: &mut Account, change: &FieldChange) {
+    match change.field {
+        Some(field) => {
+            assert_eq!(account.fields.get(&field).map(String::as_str), change.before.as_deref());
+            account.fields.remove(&field);
+            account.fields.extend(change.after.as_ref().map(|value| (field, value.to_string())));
+        }
+        None => {
+            assert_eq!(account.primary().map(Address::as_str), change.before.as_deref());
+            account.addresses.retain(|one| one.kind != AddressKind::Primary);
+            let primary = change.after.as_deref().and_then(Address::parse);
+            let primary = primary.map(|address| StoredAddress { address, kind: AddressKind::Primary });
+            account.addresses.splice(0..0, primary);
+        }
+    }
+}
+
+fn account(id: UserId, new: &NewUser, _: &FieldNames) -> Account {
+    let primary = new.primary.iter().map(|address| (address, AddressKind::Primary));
+    let aliases = new.aliases.iter().map(|address| (address, AddressKind::Alias));
+    let stored = |(address, kind): (&Address, AddressKind)| StoredAddress { address: address.clone(), kind };
+    Account {
+        id,
+        uuid: uuid::Uuid::from_u128(u128::try_from(id.0).unwrap()),
+        source: "corp".into(),
+        origin: Origin::Directory,
+        key: Some(new.key.clone()),
+        dn: Some(new.dn.to_string()),
+        fields: new.fields.iter().map(|(field, value)| (field, value.to_owned())).collect(),
+        extra: BTreeMap::new(),
+        addresses: primary.chain(aliases).map(stored).collect(),
+        state: State::Active,
+        reason: None,
+        reasons_seen: Vec::new(),
+        flagged_at: None,
+        delete_after: None,
+        fingerprint: None,
+        review_at: None,
+    }
+}

@@ -1,0 +1,230 @@
+//! Who comes in, what changes, who gets which address.
+
+use super::world::{DAY, World};
+use crate::plan::policy::AttributeUse;
+use crate::plan::tests::policy;
+use crate::roster::{FieldId, PendingReason, State};
+
+/// VIPRE-3, VIPRE-1, U1, U3: a second run changes nothing.
+#[test]
+fn somebody_new_is_added_and_a_second_run_changes_nothing() {
+    let mut world = World::new(&[]);
+    world.hire("ada").aliases.push("a.l@ours.example".into());
+    assert_eq!(world.run(), ["ada: add"]);
+    assert_eq!(world.account("ada").aliases().map(|a| a.as_str()).collect::<Vec<_>>(), ["a.l@ours.example"]);
+    assert!(world.look().plan.is_empty() && world.look().plan.users.is_empty());
+}
+
+/// VIPRE-10, COVATA-10, UNBLU-13, U2: exactly the field that differs, and a change made in the store is undone.
+#[test]
+fn a_changed_field_is_updated_and_a_change_in_the_store_is_overwritten() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").notes = vec!["on leave".into()];
+    assert_eq!(world.run(), ["ada: update notes - -> on leave"]);
+    let id = world.account("ada").id;
+    let account = world.store.accounts.get_mut(&id).unwrap();
+    account.fields.insert(FieldId::NOTES, "edited by hand".into());
+    account.fingerprint = None;
+    assert_eq!(world.run(), ["ada: update notes edited by hand -> on leave"]);
+}
+
+/// E5: of several values the stored one stays if it is among them, else the smallest.
+#[test]
+fn of_several_values_the_stored_one_stays() {
+    let mut world = World::with(&["ada"]);
+    world.entry("ada").notes = vec!["b".into(), "c".into()];
+    assert_eq!(world.run(), ["ada: update notes - -> b"]);
+    world.entry("ada").notes = vec!["a".into(), "b".into()];
+    assert_eq!(world.run(), Vec::<String>::new());
+}
+
+/// RSA-2, I3: a rename and a move keep the user.
+#[test]
+fn a_move_keeps_the_internal_id() {
+    let mut world = World::with(&["ada"]);
+    let before = world.account("ada").uuid;
+    world.entry("ada").dn = "uid=ada,ou=sales,ou=people,dc=example".into();
+    assert_eq!(world.run(), ["ada: move to uid=ada,ou=sales,ou=people,dc=example"]);
+    assert_eq!(world.account("ada").uuid, before);
+    world.entry("ada").dn = "UID=Ada, OU=Sales,ou=people,dc=example".into();
+    assert_eq!(world.run(), Vec::<String>::new(), "the same DN in another spelling is no move (E6)");
+}
+
+/// VIPRE-15, U4
+#[test]
+fn somebody_disabled_and_unknown_is_skipped_with_the_reason() {
+    let mut world = World::new(&[]);
+    world.hire("ada").enabled = false;
+    assert_eq!(world.run(), Vec::<String>::new());
+    assert_eq!((&*world.store.skips[0].reason, &*world.store.skips[0].rule), ("disabled", "U4"));
+}
+
+/// A1, A6, U10, VIPRE-15
+#[test]
+fn somebody_without_a_usable_address_is_skipped_unless_addresses_are_optional() {
+    let mut world = World::new(&[]);
+    world.hire("ada").mail.clear();
+    world.hire("bob").mail = vec!["bob at home".into()];
+    world.hire("cy").mail = vec![String::new()];
+    assert_eq!(world.run(), Vec::<String>::new());
+    let reasons: Vec<_> =
+        world.store.skips.iter().map(|skip| (skip.unique_id.clone().unwrap(), &*skip.reason)).collect();
+    assert!(reasons.contains(&("ada".into(), "no-address")) && reasons.contains(&("bob".into(), "malformed-address")));
+    assert!(reasons.contains(&("cy".into(), "malformed-address")), "an empty mail is malformed, not absent");
+    world.policy.address_required = false;
+    assert_eq!(world.run(), ["ada: add", "bob: add", "cy: add"]);
+}
+
+/// VIPRE-16, VIPRE-17, VIPRE-52, D1
+#[test]
+fn only_managed_domains_bring_people_and_aliases_in() {
+    let mut world = World::new(&["ours.example"]);
+    world.hire("ada").aliases = vec!["ada@ours.example".into(), "ada@private.example".into()];
+    world.hire("bob").mail = vec!["bob@private.example".into()];
+    world.entry("bob").aliases = vec!["bob@ours.example".into()];
+    assert_eq!(world.run(), ["ada: add"]);
+    assert_eq!(world.account("ada").aliases().count(), 0);
+    let reasons: Vec<_> =
+        world.store.skips.iter().map(|skip| (skip.unique_id.clone().unwrap(), &*skip.reason)).collect();
+    assert_eq!(reasons, [("ada".into(), "unmanaged-domain"), ("bob".into(), "unmanaged-domain")]);
+    let (before, _) = (world.store.skips.clone(), world.run());
+    assert_eq!(world.store.skips, before, "rows of somebody unchanged stay");
+}
+
+/// VIPRE-6, A2: aliases follow the directory.
+#[test]
+fn aliases_come_and_go() {
+    let mut world = World::with(&["ada"]);
+    world.entry("ada").aliases = vec!["al@ours.example".into(), "AL@ours.example".into()];
+    assert_eq!(world.run(), ["ada: gain AL@ours.example"]);
+    world.entry("ada").aliases.clear();
+    assert_eq!(world.run(), ["ada: lose AL@ours.example"]);
+}
+
+/// A1, A2: the old primary goes unless the entry still lists it; an alias may become the primary.
+#[test]
+fn primary_and_alias_may_change_places() {
+    let mut world = World::with(&["ada"]);
+    world.entry("ada").aliases = vec!["al@ours.example".into()];
+    world.run();
+    let entry = world.entry("ada");
+    (entry.mail, entry.aliases) = (vec!["al@ours.example".into()], vec!["ada@ours.example".into()]);
+    assert_eq!(
+        world.run(),
+        [
+            "ada: lose al@ours.example",
+            "ada: update primary_address ada@ours.example -> al@ours.example",
+            "ada: gain ada@ours.example"
+        ]
+    );
+}
+
+/// A5: two people swap, a third takes what the first gave up; one unit, no conflict.
+#[test]
+fn addresses_change_hands_within_one_run() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").mail = vec!["bob@ours.example".into()];
+    world.entry("bob").mail = vec!["ada@ours.example".into()];
+    let said = world.look();
+    assert_eq!(said.plan.users.len(), 2);
+    assert_eq!(said.plan.users[0].unit, said.plan.users[1].unit, "an exchange is never split");
+    world.run();
+    assert!(world.store.conflicts.is_empty() && world.look().plan.is_empty());
+    world.entry("ada").mail = vec!["new@ours.example".into()];
+    world.hire("cy").mail = vec!["bob@ours.example".into()];
+    assert_eq!(world.run(), ["ada: update primary_address bob@ours.example -> new@ours.example", "cy: add"]);
+}
+
+/// A3, A4, A1: the owner keeps it, the newcomer waits, the loser of a new primary keeps the present one.
+#[test]
+fn a_contested_address_stays_with_its_owner_and_the_conflict_closes_by_itself() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.hire("cy").mail = vec!["ADA@ours.example".into()];
+    world.entry("bob").mail = vec!["ada@ours.example".into()];
+    world.entry("bob").notes = vec!["still updated".into()];
+    assert_eq!(world.run(), ["bob: update notes - -> still updated", "conflict address-taken ada@ours.example"]);
+    assert_eq!(world.account("bob").primary().unwrap().as_str(), "bob@ours.example");
+    let conflict = world.store.conflicts.values().next().unwrap().clone();
+    for name in ["`ada`", "`bob`", "`cy`"] {
+        assert!(conflict.detail.contains(name), "names every party: {}", conflict.detail);
+    }
+    assert!(world.store.skips.iter().any(|skip| skip.reason == "address-taken"));
+    assert_eq!(world.run(), Vec::<String>::new(), "it does not flip between runs");
+    world.entry("ada").mail = vec!["ada2@ours.example".into()];
+    assert_eq!(
+        world.run(),
+        [
+            "ada: update primary_address ada@ours.example -> ada2@ours.example",
+            "bob: update primary_address bob@ours.example -> ada@ours.example",
+        ]
+    );
+    assert_eq!(world.store.conflicts.len(), 1, "cy still waits, for bob now");
+    world.people.remove("cy");
+    assert_eq!(world.run(), ["conflict resolved"]);
+}
+
+/// U7
+#[test]
+fn a_taken_username_holds_the_newcomer_and_nobody_else() {
+    let mut world = World::with(&["ada"]);
+    world.hire("cy").uid = Some("ADA".into());
+    world.hire("dan");
+    assert_eq!(world.run(), ["dan: add", "conflict username-taken ada"]);
+    assert_eq!(world.run(), Vec::<String>::new());
+    world.entry("ada").uid = Some("ada.l".into());
+    assert_eq!(world.run(), ["ada: update username ada -> ada.l", "ADA: add", "conflict resolved"]);
+}
+
+/// U9, E5: somebody who cannot be understood waits, everybody else goes on.
+#[test]
+fn an_unreadable_entry_costs_nobody_anything() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").readable = false;
+    world.entry("ada").notes = vec!["x".into()];
+    world.entry("bob").notes = vec!["y".into()];
+    assert_eq!(world.run(), ["bob: update notes - -> y"]);
+    assert_eq!(world.state("ada"), State::Active);
+}
+
+/// E2: while an attribute is missing from everybody its values stay, and a vanished disabled attribute restores nobody.
+#[test]
+fn a_vanished_attribute_takes_nothing_away() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").notes = vec!["x".into()];
+    world.entry("bob").enabled = false;
+    world.run();
+    assert_eq!(world.account("bob").reason, Some(PendingReason::Disabled));
+    world.entry("ada").notes.clear();
+    world.entry("ada").mail.clear();
+    world.entry("bob").enabled = true;
+    world.broken = Some("attribute-vanished");
+    world.vanished = ["description", "locked", "mail"].map(str::to_owned).into();
+    assert_eq!(world.run(), Vec::<String>::new());
+    assert_eq!((world.state("ada"), world.state("bob")), (State::Active, State::Pending));
+    (world.broken, world.vanished) = (None, [].into());
+    world.entry("ada").mail = vec!["ada@ours.example".into()];
+    assert_eq!(world.run(), ["ada: update notes x -> -", "bob: restore"], "nothing was forgotten");
+    assert!(policy(&[]).uses["mail"].contains(&AttributeUse::Addresses));
+}
+
+/// E1: from a partial read aliases only grow and an old primary stays as an alias; the next complete run takes it.
+#[test]
+fn a_partial_read_takes_no_address_away() {
+    let mut world = World::with(&["ada"]);
+    world.entry("ada").aliases = vec!["a1@ours.example".into()];
+    world.run();
+    let entry = world.entry("ada");
+    (entry.mail, entry.aliases) = (vec!["new@ours.example".into()], vec!["a2@ours.example".into()]);
+    world.broken = Some("size-limit");
+    assert_eq!(
+        world.run(),
+        [
+            "ada: update primary_address ada@ours.example -> new@ours.example",
+            "ada: gain a2@ours.example",
+            "ada: gain ada@ours.example"
+        ]
+    );
+    world.broken = None;
+    world.later(DAY);
+    assert_eq!(world.run(), ["ada: lose a1@ours.example", "ada: lose ada@ours.example"]);
+}

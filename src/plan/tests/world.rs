@@ -1,0 +1,308 @@
+//! A directory of plain entries beside the model store, and one run between them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::model::Model;
+use crate::clock::Timestamp;
+use crate::plan::*;
+use crate::roster::address::fold;
+use crate::roster::*;
+
+/// One person in the directory.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Entry {
+    pub dn: String,
+    pub uid: Option<String>,
+    pub mail: Vec<String>,
+    pub aliases: Vec<String>,
+    pub notes: Vec<String>,
+    pub enabled: bool,
+    /// Under a configured base.
+    pub in_base: bool,
+    /// Matches the filter.
+    pub in_filter: bool,
+    /// Can be understood.
+    pub readable: bool,
+}
+
+/// What the last run said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub plan: Plan,
+    pub text: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct World {
+    pub now: Timestamp,
+    pub policy: Policy,
+    pub people: BTreeMap<String, Entry>,
+    /// Groups by id: name, DNs of members.
+    pub groups: BTreeMap<String, (String, Vec<String>)>,
+    pub store: Model,
+    pub passes: Passes,
+    pub recent: RecentDepartures,
+    pub approved: BTreeSet<UserId>,
+    pub vanished: BTreeSet<String>,
+    /// Why the next reads are not complete.
+    pub broken: Option<&'static str>,
+    /// Entries that the next search leaves out although they are in scope.
+    pub hidden: BTreeSet<String>,
+}
+
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+impl World {
+    pub fn new(managed: &[&str]) -> Self {
+        Self {
+            now: Timestamp::parse("2026-03-02T08:00:00Z").unwrap(),
+            policy: super::policy(managed),
+            people: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            store: Model::default(),
+            passes: Passes { users: true, groups: true },
+            recent: RecentDepartures::default(),
+            approved: BTreeSet::new(),
+            vanished: BTreeSet::new(),
+            broken: None,
+            hidden: BTreeSet::new(),
+        }
+    }
+
+    /// Adds a person whose unique id is the name, with `name@ours.example` as mail.
+    pub fn hire(&mut self, name: &str) -> &mut Entry {
+        let entry = Entry {
+            dn: format!("uid={name},ou=people,dc=example"),
+            uid: Some(name.to_owned()),
+            mail: vec![format!("{name}@ours.example")],
+            aliases: Vec::new(),
+            notes: Vec::new(),
+            enabled: true,
+            in_base: true,
+            in_filter: true,
+            readable: true,
+        };
+        self.people.insert(name.to_owned(), entry);
+        self.entry(name)
+    }
+
+    pub fn entry(&mut self, name: &str) -> &mut Entry {
+        self.people.get_mut(name).unwrap()
+    }
+
+    pub fn with(people: &[&str]) -> Self {
+        let mut world = Self::new(&[]);
+        for name in people {
+            world.hire(name);
+        }
+        world.run();
+        world
+    }
+
+    pub fn account(&self, name: &str) -> &Account {
+        self.store.accounts.values().find(|one| one.key.as_ref().is_some_and(|key| key.as_str() == name)).unwrap()
+    }
+
+    pub fn state(&self, name: &str) -> State {
+        self.account(name).state
+    }
+
+    /// One complete or broken run: plans, applies, and says what it did, a line each.
+    pub fn run(&mut self) -> Vec<String> {
+        let said = self.look();
+        self.store.apply(&said.plan, &self.policy.names, self.now);
+        said.text
+    }
+
+    pub fn later(&mut self, by: Duration) -> &mut Self {
+        self.now = self.now + by;
+        self
+    }
+
+    /// What a run would do.
+    pub fn look(&self) -> Said {
+        let index = self.store.index();
+        let reading = self.read(&index);
+        let ended =
+            self.broken.map_or(Ok(()), |cause| Err(Incomplete { cause, says: cause.to_owned(), attribute: None }));
+        let before = Before::default();
+        let mut snapshot = Snapshot::judge(reading, ended, &before);
+        let needs = Needs::of(&snapshot, &index, self.now);
+        let look_ups: HashMap<UserId, LookUp> = needs.look_ups.iter().map(|id| (*id, self.look_up(*id))).collect();
+        if let Some(why) = doubt(&index, &look_ups) {
+            snapshot = snapshot.doubted(why);
+        }
+        let view = self.view(index, &needs, look_ups);
+        let plan = plan(snapshot, &view, &self.policy, self.now);
+        let text = tell(&plan, &self.policy.names);
+        Said { plan, text }
+    }
+
+    fn read(&self, index: &Index) -> Reading {
+        let mut reading = Reading { passes: self.passes, ..Reading::default() };
+        let visible = |name: &str, entry: &Entry| entry.in_base && entry.in_filter && !self.hidden.contains(name);
+        for (name, entry) in self.people.iter().filter(|(name, entry)| self.passes.users && visible(name, entry)) {
+            let person = person(name, entry);
+            let position = index.position(person.key.digest());
+            let same = position
+                .and_then(|at| index.get(at))
+                .is_some_and(|known| known.fingerprint == Some(person.fingerprint));
+            match position {
+                Some(at) if !entry.readable => reading.waiting.insert(at),
+                Some(at) if same => reading.unchanged.insert(at),
+                _ if entry.readable => reading.people.push(person),
+                _ => {}
+            }
+        }
+        if self.passes.groups {
+            reading.groups = self.groups.iter().map(|(id, group)| directory_group(id, group)).collect();
+        }
+        reading.entries = (reading.people.len() + reading.unchanged.len() + reading.groups.len()) as u64;
+        reading
+    }
+
+    fn look_up(&self, id: UserId) -> LookUp {
+        let name = self.store.accounts[&id].key.as_ref().unwrap().as_str().to_owned();
+        match self.people.get(&name) {
+            None => LookUp::Gone,
+            Some(entry) => {
+                let dn = entry.dn.clone();
+                match (entry.enabled, entry.in_base, entry.in_filter) {
+                    (false, ..) => LookUp::Disabled { dn },
+                    (true, false, _) => LookUp::MovedOut { dn },
+                    (true, true, false) => LookUp::FilteredOut { dn },
+                    (true, true, true) => LookUp::InScope { dn },
+                }
+            }
+        }
+    }
+
+    fn view(&self, index: Index, needs: &Needs, look_ups: HashMap<UserId, LookUp>) -> View {
+        let holds = |account: &Account| account.addresses.iter().map(|one| one.address.key()).collect::<Vec<_>>();
+        let everybody = || self.store.accounts.values();
+        let owner =
+            |key: &AddressKey| everybody().find(|one| holds(one).contains(key)).map(|one| (key.clone(), one.id));
+        let bears = |name: &String| {
+            let bearer = |one: &&Account| {
+                one.state.access() && one.fields.get(&FieldId::USERNAME).is_some_and(|uid| fold(uid) == *name)
+            };
+            everybody().find(bearer).map(|one| (name.clone(), one.id))
+        };
+        let owners: HashMap<_, _> = needs.addresses.iter().filter_map(owner).collect();
+        let name_owners: HashMap<_, _> = needs.names.iter().filter_map(bears).collect();
+        let wanted: BTreeSet<UserId> =
+            needs.accounts.iter().chain(owners.values()).chain(name_owners.values()).copied().collect();
+        View {
+            index,
+            accounts: self
+                .store
+                .accounts
+                .iter()
+                .filter(|(id, _)| wanted.contains(id))
+                .map(|(i, a)| (*i, a.clone()))
+                .collect(),
+            owners,
+            name_owners,
+            look_ups,
+            groups: self.store.groups.values().cloned().collect(),
+            memberships: self.store.memberships.iter().copied().collect(),
+            usernames: HashMap::new(),
+            conflicts: self
+                .store
+                .conflicts
+                .iter()
+                .map(|(id, one)| OpenConflict { id: *id, conflict: one.clone() })
+                .collect(),
+            skips: self.store.skips.clone(),
+            recent: self.recent,
+            approved: self.approved.clone(),
+            vanished: self.vanished.clone(),
+        }
+    }
+
+    /// Names of those who are in a group and have access.
+    pub fn members(&self, group: &str) -> Vec<String> {
+        let id = self.store.groups.values().find(|one| one.key.as_str() == group).unwrap().id;
+        let users = self.store.memberships.iter().filter(|(of, _)| *of == id).map(|(_, user)| user);
+        users.map(|user| self.store.accounts[user].key.as_ref().unwrap().to_string()).collect()
+    }
+}
+
+pub fn person(name: &str, entry: &Entry) -> Person {
+    let primary = entry.mail.iter().map(|text| (ClaimKind::Primary(0), text));
+    let aliases = entry.aliases.iter().map(|text| (ClaimKind::Alias, text));
+    let claim = |(kind, text): (ClaimKind, &String)| Claim {
+        kind,
+        value: Address::parse(text).ok_or_else(|| text.as_str().into()),
+    };
+    let mut claims: Vec<Claim> = primary.chain(aliases).map(claim).collect();
+    claims.sort_by_key(|claim| (claim.kind, claim.value.as_ref().map(Address::key).map_err(Clone::clone)));
+    claims.dedup();
+    let mut sorted = entry.clone();
+    sorted.mail.sort();
+    sorted.aliases.sort();
+    sorted.notes.sort();
+    let uid = entry.uid.iter().map(|uid| (FieldId::USERNAME, uid.as_str()));
+    let notes = entry.notes.iter().map(|note| (FieldId::NOTES, note.as_str()));
+    Person {
+        key: UniqueId::new(name).unwrap(),
+        dn: entry.dn.as_str().into(),
+        fingerprint: Digest::of(format!("{sorted:?}")),
+        fields: Fields::new(uid.chain(notes)),
+        claims: claims.into_boxed_slice(),
+        enabled: if entry.enabled { Enabled::Yes } else { Enabled::No },
+        review_at: None,
+    }
+}
+
+fn directory_group(id: &str, (name, members): &(String, Vec<String>)) -> Group {
+    let mut members: Vec<MemberRef> = members.iter().map(|dn| MemberRef::Dn(Dn::digest_of(dn))).collect();
+    members.sort_unstable();
+    members.dedup();
+    Group {
+        key: UniqueId::new(id).unwrap(),
+        dn: format!("cn={name},ou=groups,dc=example").into(),
+        name: name.as_str().into(),
+        members: members.into_boxed_slice(),
+        whole: true,
+    }
+}
+
+/// The plan in words, one line a fact.
+fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in &plan.users {
+        for act in &change.acts {
+            let what = match act {
+                Act::Added(_) => "add".to_owned(),
+                Act::Revived(_) => "revive".to_owned(),
+                Act::Updated(fields) => {
+                    let text = |side: &Option<Box<str>>| side.as_deref().unwrap_or("-").to_owned();
+                    let field = |one: &FieldChange| {
+                        format!("{} {} -> {}", one.name(names), text(&one.before), text(&one.after))
+                    };
+                    format!("update {}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+                }
+                Act::Moved { after, .. } => format!("move to {after}"),
+                Act::AliasAdded(address) => format!("gain {address}"),
+                Act::AliasRemoved(address) => format!("lose {address}"),
+                Act::Flagged { reason, delete_after, .. } => {
+                    let date = delete_after.map_or_else(|| "never".into(), |at| at.to_string()[..10].to_owned());
+                    format!("flag {reason} until {date}")
+                }
+                Act::Restored { .. } => "restore".to_owned(),
+                Act::Deleted { .. } => "delete".to_owned(),
+            };
+            lines.push(format!("{}: {what}", change.label));
+        }
+    }
+    for group in &plan.groups {
+        let acts: Vec<_> = group.acts.iter().map(|act| act.event().trim_start_matches("group.").to_owned()).collect();
+        lines.push(format!("group {}: {} +{} -{}", group.name, acts.join(" "), group.joins.len(), group.leaves.len()));
+    }
+    lines.extend(plan.held.iter().map(|held| format!("{}: held {}", held.label, held.reason)));
+    lines.extend(plan.opened.iter().map(|one| format!("conflict {} {}", one.kind, one.subject)));
+    lines.extend(plan.resolved.iter().map(|_| "conflict resolved".to_owned()));
+    lines
+}

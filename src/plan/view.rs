@@ -1,0 +1,135 @@
+//! What the store knows, as far as one plan needs it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::clock::Timestamp;
+use crate::plan::{GroupId, OpenConflict};
+use crate::roster::{
+    Account, AddressKey, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State, UniqueId,
+    UserId,
+};
+
+/// One directory group of this source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredGroup {
+    /// Row.
+    pub id: GroupId,
+    /// The directory's unique id.
+    pub key: UniqueId,
+    /// DN.
+    pub dn: String,
+    /// Name.
+    pub name: String,
+    /// Active, pending or deleted.
+    pub state: State,
+    /// When deleted at the earliest.
+    pub delete_after: Option<Timestamp>,
+}
+
+/// Departures that count for the brake's window (B1).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct RecentDepartures {
+    /// People flagged as missing.
+    pub missing: u64,
+    /// People flagged as disabled.
+    pub disabled: u64,
+}
+
+/// The store's side of a plan: an index over everybody, and the accounts of those whom this plan touches.
+#[derive(Clone, Default, Debug)]
+pub struct View {
+    /// Every directory user of the source.
+    pub index: Index,
+    /// The accounts that [`Needs`] asked for, and those of the owners.
+    pub accounts: BTreeMap<UserId, Account>,
+    /// Who holds the addresses that anybody claims now.
+    pub owners: HashMap<AddressKey, UserId>,
+    /// Who among the active and kept bears the usernames that anybody claims now (folded).
+    pub name_owners: HashMap<String, UserId>,
+    /// What looking the missing up found (L2).
+    pub look_ups: HashMap<UserId, LookUp>,
+    /// Directory groups of the source.
+    pub groups: Vec<StoredGroup>,
+    /// Memberships that came from the directory, sorted.
+    pub memberships: Vec<(GroupId, UserId)>,
+    /// Users by digest of the folded username; needed only when groups name members so (G3).
+    pub usernames: HashMap<Digest, UserId>,
+    /// Open conflicts but `pending-deletion`.
+    pub conflicts: Vec<OpenConflict>,
+    /// `roster_skipped` of the source.
+    pub skips: Vec<Skip>,
+    /// Departures inside the brake's window.
+    pub recent: RecentDepartures,
+    /// People whose departure a person approved for this run (B1).
+    pub approved: BTreeSet<UserId>,
+    /// Attributes that vanished from everybody, lower case (E2).
+    pub vanished: BTreeSet<String>,
+}
+
+/// What has to be loaded before a plan can be made.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Needs {
+    /// Users whose accounts are needed: they differ, are missing, or are due.
+    pub accounts: Vec<UserId>,
+    /// Users to be looked up by unique id, because a complete read did not see them (L2).
+    pub look_ups: Vec<UserId>,
+    /// Addresses that somebody claims.
+    pub addresses: Vec<AddressKey>,
+    /// Folded usernames that somebody claims.
+    pub names: Vec<String>,
+    /// Whether a group names members by username.
+    pub usernames: bool,
+}
+
+impl Needs {
+    /// What a plan for this snapshot needs of the store.
+    pub fn of(snapshot: &Snapshot, index: &Index, now: Timestamp) -> Self {
+        let reading = snapshot.reading();
+        let mut needs = Self::default();
+        for person in &reading.people {
+            needs.accounts.extend(index.find(person.key.digest()).map(|known| known.id));
+            needs.claims_of(person);
+        }
+        if let Some(complete) = snapshot.complete() {
+            for known in complete.missing(index).filter(|known| known.state != State::Kept) {
+                needs.accounts.push(known.id);
+                needs.look_ups.push(known.id);
+            }
+            let due = |(position, known): &(usize, &Known)| reading.unchanged.contains(*position) && is_due(known, now);
+            needs.accounts.extend(index.iter().enumerate().filter(due).map(|(_, known)| known.id));
+        }
+        needs.usernames = reading
+            .groups
+            .iter()
+            .any(|group| group.members.iter().any(|member| matches!(member, crate::roster::MemberRef::Username(_))));
+        needs.accounts.sort_unstable();
+        needs.accounts.dedup();
+        needs
+    }
+
+    fn claims_of(&mut self, person: &Person) {
+        self.addresses.extend(person.claims.iter().filter_map(|claim| claim.value.as_ref().ok()).map(|a| a.key()));
+        self.names.extend(person.fields.first(FieldId::USERNAME).map(crate::roster::address::fold));
+    }
+}
+
+/// Whether somebody pending may be deleted by now (L6).
+pub(super) fn is_due(known: &Known, now: Timestamp) -> bool {
+    known.state == State::Pending && known.delete_after.is_some_and(|due| due <= now)
+}
+
+/// Doubts a complete read when too many of the missing could not be judged: more than five, and more than 1 % of
+/// this source's users (L2).
+pub fn doubt(view_index: &Index, look_ups: &HashMap<UserId, LookUp>) -> Option<Incomplete> {
+    let unjudged =
+        look_ups.values().filter(|found| matches!(found, LookUp::InScope { .. } | LookUp::Unjudged { .. })).count();
+    let users = view_index.iter().filter(|known| !known.state.tombstone()).count();
+    (unjudged > 5 && unjudged * 100 > users).then(|| Incomplete {
+        cause: "unjudged",
+        says: format!(
+            "{unjudged} of {users} people were not in the search result, but looking them up one by one found them \
+             in scope or gave no usable answer; the server showed less than it has, run again"
+        ),
+        attribute: None,
+    })
+}

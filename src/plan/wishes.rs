@@ -1,0 +1,154 @@
+//! What an entry asks for, before anybody looks at who else wants the same (A1, A2, A6, D1).
+
+use std::borrow::Cow;
+
+use crate::plan::Policy;
+use crate::roster::{Address, AddressKey, Claim, ClaimKind};
+
+/// A single value that is left out, or the reason why somebody is.
+pub(super) type Finding = (&'static str, &'static str, String);
+
+/// The addresses an entry asks for.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Wish {
+    /// The primary it should have; `None` when it gives none that can be used.
+    pub primary: Option<Address>,
+    /// Managed, well-formed, in folded order, without the primary.
+    pub aliases: Vec<Address>,
+    /// Whether the entry has any address value, malformed ones included.
+    pub any_value: bool,
+    /// The primary it names, when its domain is not managed (D1, D3).
+    pub unmanaged: Option<Address>,
+    /// Values that are left out, with reason and rule.
+    pub findings: Vec<Finding>,
+}
+
+/// Picks the primary address and the aliases out of an entry's address values.
+///
+/// `present` is the primary that the user has now, or that a tombstone remembers: it stays when it is among the
+/// candidates (A1). A malformed candidate leaves it where it is; for somebody without one the next attribute counts.
+pub(super) fn addresses(claims: Vec<Claim>, present: Option<&Address>, policy: &Policy) -> Wish {
+    let mut wish = Wish { any_value: !claims.is_empty(), ..Wish::default() };
+    for claim in &claims {
+        if let Err(text) = &claim.value {
+            wish.findings.push(("malformed-address", "A6", format!("`{text}` is not an address")));
+        }
+    }
+    let mut ranks: Vec<u8> = claims.iter().filter_map(|claim| rank(claim.kind)).collect();
+    ranks.dedup();
+    for at in ranks {
+        let here = || claims.iter().filter(move |claim| rank(claim.kind) == Some(at));
+        let malformed = here().any(|claim| claim.value.is_err());
+        match pick(here().filter_map(|claim| claim.value.as_ref().ok()), present, policy) {
+            Some(address) if policy.manages(&address.domain()) => wish.primary = Some(address.clone()),
+            Some(address) => wish.unmanaged = Some(address.clone()),
+            None if malformed && present.is_some() => wish.primary = present.cloned(),
+            None => continue,
+        }
+        break;
+    }
+    wish.take_aliases(claims, policy);
+    wish
+}
+
+fn rank(kind: ClaimKind) -> Option<u8> {
+    match kind {
+        ClaimKind::Primary(rank) => Some(rank),
+        ClaimKind::Alias => None,
+    }
+}
+
+/// Of several candidates: those in managed domains first, of them the present one, else the smallest folded.
+fn pick<'a>(
+    candidates: impl Iterator<Item = &'a Address>,
+    present: Option<&Address>,
+    policy: &Policy,
+) -> Option<&'a Address> {
+    let present = present.map(Address::key);
+    candidates.min_by_key(|address| {
+        let key = address.key();
+        (!policy.manages(&key.domain()), Some(&key) != present.as_ref(), key, Cow::Borrowed(address.as_str()))
+    })
+}
+
+impl Wish {
+    fn take_aliases(&mut self, claims: Vec<Claim>, policy: &Policy) {
+        let primary = self.primary.as_ref().or(self.unmanaged.as_ref()).map(Address::key);
+        let mut aliases: Vec<(AddressKey, Address)> = Vec::new();
+        for address in claims.into_iter().filter_map(|claim| claim.value.ok()) {
+            let key = address.key();
+            if Some(&key) == primary.as_ref() {
+                continue;
+            }
+            if policy.manages(&key.domain()) {
+                aliases.push((key, address));
+            } else {
+                let says = format!("`{address}` is in `{}`, which is not a managed domain", key.domain());
+                self.findings.push(("unmanaged-domain", "D1", says));
+            }
+        }
+        aliases.sort_by(|(a, x), (b, y)| (a, x.as_str()).cmp(&(b, y.as_str())));
+        aliases.dedup_by(|(a, _), (b, _)| a == b);
+        self.aliases = aliases.into_iter().map(|(_, address)| address).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::policy;
+
+    fn claim(kind: ClaimKind, text: &str) -> Claim {
+        Claim { kind, value: Address::parse(text).ok_or_else(|| text.into()) }
+    }
+
+    fn wish(claims: &[(ClaimKind, &str)], present: Option<&str>, managed: &[&str]) -> (String, String, Option<String>) {
+        let claims = claims.iter().map(|(kind, text)| claim(*kind, text)).collect();
+        let present = present.map(|text| Address::parse(text).unwrap());
+        let wish = addresses(claims, present.as_ref(), &policy(managed));
+        let aliases: Vec<_> = wish.aliases.iter().map(Address::as_str).collect();
+        (
+            wish.primary.map(|a| a.to_string()).unwrap_or_default(),
+            aliases.join(" "),
+            wish.unmanaged.map(|a| a.to_string()),
+        )
+    }
+
+    const MAIL: ClaimKind = ClaimKind::Primary(0);
+    const SMTP: ClaimKind = ClaimKind::Primary(1);
+    const ALIAS: ClaimKind = ClaimKind::Alias;
+
+    /// A1: mail before SMTP:, the rest become aliases; A2: no repeats.
+    #[test]
+    fn mail_is_the_primary_and_the_rest_are_aliases() {
+        let claims = [(MAIL, "a@x.example"), (SMTP, "b@x.example"), (ALIAS, "c@x.example"), (ALIAS, "A@x.example")];
+        assert_eq!(wish(&claims, None, &[]), ("a@x.example".into(), "b@x.example c@x.example".into(), None));
+        assert_eq!(wish(&[(SMTP, "b@x.example")], None, &[]).0, "b@x.example");
+    }
+
+    /// A1: of several the present one stays, else the smallest; managed domains come first.
+    #[test]
+    fn of_several_mails_the_present_one_stays() {
+        let claims = [(MAIL, "z@x.example"), (MAIL, "m@x.example"), (MAIL, "a@other.example")];
+        assert_eq!(wish(&claims, None, &["x.example"]).0, "m@x.example");
+        assert_eq!(wish(&claims, Some("Z@x.example"), &["x.example"]).0, "z@x.example");
+        assert_eq!(wish(&claims, Some("gone@x.example"), &[]).0, "a@other.example");
+    }
+
+    /// A1: a malformed primary leaves the present one, and lets somebody new use the next attribute.
+    #[test]
+    fn a_malformed_primary_costs_nothing() {
+        let claims = [(MAIL, ""), (SMTP, "b@x.example")];
+        assert_eq!(wish(&claims, Some("a@x.example"), &[]).0, "a@x.example");
+        assert_eq!(wish(&claims, None, &[]).0, "b@x.example");
+    }
+
+    /// VIPRE-16, VIPRE-17, D1
+    #[test]
+    fn only_managed_domains_count() {
+        let claims = [(MAIL, "a@other.example"), (ALIAS, "a@x.example"), (ALIAS, "b@other.example")];
+        let (primary, aliases, unmanaged) = wish(&claims, None, &["x.example"]);
+        assert_eq!((primary.as_str(), aliases.as_str()), ("", "a@x.example"));
+        assert_eq!(unmanaged.as_deref(), Some("a@other.example"));
+    }
+}

@@ -1,0 +1,312 @@
+//! The SQL that both databases understand. Compiled twice, as a part of `sqlite.rs` and of `postgres.rs`; `super`
+//! is the dialect.
+
+mod addresses;
+mod findings;
+mod groups;
+mod leases;
+mod people;
+mod read;
+mod runs;
+mod users;
+mod views;
+mod write;
+
+use super as dialect;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use self::dialect::{BEGIN_READ, Database, Db, from_guid, migrations};
+use crate::clock::Timestamp;
+use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, UserChange};
+use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
+use crate::store::error::{Fault, StoreError};
+use crate::store::{
+    Acquired, Holder, Lease, RecentDepartures, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp, Store,
+    StoredGroup, rows,
+};
+use write::Write;
+
+/// The table that says which migrations were applied; not sqlx's default name, which an application may use itself.
+const MIGRATIONS: &str = "rd_migrations";
+
+impl Database {
+    /// A connection for reading.
+    async fn reader(&self) -> Result<sqlx::pool::PoolConnection<Db>, Fault> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// One state of the store for several statements.
+    async fn snapshot(&self) -> Result<sqlx::Transaction<'static, Db>, Fault> {
+        Ok(self.pool.begin_with(BEGIN_READ).await?)
+    }
+
+    fn told<T>(&self, doing: impl Into<String>, done: Result<T, Fault>) -> Result<T, StoreError> {
+        done.map_err(|fault| fault.while_doing(doing, &self.name))
+    }
+
+    async fn schema_now(&self) -> Result<Schema, Fault> {
+        if self.is_empty().await? {
+            return Ok(Schema::Empty);
+        }
+        let found = self.newest_migration().await?;
+        let known = migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
+        Ok(match found {
+            0 => Schema::Empty,
+            found if found < known => Schema::Old,
+            found if found > known => Schema::Newer,
+            _ => Schema::Current,
+        })
+    }
+
+    async fn newest_migration(&self) -> Result<i64, Fault> {
+        let mut reader = self.reader().await?;
+        Ok(sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM rd_migrations").fetch_one(&mut *reader).await?)
+    }
+
+    async fn bring_up_to_date(&self) -> Result<(), Fault> {
+        let mut migrations = migrations();
+        migrations.dangerous_set_table_name(MIGRATIONS);
+        match self.schema_now().await? {
+            Schema::Current => Ok(()),
+            Schema::Newer => Err(StoreError::Newer {
+                store: self.name.clone(),
+                found: self.newest_migration().await?,
+                known: migrations.iter().map(|migration| migration.version).max().unwrap_or(0),
+            }
+            .into()),
+            Schema::Empty | Schema::Old => self.migrate(&migrations).await,
+        }
+    }
+
+    async fn apply_users_now(&self, stamp: Stamp<'_>, changes: &[UserChange]) -> Result<Vec<(Digest, UserId)>, Fault> {
+        let mut write = Write::begin(self, stamp.leases).await?;
+        let added = users::apply(&mut write, stamp, changes).await?;
+        write.commit_if_changed().await?;
+        Ok(added)
+    }
+
+    async fn apply_groups_now(
+        &self,
+        stamp: Stamp<'_>,
+        changes: &[GroupChange],
+        added: &HashMap<Digest, UserId>,
+    ) -> Result<Vec<(Digest, GroupId)>, Fault> {
+        let mut write = Write::begin(self, stamp.leases).await?;
+        let groups = groups::apply(&mut write, stamp, changes, added).await?;
+        write.commit_if_changed().await?;
+        Ok(groups)
+    }
+}
+
+/// A stored word as its value.
+fn word<T>(table: &'static str, row: impl ToString, text: &str, value: Option<T>) -> Result<T, Fault> {
+    value.ok_or_else(|| Fault::inconsistent(table, row, format!("`{text}` is no word rosterd knows")))
+}
+
+/// A stored 16-byte digest; NULL, and what cannot be one, count as none.
+fn digest(bytes: Option<&[u8]>) -> Option<Digest> {
+    bytes.and_then(Digest::from_slice)
+}
+
+fn time(millis: Option<i64>) -> Option<Timestamp> {
+    millis.map(Timestamp::from_millis)
+}
+
+/// A count as the database keeps it.
+fn stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A count as the database kept it.
+fn counted(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+#[async_trait]
+impl Store for Database {
+    fn describe(&self) -> &str {
+        &self.name
+    }
+
+    async fn schema(&self) -> Result<Schema, StoreError> {
+        self.told("read the schema's version", self.schema_now().await)
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        self.told("bring the schema up to date", self.bring_up_to_date().await)
+    }
+
+    async fn id(&self) -> Result<Uuid, StoreError> {
+        let id = async {
+            let row = sqlx::query("SELECT id FROM rd_store").fetch_one(&mut *self.reader().await?).await?;
+            Ok(from_guid(row.try_get(0)?))
+        };
+        self.told("read the store's id", id.await)
+    }
+
+    async fn version(&self) -> Result<i64, StoreError> {
+        let seq =
+            async { Ok(sqlx::query_scalar("SELECT seq FROM rd_store").fetch_one(&mut *self.reader().await?).await?) };
+        self.told("read the last change's number", seq.await)
+    }
+
+    async fn acquire(&self, scope: &str, holder: &Holder, keep: Duration) -> Result<Acquired, StoreError> {
+        self.told(format!("take the lease of {scope}"), leases::acquire(self, scope, holder, keep).await)
+    }
+
+    async fn renew(&self, lease: &Lease, keep: Duration) -> Result<(), StoreError> {
+        self.told(format!("renew the lease of {}", lease.scope), leases::renew(self, lease, keep).await)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.told(format!("give back the lease of {}", lease.scope), leases::release(self, lease).await)
+    }
+
+    async fn sources(&self) -> Result<Vec<SourceRecord>, StoreError> {
+        self.told("read the sources", runs::sources(self).await)
+    }
+
+    async fn put_source(&self, source: &SourceRecord) -> Result<(), StoreError> {
+        self.told(format!("register the source {}", source.name), runs::put_source(self, source).await)
+    }
+
+    async fn refused_bind(&self, source: &str) -> Result<Option<(Timestamp, Digest)>, StoreError> {
+        self.told("read the last refused bind", runs::refused_bind(self, source).await)
+    }
+
+    async fn put_refused_bind(&self, source: &str, refused: Option<(Timestamp, Digest)>) -> Result<(), StoreError> {
+        self.told("remember a refused bind", runs::put_refused_bind(self, source, refused).await)
+    }
+
+    async fn begin_run(&self, start: &RunStart, leases: &[Lease]) -> Result<RunId, StoreError> {
+        self.told("begin a run", runs::begin(self, start, leases).await)
+    }
+
+    async fn finish_run(&self, run: RunId, end: &RunEnd, leases: &[Lease]) -> Result<(), StoreError> {
+        self.told(format!("finish run {}", run.0), runs::finish(self, run, end, leases).await)
+    }
+
+    async fn held(&self, run: RunId) -> Result<Vec<Held>, StoreError> {
+        self.told(format!("read what run {} held", run.0), runs::held(self, run).await)
+    }
+
+    async fn coverage(&self, source: &str) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.told("read the attribute coverage", runs::coverage(self, source).await)
+    }
+
+    async fn recent_departures(&self, source: &str, since: Timestamp) -> Result<RecentDepartures, StoreError> {
+        self.told("count recent departures", runs::recent_departures(self, source, since).await)
+    }
+
+    async fn index(&self, source: &str) -> Result<Index, StoreError> {
+        self.told("read the index", read::index(self, source).await)
+    }
+
+    async fn accounts(&self, ids: &[UserId]) -> Result<Vec<Account>, StoreError> {
+        self.told(format!("read {} users", ids.len()), read::accounts(self, ids).await)
+    }
+
+    async fn owners(&self, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, StoreError> {
+        self.told("read who holds addresses", read::owners(self, keys).await)
+    }
+
+    async fn name_owners(&self, names: &[String]) -> Result<Vec<(String, UserId)>, StoreError> {
+        self.told("read who bears usernames", read::name_owners(self, names).await)
+    }
+
+    async fn usernames(&self, source: &str) -> Result<Vec<(Digest, UserId)>, StoreError> {
+        self.told("read the usernames", read::usernames(self, source).await)
+    }
+
+    async fn groups(&self, source: &str) -> Result<Vec<StoredGroup>, StoreError> {
+        self.told("read the groups", read::groups(self, source).await)
+    }
+
+    async fn memberships(&self, source: &str) -> Result<Vec<(GroupId, UserId)>, StoreError> {
+        self.told("read the memberships", read::memberships(self, source).await)
+    }
+
+    async fn open_conflicts(&self, source: &str) -> Result<Vec<OpenConflict>, StoreError> {
+        self.told("read the open conflicts", read::open_conflicts(self, source).await)
+    }
+
+    async fn apply_users(&self, stamp: Stamp<'_>, changes: &[UserChange]) -> Result<Vec<(Digest, UserId)>, StoreError> {
+        let done = self.apply_users_now(stamp, changes).await;
+        self.told(format!("apply the changes of {} users", changes.len()), done)
+    }
+
+    async fn apply_groups(
+        &self,
+        stamp: Stamp<'_>,
+        changes: &[GroupChange],
+        added: &HashMap<Digest, UserId>,
+    ) -> Result<Vec<(Digest, GroupId)>, StoreError> {
+        let done = self.apply_groups_now(stamp, changes, added).await;
+        self.told(format!("apply the changes of {} groups", changes.len()), done)
+    }
+
+    async fn apply_findings(
+        &self,
+        stamp: Stamp<'_>,
+        opened: &[Conflict],
+        resolved: &[ConflictId],
+        skips: &[Skip],
+        added: &HashMap<Digest, UserId>,
+    ) -> Result<(), StoreError> {
+        let done = findings::apply(self, stamp, findings::Findings { opened, resolved, skips, added }).await;
+        self.told("record conflicts and skipped entries", done)
+    }
+
+    async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError> {
+        self.told("drop old history", runs::forget(self, before, leases).await)
+    }
+
+    async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.told("read the next date", read::next_deadline(self, source, after).await)
+    }
+
+    async fn user_rows(&self, which: &rows::Which) -> Result<Vec<rows::UserRow>, StoreError> {
+        self.told("list users", people::users(self, which).await)
+    }
+
+    async fn user_groups(&self, user: &str) -> Result<Vec<rows::MembershipRow>, StoreError> {
+        self.told("list a user's groups", people::groups_of(self, user).await)
+    }
+
+    async fn group_rows(&self) -> Result<Vec<rows::GroupRow>, StoreError> {
+        self.told("list groups", views::groups(self).await)
+    }
+
+    async fn group_members(&self, group: &str) -> Result<Vec<rows::MemberRow>, StoreError> {
+        self.told("list a group's members", people::members_of(self, group).await)
+    }
+
+    async fn run_rows(&self, source: Option<&str>, limit: u32) -> Result<Vec<rows::RunRow>, StoreError> {
+        self.told("list runs", views::runs(self, source, limit).await)
+    }
+
+    async fn run_row(&self, run: RunId) -> Result<Option<rows::RunRow>, StoreError> {
+        self.told(format!("read run {}", run.0), views::run(self, run).await)
+    }
+
+    async fn change_rows(&self, which: &rows::Changes, limit: u32) -> Result<Vec<rows::ChangeRow>, StoreError> {
+        self.told("list changes", views::changes(self, which, limit).await)
+    }
+
+    async fn conflict_rows(&self, open_only: bool) -> Result<Vec<rows::ConflictRow>, StoreError> {
+        self.told("list conflicts", views::conflicts(self, open_only).await)
+    }
+
+    async fn skip_rows(&self, source: Option<&str>) -> Result<Vec<rows::SkipRow>, StoreError> {
+        self.told("list skipped entries", views::skips(self, source).await)
+    }
+
+    async fn user_counts(&self, source: Option<&str>) -> Result<Vec<(State, u64)>, StoreError> {
+        self.told("count users", views::user_counts(self, source).await)
+    }
+}

@@ -1,0 +1,265 @@
+//! What a run needs of the store before it can plan.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt as _;
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::types::Json;
+
+use super::dialect::{Connection, Database, Row, any_list, from_guid};
+use super::{digest, time, word};
+use crate::clock::Timestamp;
+use crate::plan::{Conflict, ConflictId, ConflictKind, GroupId, OpenConflict, UserRef};
+use crate::roster::{
+    Account, Address, AddressKey, AddressKind, Digest, FieldId, Index, Known, Origin, PendingReason, State,
+    StoredAddress, UniqueId, UserId,
+};
+use crate::store::StoredGroup;
+use crate::store::bulk::{clean, millis};
+use crate::store::error::Fault;
+
+/// Items bound to one statement.
+const CHUNK: usize = 10_000;
+
+/// Streams narrow rows only: a million of them fit.
+pub(super) async fn index(database: &Database, source: &str) -> Result<Index, Fault> {
+    let mut reader = database.reader().await?;
+    let mut known = Vec::new();
+    let mut rows = sqlx::query(
+        "SELECT id, unique_id_digest, dn_digest, fingerprint, review_at, state, pending_reason, delete_after \
+         FROM rd_users WHERE source = $1 AND origin = 'directory' AND unique_id_digest IS NOT NULL",
+    )
+    .bind(source)
+    .fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        let id: i64 = row.try_get(0)?;
+        let Some(key) = digest(row.try_get(1)?) else { continue };
+        let (state, reason): (&str, Option<&str>) = (row.try_get(5)?, row.try_get(6)?);
+        known.push(Known {
+            id: UserId(id),
+            key,
+            dn: digest(row.try_get(2)?).unwrap_or_else(|| Digest::of("")),
+            fingerprint: digest(row.try_get(3)?),
+            review_at: time(row.try_get(4)?),
+            state: word("rd_users", id, state, State::parse(state))?,
+            reason: pending_reason(id, reason)?,
+            delete_after: time(row.try_get(7)?),
+        });
+    }
+    Ok(Index::new(known))
+}
+
+fn pending_reason(id: i64, text: Option<&str>) -> Result<Option<PendingReason>, Fault> {
+    text.map(|text| word("rd_users", id, text, PendingReason::parse(text))).transpose()
+}
+
+pub(super) async fn accounts(database: &Database, ids: &[UserId]) -> Result<Vec<Account>, Fault> {
+    let mut ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut reader = database.snapshot().await?;
+    let mut accounts = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        accounts_of(&mut reader, chunk, &mut accounts).await?;
+    }
+    Ok(accounts)
+}
+
+async fn accounts_of(reader: &mut Connection, ids: &[i64], accounts: &mut Vec<Account>) -> Result<(), Fault> {
+    let mut addresses: BTreeMap<i64, Vec<StoredAddress>> = BTreeMap::new();
+    let mut rows = sqlx::query(concat!(
+        "SELECT user_id, address, kind FROM rd_addresses WHERE user_id ",
+        any_of!("$1"),
+        " ORDER BY user_id, kind DESC, key"
+    ))
+    .bind(any_list(ids))
+    .fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        let (id, text, kind): (i64, &str, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let kind = word("rd_addresses", id, kind, AddressKind::parse(kind))?;
+        // Written by hand and no address: nobody's run must fail because of it (U9).
+        let Some(address) = Address::parse(text) else { continue };
+        addresses.entry(id).or_default().push(StoredAddress { address, kind });
+    }
+    drop(rows);
+    let mut rows = sqlx::query(concat!(
+        "SELECT id, uuid, source, origin, unique_id, dn, extra, state, pending_reason, reasons_seen, flagged_at, \
+         delete_after, fingerprint, review_at, username, user_principal_name, display_name, given_name, surname, \
+         home_phone, mobile, company, department, notes FROM rd_users WHERE id ",
+        any_of!("$1"),
+        " ORDER BY id"
+    ))
+    .bind(any_list(ids))
+    .fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        let id: i64 = row.try_get(0)?;
+        accounts.push(account(&row, id, addresses.remove(&id).unwrap_or_default())?);
+    }
+    Ok(())
+}
+
+/// Columns before the fixed fields in [`accounts_of`].
+const FIELDS_FROM: usize = 14;
+
+fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account, Fault> {
+    let (origin, state): (&str, &str) = (row.try_get(3)?, row.try_get(7)?);
+    let mut fields = BTreeMap::new();
+    for field in FieldId::fixed() {
+        if let Some(value) = row.try_get(FIELDS_FROM + field.position())? {
+            fields.insert(field, value);
+        }
+    }
+    let seen = row.try_get::<&str, _>(9)?.split_ascii_whitespace();
+    Ok(Account {
+        id: UserId(id),
+        uuid: from_guid(row.try_get(1)?),
+        source: row.try_get(2)?,
+        origin: word("rd_users", id, origin, Origin::parse(origin))?,
+        key: row.try_get::<Option<&str>, _>(4)?.and_then(UniqueId::new),
+        dn: row.try_get(5)?,
+        fields,
+        extra: row.try_get::<Json<BTreeMap<String, Value>>, _>(6)?.0,
+        addresses,
+        state: word("rd_users", id, state, State::parse(state))?,
+        reason: pending_reason(id, row.try_get(8)?)?,
+        reasons_seen: seen.filter_map(PendingReason::parse).collect(),
+        flagged_at: time(row.try_get(10)?),
+        delete_after: time(row.try_get(11)?),
+        fingerprint: digest(row.try_get(12)?),
+        review_at: time(row.try_get(13)?),
+    })
+}
+
+pub(super) async fn owners(database: &Database, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, Fault> {
+    let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
+    let found = pairs(
+        database,
+        &keys,
+        concat!("SELECT key, user_id FROM rd_addresses WHERE key ", any_of!("$1"), " ORDER BY key"),
+    );
+    Ok(found.await?.into_iter().map(|(key, user)| (AddressKey::from_stored(&key), user)).collect())
+}
+
+pub(super) async fn name_owners(database: &Database, names: &[String]) -> Result<Vec<(String, UserId)>, Fault> {
+    let names: Vec<String> = names.iter().map(|name| clean(name).into_owned()).collect();
+    pairs(
+        database,
+        &names,
+        concat!(
+            "SELECT username_key, id FROM rd_users WHERE username_key ",
+            any_of!("$1"),
+            " AND state IN ('active', 'kept') ORDER BY username_key, id"
+        ),
+    )
+    .await
+}
+
+/// Text and user of every row that a statement finds for these texts.
+async fn pairs(database: &Database, texts: &[String], statement: &'static str) -> Result<Vec<(String, UserId)>, Fault> {
+    let mut reader = database.snapshot().await?;
+    let mut found = Vec::new();
+    for chunk in texts.chunks(CHUNK) {
+        let mut rows = sqlx::query(statement).bind(any_list(chunk)).fetch(&mut *reader);
+        while let Some(row) = rows.try_next().await? {
+            found.push((row.try_get(0)?, UserId(row.try_get(1)?)));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn usernames(database: &Database, source: &str) -> Result<Vec<(Digest, UserId)>, Fault> {
+    let mut reader = database.reader().await?;
+    let mut found = Vec::new();
+    let mut rows = sqlx::query(
+        "SELECT username_key, id FROM rd_users WHERE source = $1 AND username_key IS NOT NULL \
+         AND state IN ('active', 'kept', 'pending')",
+    )
+    .bind(source)
+    .fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        found.push((Digest::of(row.try_get::<&str, _>(0)?), UserId(row.try_get(1)?)));
+    }
+    Ok(found)
+}
+
+pub(super) async fn groups(database: &Database, source: &str) -> Result<Vec<StoredGroup>, Fault> {
+    let rows = sqlx::query(
+        "SELECT id, unique_id, dn, name, state, delete_after FROM rd_groups \
+         WHERE source = $1 AND origin = 'directory' AND unique_id IS NOT NULL ORDER BY id",
+    )
+    .bind(source)
+    .fetch_all(&mut *database.reader().await?)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let (id, key, state): (i64, &str, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(4)?);
+            Ok(StoredGroup {
+                id: GroupId(id),
+                key: word("rd_groups", id, key, UniqueId::new(key))?,
+                dn: row.try_get::<Option<String>, _>(2)?.unwrap_or_default(),
+                name: row.try_get(3)?,
+                state: word("rd_groups", id, state, State::parse(state))?,
+                delete_after: time(row.try_get(5)?),
+            })
+        })
+        .collect()
+}
+
+/// Sorted: the primary key's order.
+pub(super) async fn memberships(database: &Database, source: &str) -> Result<Vec<(GroupId, UserId)>, Fault> {
+    let mut reader = database.reader().await?;
+    let mut found = Vec::new();
+    let mut rows = sqlx::query(
+        "SELECT m.group_id, m.user_id FROM rd_memberships m JOIN rd_groups g ON g.id = m.group_id \
+         WHERE g.source = $1 AND g.origin = 'directory' AND m.via <> 'local' ORDER BY m.group_id, m.user_id",
+    )
+    .bind(source)
+    .fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        found.push((GroupId(row.try_get(0)?), UserId(row.try_get(1)?)));
+    }
+    Ok(found)
+}
+
+pub(super) async fn open_conflicts(database: &Database, source: &str) -> Result<Vec<OpenConflict>, Fault> {
+    let rows = sqlx::query(
+        "SELECT id, kind, subject, user_id, detail FROM rd_conflicts \
+         WHERE source = $1 AND status = 'open' AND kind <> 'pending-deletion' ORDER BY id",
+    )
+    .bind(source)
+    .fetch_all(&mut *database.reader().await?)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let (id, kind): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
+            Ok(OpenConflict {
+                id: ConflictId(id),
+                conflict: Conflict {
+                    kind: word("rd_conflicts", id, kind, ConflictKind::parse(kind))?,
+                    subject: row.try_get(2)?,
+                    owner: row.try_get::<Option<i64>, _>(3)?.map(|user| UserRef::Known(UserId(user))),
+                    detail: row.try_get(4)?,
+                },
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn next_deadline(
+    database: &Database,
+    source: &str,
+    after: Timestamp,
+) -> Result<Option<Timestamp>, Fault> {
+    let at: Option<i64> = sqlx::query_scalar(
+        "SELECT min(at) FROM (SELECT min(delete_after) AS at FROM rd_users \
+         WHERE source = $1 AND state = 'pending' AND delete_after > $2 UNION ALL \
+         SELECT min(review_at) FROM rd_users \
+         WHERE source = $1 AND state IN ('active', 'kept', 'pending') AND review_at > $2) AS dates",
+    )
+    .bind(source)
+    .bind(millis(after))
+    .fetch_one(&mut *database.reader().await?)
+    .await?;
+    Ok(time(at))
+}

@@ -1,0 +1,230 @@
+//! Runs, and what is remembered from one to the next.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row as _;
+
+use super::dialect::{Database, any_list};
+use super::write::Write;
+use super::{counted, stored, word};
+use crate::clock::Timestamp;
+use crate::plan::{BrakeKind, Held};
+use crate::roster::{Digest, PendingReason, UserId};
+use crate::store::bulk::{Rows, clean, millis};
+use crate::store::error::Fault;
+use crate::store::{Lease, Outcome, RecentDepartures, RunEnd, RunId, RunStart, SourceRecord};
+
+pub(super) async fn sources(database: &Database) -> Result<Vec<SourceRecord>, Fault> {
+    let rows = sqlx::query("SELECT name, directory, bases FROM rd_sources ORDER BY name")
+        .fetch_all(&mut *database.reader().await?)
+        .await?;
+    rows.iter()
+        .map(|row| Ok(SourceRecord { name: row.try_get(0)?, directory: row.try_get(1)?, bases: row.try_get(2)? }))
+        .collect()
+}
+
+pub(super) async fn put_source(database: &Database, source: &SourceRecord) -> Result<(), Fault> {
+    let mut write = Write::begin(database, &[]).await?;
+    let written = sqlx::query(
+        "INSERT INTO rd_sources (name, directory, bases) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+         SET directory = excluded.directory, bases = excluded.bases \
+         WHERE rd_sources.directory <> excluded.directory OR rd_sources.bases <> excluded.bases",
+    )
+    .bind(&source.name)
+    .bind(clean(&source.directory))
+    .bind(clean(&source.bases))
+    .execute(write.connection())
+    .await?;
+    if written.rows_affected() > 0 {
+        write.changed();
+    }
+    write.commit_if_changed().await
+}
+
+pub(super) async fn refused_bind(database: &Database, source: &str) -> Result<Option<(Timestamp, Digest)>, Fault> {
+    let row = sqlx::query("SELECT at, password FROM rd_refused_binds WHERE source = $1")
+        .bind(source)
+        .fetch_optional(&mut *database.reader().await?)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let at = Timestamp::from_millis(row.try_get(0)?);
+    Ok(super::digest(row.try_get(1)?).map(|password| (at, password)))
+}
+
+pub(super) async fn put_refused_bind(
+    database: &Database,
+    source: &str,
+    refused: Option<(Timestamp, Digest)>,
+) -> Result<(), Fault> {
+    let mut write = Write::begin(database, &[]).await?;
+    sqlx::query("DELETE FROM rd_refused_binds WHERE source = $1").bind(source).execute(write.connection()).await?;
+    if let Some((at, password)) = refused {
+        sqlx::query("INSERT INTO rd_refused_binds (source, at, password) VALUES ($1, $2, $3)")
+            .bind(source)
+            .bind(millis(at))
+            .bind(password.to_bytes().to_vec())
+            .execute(write.connection())
+            .await?;
+    }
+    write.commit().await
+}
+
+/// Opens a run. Whoever holds the source's lease knows that no earlier run of it still goes on.
+pub(super) async fn begin(database: &Database, start: &RunStart, leases: &[Lease]) -> Result<RunId, Fault> {
+    let mut write = Write::begin(database, leases).await?;
+    sqlx::query("UPDATE rd_runs SET outcome = $3, finished_at = $2 WHERE source = $1 AND outcome = $4")
+        .bind(&start.source)
+        .bind(millis(start.at))
+        .bind(Outcome::Interrupted.as_str())
+        .bind(Outcome::Running.as_str())
+        .execute(write.connection())
+        .await?;
+    let run = write.next_run();
+    sqlx::query(
+        "INSERT INTO rd_runs (id, source, \"trigger\", action, mode, outcome, started_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(run)
+    .bind(&start.source)
+    .bind(start.trigger.as_str())
+    .bind(start.action.as_str())
+    .bind(start.mode)
+    .bind(Outcome::Running.as_str())
+    .bind(millis(start.at))
+    .execute(write.connection())
+    .await?;
+    write.commit().await?;
+    Ok(RunId(run))
+}
+
+pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases: &[Lease]) -> Result<(), Fault> {
+    let mut write = Write::begin(database, leases).await?;
+    let counts = &end.counts;
+    let row = sqlx::query(
+        "UPDATE rd_runs SET outcome = $2, finished_at = $3, entries = $4, added = $5, updated = $6, moved = $7, \
+         flagged = $8, restored = $9, deleted = $10, conflicts = $11, skipped = $12, error = $13, cause = $14, \
+         server = $15 WHERE id = $1 RETURNING source",
+    )
+    .bind(run.0)
+    .bind(end.outcome.as_str())
+    .bind(millis(end.at))
+    .bind(stored(counts.entries))
+    .bind(stored(counts.added))
+    .bind(stored(counts.updated))
+    .bind(stored(counts.moved))
+    .bind(stored(counts.flagged))
+    .bind(stored(counts.restored))
+    .bind(stored(counts.deleted))
+    .bind(stored(counts.conflicts))
+    .bind(stored(counts.skipped))
+    .bind(end.error.as_deref().map(clean))
+    .bind(end.cause.as_deref().map(clean))
+    .bind(end.server.as_deref().map(clean))
+    .fetch_optional(write.connection())
+    .await?;
+    let Some(row) = row else { return Err(Fault::inconsistent("rd_runs", run.0, "there is no such run")) };
+    let source: String = row.try_get(0)?;
+    let mut held = Rows::new(5);
+    for item in &end.held {
+        held.add([
+            run.0.into(),
+            item.user.0.into(),
+            item.label.as_ref().into(),
+            item.kind.as_str().into(),
+            item.reason.as_str().into(),
+        ]);
+    }
+    write.note("INSERT INTO rd_held (run_id, user_id, label, kind, reason)", held, "").await?;
+    if let Some(coverage) = &end.coverage {
+        sqlx::query("DELETE FROM rd_coverage WHERE source = $1").bind(&source).execute(write.connection()).await?;
+        let mut rows = Rows::new(3);
+        for (attribute, people) in coverage {
+            rows.add([source.as_str().into(), attribute.as_str().into(), stored(*people).into()]);
+        }
+        write.note("INSERT INTO rd_coverage (source, attribute, people)", rows, "").await?;
+    }
+    write.commit().await
+}
+
+pub(super) async fn held(database: &Database, run: RunId) -> Result<Vec<Held>, Fault> {
+    let rows = sqlx::query("SELECT user_id, label, kind, reason FROM rd_held WHERE run_id = $1 ORDER BY user_id")
+        .bind(run.0)
+        .fetch_all(&mut *database.reader().await?)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let (user, kind, reason): (i64, &str, &str) = (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
+            Ok(Held {
+                user: UserId(user),
+                label: row.try_get::<&str, _>(1)?.into(),
+                kind: word("rd_held", user, kind, BrakeKind::parse(kind))?,
+                reason: word("rd_held", user, reason, PendingReason::parse(reason))?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn coverage(database: &Database, source: &str) -> Result<BTreeMap<String, u64>, Fault> {
+    let rows = sqlx::query("SELECT attribute, people FROM rd_coverage WHERE source = $1")
+        .bind(source)
+        .fetch_all(&mut *database.reader().await?)
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, counted(row.try_get(1)?)))).collect()
+}
+
+/// Each person counts once a kind, however often flagged (B1).
+pub(super) async fn recent_departures(
+    database: &Database,
+    source: &str,
+    since: Timestamp,
+) -> Result<RecentDepartures, Fault> {
+    let rows = sqlx::query(
+        "SELECT c.counted, count(DISTINCT c.user_id) FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
+         WHERE c.counted IS NOT NULL AND c.at >= $2 AND u.source = $1 GROUP BY c.counted",
+    )
+    .bind(source)
+    .bind(millis(since))
+    .fetch_all(&mut *database.reader().await?)
+    .await?;
+    let mut recent = RecentDepartures::default();
+    for row in &rows {
+        let kind: &str = row.try_get(0)?;
+        let people = counted(row.try_get(1)?);
+        match word("rd_changes", "counted", kind, BrakeKind::parse(kind))? {
+            BrakeKind::Missing => recent.missing = people,
+            BrakeKind::Disabled => recent.disabled = people,
+        }
+    }
+    Ok(recent)
+}
+
+/// Drops old changes, then the old runs that no change is left of. The last run of each source stays, for `every`
+/// and for `status`.
+pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lease]) -> Result<u64, Fault> {
+    let mut write = Write::begin(database, leases).await?;
+    let changes = sqlx::query("DELETE FROM rd_changes WHERE at < $1")
+        .bind(millis(before))
+        .execute(write.connection())
+        .await?
+        .rows_affected();
+    let rows = sqlx::query(
+        "SELECT id FROM rd_runs r WHERE started_at < $1 AND outcome <> 'running' \
+         AND NOT EXISTS (SELECT 1 FROM rd_changes c WHERE c.run_id = r.id) \
+         AND id < (SELECT max(id) FROM rd_runs l WHERE l.source = r.source)",
+    )
+    .bind(millis(before))
+    .fetch_all(write.connection())
+    .await?;
+    if changes > 0 || !rows.is_empty() {
+        write.changed();
+    }
+    let old: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    for statement in [
+        concat!("DELETE FROM rd_held WHERE run_id ", any_of!("$1")),
+        concat!("DELETE FROM rd_runs WHERE id ", any_of!("$1")),
+    ] {
+        sqlx::query(statement).bind(any_list(&old)).execute(write.connection()).await?;
+    }
+    write.commit_if_changed().await?;
+    Ok(changes)
+}

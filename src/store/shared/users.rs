@@ -1,0 +1,460 @@
+//! Applies whole people (U1, U2, A2, A5, I3, L1, L2, L5-L7).
+//!
+//! A batch is gathered into a few bulk statements, whose order is what keeps an address with one bearer: everything
+//! that is given up goes first, then newcomers, then what is claimed.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use sqlx::Row as _;
+
+use super::addresses::Addresses;
+use super::dialect::any_list;
+use super::write::{Event, Write};
+use crate::clock::Timestamp;
+use crate::plan::{Act, BrakeKind, FieldChange, Mark, NewUser, UserChange, UserRef};
+use crate::roster::address::fold;
+use crate::roster::{AddressKind, Digest, Dn, FieldId, FieldNames, PendingReason, UserId};
+use crate::store::bulk::{Cell, Rows};
+use crate::store::error::Fault;
+use crate::store::{Stamp, new_uuid};
+
+/// What becomes of a person's state; of several in one change the last one counts.
+enum Fate {
+    Flagged { reason: PendingReason, flagged_at: Timestamp, delete_after: Option<Timestamp>, detail: Box<str> },
+    Restored,
+    Deleted,
+}
+
+/// Everything that happens in one transaction, by statement.
+struct Batch {
+    added: Rows,
+    revived: Rows,
+    columns: BTreeMap<FieldId, Rows>,
+    extra: Rows,
+    moved: Rows,
+    marked: Rows,
+    touched: Vec<i64>,
+    released: Rows,
+    claimed: Rows,
+    flagged: Rows,
+    flags: Vec<Flag>,
+    restored: Vec<i64>,
+    deleted: Vec<i64>,
+    newcomers: Vec<(Digest, UserId)>,
+}
+
+/// A row of the `pending-deletion` conflict.
+struct Flag {
+    user: i64,
+    subject: Box<str>,
+    detail: String,
+    due_at: Option<Timestamp>,
+}
+
+/// Applies the changes; returns the rows of those added.
+pub(super) async fn apply(
+    write: &mut Write,
+    stamp: Stamp<'_>,
+    changes: &[UserChange],
+) -> Result<Vec<(Digest, UserId)>, Fault> {
+    let mut batch = Batch::default();
+    for change in changes {
+        batch.gather(write, stamp, change)?;
+    }
+    batch.run(write, stamp).await
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            added: Rows::new(24),
+            revived: Rows::new(18),
+            columns: BTreeMap::new(),
+            extra: Rows::new(2),
+            moved: Rows::new(3),
+            marked: Rows::new(4),
+            touched: Vec::new(),
+            released: Rows::new(2),
+            claimed: Rows::new(4),
+            flagged: Rows::new(4),
+            flags: Vec::new(),
+            restored: Vec::new(),
+            deleted: Vec::new(),
+            newcomers: Vec::new(),
+        }
+    }
+}
+
+impl Batch {
+    fn gather(&mut self, write: &mut Write, stamp: Stamp<'_>, change: &UserChange) -> Result<(), Fault> {
+        let id = match (change.subject, change.acts.first()) {
+            (UserRef::Known(user), _) => user.0,
+            (UserRef::New(digest), Some(Act::Added(_))) => {
+                let id = write.next_user();
+                self.newcomers.push((digest, UserId(id)));
+                id
+            }
+            (UserRef::New(_), _) => {
+                return Err(Fault::inconsistent(
+                    "rd_users",
+                    &change.label,
+                    "somebody new is changed before being added",
+                ));
+            }
+        };
+        let mut addresses = Addresses::default();
+        let mut fate = None;
+        for act in &change.acts {
+            self.event(write, stamp, id, act);
+            match act {
+                Act::Added(new) => self.add(id, new, change.mark.as_ref(), stamp, &mut addresses),
+                Act::Revived(new) => self.revive(id, new, stamp, &mut addresses),
+                Act::Updated(fields) => self.update(id, fields, stamp.names, &mut addresses),
+                Act::Moved { after, .. } => {
+                    self.moved.add([id.into(), after.as_ref().into(), Dn::digest_of(after).into()]);
+                }
+                Act::AliasAdded(address) => addresses.claim(address, AddressKind::Alias),
+                Act::AliasRemoved(address) => addresses.release(address),
+                Act::Flagged { reason, flagged_at, delete_after, detail, .. } => {
+                    let (reason, flagged_at, delete_after) = (*reason, *flagged_at, *delete_after);
+                    fate = Some(Fate::Flagged { reason, flagged_at, delete_after, detail: detail.clone() });
+                }
+                Act::Restored { .. } => fate = Some(Fate::Restored),
+                Act::Deleted { .. } => fate = Some(Fate::Deleted),
+            }
+        }
+        self.decide(id, &change.label, fate);
+        if let UserRef::Known(_) = change.subject {
+            addresses.release_rows(id, &mut self.released);
+            self.mark(id, change.mark.as_ref());
+            if !change.acts.is_empty() {
+                self.touched.push(id);
+            }
+        }
+        addresses.claim_rows(id, &mut self.claimed);
+        Ok(())
+    }
+
+    fn event(&self, write: &mut Write, stamp: Stamp<'_>, id: i64, act: &Act) {
+        let (before, after) = act.before_after(stamp.names);
+        let counted = match act {
+            Act::Flagged { counted, .. } => counted.map(BrakeKind::as_str),
+            _ => None,
+        };
+        let (kind, rule) = (act.event(), act.rule());
+        write.record(stamp, Event { kind, rule, user: Some(id), group: None, before, after, counted });
+    }
+
+    fn add(&mut self, id: i64, new: &NewUser, mark: Option<&Mark>, stamp: Stamp<'_>, addresses: &mut Addresses) {
+        let [username, username_key, principal, display, given, surname, home, mobile, company, department, notes] =
+            columns(new);
+        self.added.add([
+            id.into(),
+            stamp.source.into(),
+            new.key.digest().into(),
+            Dn::digest_of(&new.dn).into(),
+            mark.and_then(|mark| mark.fingerprint).into(),
+            Cell::time(mark.and_then(|mark| mark.review_at)),
+            reasons(mark.map_or(&[], |mark| &mark.reasons_seen)),
+            new_uuid().into(),
+            new.key.as_str().into(),
+            new.dn.as_ref().into(),
+            username,
+            username_key,
+            principal,
+            display,
+            given,
+            surname,
+            home,
+            mobile,
+            company,
+            department,
+            notes,
+            Cell::json(Some(extra(new, stamp.names))),
+            Cell::time(Some(stamp.at)),
+            Cell::time(Some(stamp.at)),
+        ]);
+        addresses.claim_all(new);
+    }
+
+    fn revive(&mut self, id: i64, new: &NewUser, stamp: Stamp<'_>, addresses: &mut Addresses) {
+        let [username, username_key, principal, display, given, surname, home, mobile, company, department, notes] =
+            columns(new);
+        self.revived.add([
+            id.into(),
+            stamp.source.into(),
+            new.key.digest().into(),
+            Dn::digest_of(&new.dn).into(),
+            new.key.as_str().into(),
+            new.dn.as_ref().into(),
+            username,
+            username_key,
+            principal,
+            display,
+            given,
+            surname,
+            home,
+            mobile,
+            company,
+            department,
+            notes,
+            Cell::json(Some(extra(new, stamp.names))),
+        ]);
+        addresses.claim_all(new);
+    }
+
+    fn update(&mut self, id: i64, fields: &[FieldChange], names: &FieldNames, addresses: &mut Addresses) {
+        let mut patch = Map::new();
+        for change in fields {
+            let after = change.after.as_deref();
+            match change.field {
+                None => addresses.replace_primary(change.before.as_deref(), after),
+                Some(FieldId::USERNAME) => {
+                    let rows = self.columns.entry(FieldId::USERNAME).or_insert_with(|| Rows::new(3));
+                    rows.add([id.into(), after.into(), after.map(fold).as_deref().into()]);
+                }
+                Some(field) if field.column().is_some() => {
+                    self.columns.entry(field).or_insert_with(|| Rows::new(2)).add([id.into(), after.into()]);
+                }
+                Some(field) => {
+                    patch.insert(names.name(field).to_owned(), after.into());
+                }
+            }
+        }
+        if !patch.is_empty() {
+            self.extra.add([id.into(), Cell::json(Some(Value::Object(patch)))]);
+        }
+    }
+
+    fn decide(&mut self, id: i64, label: &str, fate: Option<Fate>) {
+        match fate {
+            Some(Fate::Flagged { reason, flagged_at, delete_after, detail }) => {
+                let (at, due) = (Cell::time(Some(flagged_at)), Cell::time(delete_after));
+                self.flagged.add([id.into(), reason.as_str().into(), at, due]);
+                let detail = flag_detail(label, reason, delete_after, &detail);
+                self.flags.push(Flag { user: id, subject: label.into(), detail, due_at: delete_after });
+            }
+            Some(Fate::Restored) => self.restored.push(id),
+            Some(Fate::Deleted) => self.deleted.push(id),
+            None => (),
+        }
+    }
+
+    fn mark(&mut self, id: i64, mark: Option<&Mark>) {
+        if let Some(mark) = mark {
+            let reasons = reasons(&mark.reasons_seen);
+            self.marked.add([id.into(), mark.fingerprint.into(), Cell::time(mark.review_at), reasons]);
+        }
+    }
+
+    async fn run(self, write: &mut Write, stamp: Stamp<'_>) -> Result<Vec<(Digest, UserId)>, Fault> {
+        release(write, self.released, &self.deleted).await?;
+        write.bulk(ADD, self.added, "").await?;
+        write.bulk(REVIVE, self.revived, BY_ID).await?;
+        write.bulk("INSERT INTO rd_addresses (key, user_id, kind, address)", self.claimed, "").await?;
+        for (field, rows) in self.columns {
+            write.bulk(set_column(field), rows, BY_ID).await?;
+        }
+        write
+            .bulk(
+                concat!("UPDATE rd_users SET extra = ", merged!("rd_users.extra", "v.column2"), " FROM ("),
+                self.extra,
+                BY_ID,
+            )
+            .await?;
+        write.bulk("UPDATE rd_users SET dn = v.column2, dn_digest = v.column3 FROM (", self.moved, BY_ID).await?;
+        write.bulk(FLAG, self.flagged, BY_ID).await?;
+        open_flags(write, stamp, self.flags).await?;
+        on_each(write, RESTORE, &self.restored).await?;
+        close_flags(write, stamp.at, &self.restored).await?;
+        close_flags(write, stamp.at, &self.deleted).await?;
+        write.bulk(MARK, self.marked, BY_ID).await?;
+        if !self.touched.is_empty() {
+            sqlx::query(concat!("UPDATE rd_users SET updated_at = $2 WHERE id ", any_of!("$1")))
+                .bind(any_list(&self.touched))
+                .bind(crate::store::bulk::millis(stamp.at))
+                .execute(write.connection())
+                .await?;
+        }
+        Ok(self.newcomers)
+    }
+}
+
+const ADD: &str = "INSERT INTO rd_users (id, source, unique_id_digest, dn_digest, fingerprint, review_at, reasons_seen, \
+     uuid, unique_id, dn, username, username_key, user_principal_name, display_name, given_name, surname, home_phone, \
+     mobile, company, department, notes, extra, created_at, updated_at)";
+const REVIVE: &str = "UPDATE rd_users SET source = v.column2, unique_id_digest = v.column3, dn_digest = v.column4, \
+     unique_id = v.column5, dn = v.column6, username = v.column7, username_key = v.column8, \
+     user_principal_name = v.column9, display_name = v.column10, given_name = v.column11, surname = v.column12, \
+     home_phone = v.column13, mobile = v.column14, company = v.column15, department = v.column16, notes = v.column17, \
+     extra = v.column18, state = 'active', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
+     reasons_seen = '', fingerprint = NULL, review_at = NULL, former_address = NULL, former_username = NULL FROM (";
+const FLAG: &str = "UPDATE rd_users SET state = 'pending', pending_reason = v.column2, flagged_at = v.column3, \
+     delete_after = v.column4 FROM (";
+const MARK: &str =
+    "UPDATE rd_users SET fingerprint = v.column2, review_at = v.column3, reasons_seen = v.column4 FROM (";
+const RESTORE: &str = concat!(
+    "UPDATE rd_users SET state = 'active', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
+     reasons_seen = '' WHERE id ",
+    any_of!("$1")
+);
+/// A tombstone keeps what it is recognised by, and nothing personal beside (L6).
+const BURY: &str = concat!(
+    "UPDATE rd_users SET state = 'deleted', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
+     reasons_seen = '', former_address = (SELECT key FROM rd_addresses a WHERE a.user_id = rd_users.id \
+     AND a.kind = 'primary'), former_username = username_key, dn = NULL, dn_digest = NULL, username = NULL, \
+     username_key = NULL, user_principal_name = NULL, display_name = NULL, given_name = NULL, surname = NULL, \
+     home_phone = NULL, mobile = NULL, company = NULL, department = NULL, notes = NULL, role = NULL, extra = '{}', \
+     fingerprint = NULL, review_at = NULL WHERE id ",
+    any_of!("$1")
+);
+const BY_ID: &str = ") AS v WHERE rd_users.id = v.column1";
+
+/// Takes away addresses that are given up, and everything that hangs on a person who is deleted.
+async fn release(write: &mut Write, released: Rows, deleted: &[i64]) -> Result<(), Fault> {
+    write.bulk("DELETE FROM rd_addresses WHERE (key, user_id) IN (", released, ")").await?;
+    for statement in [
+        BURY,
+        concat!("DELETE FROM rd_addresses WHERE user_id ", any_of!("$1")),
+        concat!("DELETE FROM rd_memberships WHERE user_id ", any_of!("$1")),
+        concat!("DELETE FROM rd_rules WHERE user_id ", any_of!("$1")),
+        concat!("DELETE FROM rd_grants WHERE user_id ", any_of!("$1")),
+    ] {
+        on_each(write, statement, deleted).await?;
+    }
+    Ok(())
+}
+
+/// Runs a statement for a list of users, or not at all when there is none.
+async fn on_each(write: &mut Write, statement: &'static str, users: &[i64]) -> Result<(), Fault> {
+    if !users.is_empty() {
+        write.changed();
+        sqlx::query(statement).bind(any_list(users)).execute(write.connection()).await?;
+    }
+    Ok(())
+}
+
+/// Opens `pending-deletion` for people who are flagged, or brings the open one up to date.
+async fn open_flags(write: &mut Write, stamp: Stamp<'_>, flags: Vec<Flag>) -> Result<(), Fault> {
+    if flags.is_empty() {
+        return Ok(());
+    }
+    let users: Vec<i64> = flags.iter().map(|flag| flag.user).collect();
+    let rows = sqlx::query(concat!(
+        "SELECT user_id, id FROM rd_conflicts WHERE kind = 'pending-deletion' AND status <> 'resolved' \
+         AND user_id ",
+        any_of!("$1")
+    ))
+    .bind(any_list(&users))
+    .fetch_all(write.connection())
+    .await?;
+    let open: BTreeMap<i64, i64> =
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?;
+    let (mut opened, mut updated) = (Rows::new(9), Rows::new(4));
+    for flag in flags {
+        let (subject, detail, due) =
+            (flag.subject.as_ref().into(), flag.detail.as_str().into(), Cell::time(flag.due_at));
+        match open.get(&flag.user) {
+            Some(conflict) => updated.add([(*conflict).into(), subject, detail, due]),
+            None => opened.add([
+                write.next_conflict().into(),
+                stamp.source.into(),
+                "pending-deletion".into(),
+                subject,
+                flag.user.into(),
+                detail,
+                Cell::time(Some(stamp.at)),
+                due,
+                "open".into(),
+            ]),
+        }
+    }
+    write
+        .bulk(
+            "INSERT INTO rd_conflicts (id, source, kind, subject, user_id, detail, opened_at, due_at, status)",
+            opened,
+            "",
+        )
+        .await?;
+    write
+        .bulk(
+            "UPDATE rd_conflicts SET subject = v.column2, detail = v.column3, due_at = v.column4, status = 'open' FROM (",
+            updated,
+            ") AS v WHERE rd_conflicts.id = v.column1",
+        )
+        .await
+}
+
+async fn close_flags(write: &mut Write, at: Timestamp, users: &[i64]) -> Result<(), Fault> {
+    if !users.is_empty() {
+        sqlx::query(concat!(
+            "UPDATE rd_conflicts SET status = 'resolved', closed_at = $2 WHERE kind = 'pending-deletion' \
+             AND status <> 'resolved' AND user_id ",
+            any_of!("$1")
+        ))
+        .bind(any_list(users))
+        .bind(crate::store::bulk::millis(at))
+        .execute(write.connection())
+        .await?;
+    }
+    Ok(())
+}
+
+/// Why, until when, and the two ways out.
+fn flag_detail(label: &str, reason: PendingReason, due: Option<Timestamp>, detail: &str) -> String {
+    let because = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+    let end = due.map_or_else(|| "is never deleted".to_owned(), |due| format!("is deleted on {due}"));
+    format!(
+        "{label} has no access: {reason}{because}; comes back when the directory shows the person enabled and in \
+         scope again, and otherwise {end}"
+    )
+}
+
+fn reasons(seen: &[PendingReason]) -> Cell {
+    seen.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(" ").as_str().into()
+}
+
+/// The fixed columns in order, the username followed by its compared form.
+fn columns(new: &NewUser) -> [Cell; 11] {
+    let first = |field| new.fields.first(field);
+    [
+        first(FieldId::USERNAME).into(),
+        first(FieldId::USERNAME).map(fold).as_deref().into(),
+        first(FieldId::USER_PRINCIPAL_NAME).into(),
+        first(FieldId::DISPLAY_NAME).into(),
+        first(FieldId::GIVEN_NAME).into(),
+        first(FieldId::SURNAME).into(),
+        first(FieldId::HOME_PHONE).into(),
+        first(FieldId::MOBILE).into(),
+        first(FieldId::COMPANY).into(),
+        first(FieldId::DEPARTMENT).into(),
+        first(FieldId::NOTES).into(),
+    ]
+}
+
+fn extra(new: &NewUser, names: &FieldNames) -> Value {
+    let value = |(field, name): (FieldId, &str)| Some((name.to_owned(), Value::from(new.fields.first(field)?)));
+    names.extras().filter_map(value).collect::<Map<_, _>>().into()
+}
+
+/// The statement that sets one fixed column.
+fn set_column(field: FieldId) -> &'static str {
+    macro_rules! set {
+        ($column:literal) => {
+            concat!("UPDATE rd_users SET ", $column, " = v.column2 FROM (")
+        };
+    }
+    match field {
+        FieldId::USERNAME => "UPDATE rd_users SET username = v.column2, username_key = v.column3 FROM (",
+        FieldId::USER_PRINCIPAL_NAME => set!("user_principal_name"),
+        FieldId::DISPLAY_NAME => set!("display_name"),
+        FieldId::GIVEN_NAME => set!("given_name"),
+        FieldId::SURNAME => set!("surname"),
+        FieldId::HOME_PHONE => set!("home_phone"),
+        FieldId::MOBILE => set!("mobile"),
+        FieldId::COMPANY => set!("company"),
+        FieldId::DEPARTMENT => set!("department"),
+        _ => set!("notes"),
+    }
+}

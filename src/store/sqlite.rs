@@ -1,0 +1,299 @@
+//! SQLite: what differs from Postgres. Everything else is in `shared/`.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Transaction};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use uuid::Uuid;
+
+use super::bulk::{Cell, Rows};
+use super::error::{Fault, StoreError};
+
+pub(super) type Db = sqlx::Sqlite;
+pub(super) type Row = sqlx::sqlite::SqliteRow;
+pub(super) type Connection = sqlx::SqliteConnection;
+/// UUIDs are text, so that applications can read and compare them.
+pub(super) type Guid = uuid::fmt::Hyphenated;
+/// Writers of one process wait in order here; SQLite itself lets whoever asks at the right moment in.
+pub(super) type Turn = OwnedMutexGuard<()>;
+
+/// `IN (…)` for a list bound as one value, see [`any_list`].
+macro_rules! any_of {
+    ($parameter:literal) => {
+        concat!("IN (SELECT value FROM json_each(", $parameter, "))")
+    };
+}
+
+/// A JSON object with another one laid over it; null takes a key away.
+macro_rules! merged {
+    ($object:literal, $patch:literal) => {
+        concat!("json_patch(", $object, ", ", $patch, ")")
+    };
+}
+
+/// The database's clock in milliseconds.
+macro_rules! now {
+    () => {
+        "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+    };
+}
+
+#[path = "shared/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "the SQL is written once and compiled for each database")]
+mod shared;
+
+/// Every reader sees one state of the store.
+pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
+/// Says that rosterd itself writes, and reads the counters.
+pub(super) const OPEN_WRITE: &str =
+    "UPDATE rd_store SET writing = 1 RETURNING seq, last_user, last_group, last_run, last_conflict";
+/// Writes the counters back.
+pub(super) const CLOSE_WRITE: &str = "UPDATE rd_store SET writing = 0, seq = $1, last_user = $2, last_group = $3, \
+     last_run = $4, last_conflict = $5";
+
+/// How long a statement waits for other processes.
+const BUSY: Duration = Duration::from_secs(5);
+/// Pages of the write-ahead log (16 MiB) before it is copied back: a first sync writes more than SQLite's default.
+const CHECKPOINT_PAGES: &str = "4000";
+/// Rows a statement; few different numbers, so that the prepared statements are found again.
+const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// A roster in an SQLite file.
+pub(super) struct Database {
+    pub pool: sqlx::SqlitePool,
+    pub name: String,
+    path: PathBuf,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Database {
+    /// A store in this file; nothing is opened or created yet.
+    pub fn new(path: &Path) -> Self {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .pragma("cache_size", "-16000")
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("trusted_schema", "OFF")
+            .disable_statement_logging();
+        Self {
+            pool: PoolOptions::new().max_connections(4).connect_lazy_with(options),
+            name: path.display().to_string(),
+            path: path.to_owned(),
+            turn: Arc::default(),
+        }
+    }
+
+    /// Begins to write: from here to the commit nobody else does.
+    pub async fn begin(&self) -> Result<(Transaction<'static, Db>, Turn), Fault> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        Ok((self.pool.begin_with("BEGIN IMMEDIATE").await?, turn))
+    }
+
+    /// Whether there is nothing to read versions from.
+    pub async fn is_empty(&self) -> Result<bool, Fault> {
+        match tokio::fs::metadata(&self.path).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Ok(found) if found.is_file() && found.len() == 0 => return Ok(true),
+            _ => (),
+        }
+        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'rd_migrations'")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(tables == 0)
+    }
+
+    /// Applies what is missing, all or nothing; other processes wait.
+    pub async fn migrate(&self, migrations: &Migrator) -> Result<(), Fault> {
+        self.create()?;
+        // Takes a lock that nobody waits for, and stays in the file: not part of what every connection does.
+        sqlx::query("PRAGMA journal_mode = WAL").execute(&self.pool).await?;
+        let (mut transaction, _turn) = self.begin().await?;
+        migrations.run_direct(None, &mut *transaction, false).await.map_err(migration_failed)?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Creates the file with mode 0600, owned by the owner of its folder: a command run by root must not leave a
+    /// store that the daemon cannot write.
+    fn create(&self) -> Result<(), StoreError> {
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let failed = |says: String| StoreError::Open { store: self.name.clone(), says, source: None };
+        let owner = folder.metadata().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => failed(format!(
+                "the folder {} does not exist; create it, owned by the user that rosterd runs as",
+                folder.display()
+            )),
+            _ => failed(format!("the folder {} cannot be looked at: {error}", folder.display())),
+        })?;
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path) {
+            Ok(file) => {
+                let ours = file.metadata().is_ok_and(|file| (file.uid(), file.gid()) == (owner.uid(), owner.gid()));
+                match if ours { Ok(()) } else { chown(&self.path, Some(owner.uid()), Some(owner.gid())) } {
+                    // Only root can give a file away; everybody else keeps it.
+                    Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                        Err(failed(format!("the new file cannot be given to the owner of its folder: {error}")))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => {
+                Err(failed(format!("the file cannot be created: {error}; look at the rights of {}", folder.display())))
+            }
+        }
+    }
+}
+
+/// The migrations of this dialect.
+pub(super) fn migrations() -> Migrator {
+    sqlx::migrate!("migrations/sqlite")
+}
+
+fn migration_failed(error: sqlx::migrate::MigrateError) -> Fault {
+    match error {
+        sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+            error.into()
+        }
+        other => Fault::Sql(sqlx::Error::Migrate(Box::new(other))),
+    }
+}
+
+/// A UUID as it is stored.
+pub(super) fn to_guid(uuid: Uuid) -> Guid {
+    uuid.hyphenated()
+}
+
+/// A stored UUID.
+pub(super) fn from_guid(guid: Guid) -> Uuid {
+    guid.into_uuid()
+}
+
+/// The form in which [`any_of`] takes a list.
+pub(super) fn any_list<T: serde::Serialize>(items: &[T]) -> String {
+    serde_json::to_string(items).unwrap_or_default()
+}
+
+/// Runs `head VALUES … tail` for all rows; columns are called `column1`, `column2`, ….
+pub(super) async fn bulk(
+    connection: &mut Connection,
+    head: &'static str,
+    rows: Rows,
+    tail: &'static str,
+) -> Result<(), Fault> {
+    let (width, mut left) = (rows.width(), rows.len());
+    let mut cells = rows.into_cells();
+    let row = format!("({}?)", "?,".repeat(width.saturating_sub(1)));
+    for chunk in CHUNKS {
+        if left < chunk {
+            continue;
+        }
+        let sql: Arc<str> = format!("{head} VALUES {}{row} {tail}", format!("{row},").repeat(chunk - 1)).into();
+        while left >= chunk {
+            let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&sql)));
+            for cell in cells.by_ref().take(width * chunk) {
+                query = match cell {
+                    Cell::Int(value) => query.bind(value),
+                    Cell::Text(value) | Cell::Json(value) => query.bind(value),
+                    Cell::Digest(value) => query.bind(value.map(|digest| digest.to_bytes().to_vec())),
+                    Cell::Guid(value) => query.bind(value.hyphenated()),
+                };
+            }
+            query.execute(&mut *connection).await?;
+            left -= chunk;
+        }
+    }
+    Ok(())
+}
+
+/// What SQLite's result code means, and what to do.
+pub(super) fn explain(code: &str, message: &str) -> Option<&'static str> {
+    let code: i32 = code.parse().ok()?;
+    Some(match code & 0xff {
+        5 | 6 => {
+            "it is locked by another process for more than 5 s; find it with `fuser FILE`, and end it or wait for it"
+        }
+        8 => "it is read-only for this user; run as the owner of the file, and look at the rights of its folder",
+        10 => "the disk reports an error; look at the kernel log and at the file system",
+        11 => "the file is damaged; restore a backup, and check it with `sqlite3 FILE 'PRAGMA integrity_check'`",
+        13 => "the disk or the quota is full; make room",
+        14 => {
+            "the file, or the -wal and -shm files beside it, cannot be opened; look whether it exists (`rosterd \
+               migrate` creates it) and whether this user may write its folder"
+        }
+        19 if matches!(code, 1555 | 2067) => {
+            "somebody else has this address, unique id or open conflict meanwhile; the next run looks again"
+        }
+        26 => "the file is not an SQLite database; look at store.url",
+        1 if message.starts_with("no such table: rd_") => "it has no schema yet; run `rosterd migrate`",
+        _ => return None,
+    })
+}
+
+/// Whether a failure with this code goes away by itself: locked, full, an input or output error, overtaken.
+pub(super) fn passes(code: &str) -> bool {
+    code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13) || matches!(code, 1555 | 2067))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{SourceRecord, Store};
+
+    fn source(bases: &str) -> SourceRecord {
+        SourceRecord { name: "corp".to_owned(), directory: "dc=example".to_owned(), bases: bases.to_owned() }
+    }
+
+    /// A migrated store, opened in a way that a test needs.
+    async fn opened(folder: &Path, how: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions) -> Database {
+        let path = folder.join("roster.db");
+        Store::migrate(&Database::new(&path)).await.unwrap();
+        let database = Database::new(&path);
+        database.pool.set_connect_options(how((*database.pool.connect_options()).clone()));
+        database
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_and_leaves_the_store_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = opened(folder.path(), |options| options.pragma("max_page_count", "200")).await;
+        database.put_source(&source("small")).await.unwrap();
+        let error = database.put_source(&source(&"large ".repeat(1_000_000))).await.unwrap_err();
+        assert!(error.to_string().contains("the disk or the quota is full; make room"), "{error}");
+        assert!(error.is_transient());
+        assert_eq!(database.sources().await.unwrap(), [source("small")]);
+        database.put_source(&source("smaller")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_may_only_be_read_is_read_and_named_when_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = opened(folder.path(), |options| options.read_only(true)).await;
+        assert_eq!(database.sources().await.unwrap(), []);
+        let error = database.put_source(&source("small")).await.unwrap_err();
+        assert!(error.to_string().contains("read-only for this user"), "{error}");
+        assert!(!error.is_transient());
+    }
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = opened(folder.path(), |options| options).await;
+        let full: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&database.pool).await.unwrap();
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&database.pool).await.unwrap();
+        assert_eq!((full, mode.as_str()), (2, "wal"));
+    }
+}

@@ -1,0 +1,65 @@
+//! Applying a plan in batches of whole people (B3).
+
+use std::collections::HashMap;
+
+use crate::plan::{GroupChange, Plan, UserChange};
+use crate::roster::{Digest, UserId};
+use crate::store::{Stamp, StoreError};
+use crate::sync::{Scene, SyncError, events};
+
+/// People in one transaction: large enough that one durable commit serves many, small enough to be seen soon.
+const PEOPLE: usize = 2_000;
+/// Memberships in one transaction.
+const MEMBERSHIPS: usize = 20_000;
+
+/// Applies everything but the end of the run; returns the plan with users and groups drained.
+pub(super) async fn apply(scene: &Scene<'_>, stamp: Stamp<'_>, mut plan: Plan) -> Result<Plan, SyncError> {
+    let total = plan.users.len() as u64;
+    let mut added: HashMap<Digest, UserId> = HashMap::new();
+    let mut users = std::mem::take(&mut plan.users).into_iter().peekable();
+    let mut done = 0;
+    while users.peek().is_some() {
+        let batch = whole_units(&mut users);
+        added.extend(scene.store.apply_users(stamp, &batch).await?);
+        events::users(stamp, &batch);
+        done += batch.len() as u64;
+        scene.progress.applied(done, total);
+    }
+    apply_groups(scene, stamp, std::mem::take(&mut plan.groups), &added).await?;
+    scene.store.apply_findings(stamp, &plan.opened, &plan.resolved, &plan.skips, &added).await?;
+    events::findings(stamp, &plan);
+    Ok(plan)
+}
+
+/// The next batch: at least [`PEOPLE`], and never a part of a unit.
+fn whole_units(users: &mut std::iter::Peekable<std::vec::IntoIter<UserChange>>) -> Vec<UserChange> {
+    let mut batch: Vec<UserChange> = Vec::new();
+    while let Some(next) =
+        users.next_if(|next| batch.len() < PEOPLE || batch.last().is_some_and(|last| last.unit == next.unit))
+    {
+        batch.push(next);
+    }
+    batch
+}
+
+async fn apply_groups(
+    scene: &Scene<'_>,
+    stamp: Stamp<'_>,
+    groups: Vec<GroupChange>,
+    added: &HashMap<Digest, UserId>,
+) -> Result<(), StoreError> {
+    let mut batch = Vec::new();
+    let mut size = 0;
+    let mut groups = groups.into_iter().peekable();
+    while let Some(group) = groups.next() {
+        size += group.joins.len() + group.leaves.len() + 1;
+        batch.push(group);
+        if size >= MEMBERSHIPS || groups.peek().is_none() {
+            scene.store.apply_groups(stamp, &batch, added).await?;
+            events::groups(stamp, &batch);
+            batch.clear();
+            size = 0;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! What a run says in the log: one line an event, with the names of the contract.
+
+use tracing::{debug, error, info, warn};
+
+use crate::plan::{Act, Conflict, GroupAct, GroupChange, Plan, UserChange};
+use crate::store::{Outcome, RunId, RunStart, Stamp};
+use crate::sync::{Report, SyncError};
+
+/// How many names an event of a held run lists.
+const FIRST_NAMES: usize = 5;
+
+/// An error with everything that caused it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let says = next.to_string();
+        // A transparent error repeats its source's words.
+        if !text.ends_with(&says) {
+            text.push_str(": ");
+            text.push_str(&says);
+        }
+        cause = next.source();
+    }
+    text
+}
+
+pub(super) fn run_started(run: RunId, start: &RunStart) {
+    info!(
+        event = "run.started",
+        run = run.0,
+        source = start.source,
+        trigger = start.trigger.as_str(),
+        action = start.action.as_str(),
+        mode = start.mode,
+        "run {} started by {}",
+        run.0,
+        start.trigger
+    );
+}
+
+pub(super) fn run_finished(run: RunId, start: &RunStart, report: &Report, seconds: f64) {
+    if report.outcome == Outcome::Incomplete
+        && let Some(why) = &report.incomplete
+    {
+        warn!(
+            event = "run.incomplete",
+            run = run.0,
+            source = start.source,
+            cause = why.cause,
+            "the directory was not read completely, so nobody is missed and nothing is taken away: {}",
+            why.says
+        );
+    }
+    for hold in &report.plan.holds {
+        let held = || report.plan.held.iter().filter(|held| held.kind == hold.kind);
+        let names: Vec<&str> = held().take(FIRST_NAMES).map(|held| &*held.label).collect();
+        error!(
+            event = "run.held",
+            run = run.0,
+            source = start.source,
+            kind = hold.kind.as_str(),
+            held = held().count(),
+            of = hold.of,
+            first = names.join(", "),
+            "held by the brake: {}; look with `rosterd runs show {run}`, let go with `rosterd approve {run}`",
+            hold.says,
+            run = run.0
+        );
+    }
+    let counts = report.counts;
+    info!(
+        event = "run.finished",
+        run = run.0,
+        source = start.source,
+        trigger = start.trigger.as_str(),
+        action = start.action.as_str(),
+        mode = start.mode,
+        outcome = report.outcome.as_str(),
+        server = report.server,
+        entries = counts.entries,
+        added = counts.added,
+        updated = counts.updated,
+        moved = counts.moved,
+        flagged = counts.flagged,
+        restored = counts.restored,
+        deleted = counts.deleted,
+        conflicts = counts.conflicts,
+        skipped = counts.skipped,
+        seconds,
+        "run {} finished: {}",
+        run.0,
+        report.outcome
+    );
+}
+
+pub(super) fn run_failed(run: RunId, start: &RunStart, error: &SyncError, seconds: f64) {
+    error!(
+        event = "run.failed",
+        run = run.0,
+        source = start.source,
+        trigger = start.trigger.as_str(),
+        action = start.action.as_str(),
+        seconds,
+        "run {} failed: {}",
+        run.0,
+        chain(error)
+    );
+}
+
+pub(super) fn users(stamp: Stamp<'_>, changes: &[UserChange]) {
+    for (change, act) in changes.iter().flat_map(|change| change.acts.iter().map(move |act| (change, act))) {
+        let what = match act {
+            Act::Added(new) | Act::Revived(new) => new.primary.as_ref().map(ToString::to_string).unwrap_or_default(),
+            Act::Updated(fields) => fields.iter().map(|field| field.name(stamp.names)).collect::<Vec<_>>().join(", "),
+            Act::Moved { before, after } => format!("from `{before}` to `{after}`"),
+            Act::AliasAdded(address) | Act::AliasRemoved(address) => address.to_string(),
+            Act::Flagged { reason, delete_after, detail, .. } => {
+                let until = delete_after.map_or_else(|| "never deleted".into(), |at| format!("deleted after {at}"));
+                format!("{reason}: {detail}; no access from now on, {until}")
+            }
+            Act::Restored { .. } => "active again".to_owned(),
+            Act::Deleted { reason } => reason.map(|reason| reason.to_string()).unwrap_or_default(),
+        };
+        info!(
+            event = act.event(),
+            run = stamp.run.map(|run| run.0),
+            source = stamp.source,
+            user = &*change.label,
+            rule = act.rule(),
+            "{} `{}`: {what}",
+            act.event(),
+            change.label
+        );
+    }
+}
+
+pub(super) fn groups(stamp: Stamp<'_>, changes: &[GroupChange]) {
+    for group in changes {
+        for act in &group.acts {
+            group_event(stamp, group, act);
+        }
+        let memberships = [("membership.added", group.joins.len()), ("membership.removed", group.leaves.len())];
+        for (event, people) in memberships.into_iter().filter(|(_, people)| *people > 0) {
+            info!(
+                event,
+                run = stamp.run.map(|run| run.0),
+                source = stamp.source,
+                group = &*group.name,
+                people,
+                rule = "G1",
+                "{event} `{}`: {people} people",
+                group.name
+            );
+        }
+    }
+}
+
+fn group_event(stamp: Stamp<'_>, group: &GroupChange, act: &GroupAct) {
+    info!(
+        event = act.event(),
+        run = stamp.run.map(|run| run.0),
+        source = stamp.source,
+        group = &*group.name,
+        rule = act.rule(),
+        "{} `{}`",
+        act.event(),
+        group.name
+    );
+}
+
+pub(super) fn findings(stamp: Stamp<'_>, plan: &Plan) {
+    let run = stamp.run.map(|run| run.0);
+    for Conflict { kind, subject, detail, .. } in &plan.opened {
+        warn!(
+            event = "conflict.opened",
+            run,
+            source = stamp.source,
+            kind = kind.as_str(),
+            subject,
+            "{kind} `{subject}`: {detail}"
+        );
+    }
+    for conflict in &plan.resolved {
+        info!(
+            event = "conflict.resolved",
+            run,
+            source = stamp.source,
+            conflict = conflict.0,
+            "conflict {} resolved",
+            conflict.0
+        );
+    }
+    for (label, says) in &plan.unjudged {
+        warn!(event = "user.unjudged", run, source = stamp.source, user = &**label, rule = "L2", "`{label}`: {says}");
+    }
+    for (group, strangers) in &plan.strangers {
+        debug!(event = "group.strangers", run, source = stamp.source, group, strangers, "members that are no user");
+    }
+}

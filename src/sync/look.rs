@@ -1,0 +1,366 @@
+//! Looking at both sides: the directory is read, and of the store is loaded what the plan needs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::clock::Timestamp;
+use crate::directory::{self, Connection, Searches};
+use crate::plan::{self, Needs, Plan, Policy, View};
+use crate::roster::{
+    Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
+};
+use crate::store::{Action, RunId, SourceRecord, Store, StoreError};
+use crate::sync::{Request, Scene, SyncError};
+
+/// How long a refused password is not tried again (E9).
+const BIND_PAUSE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+/// Both sides as a run saw them.
+pub(super) struct Look {
+    seen: Seen,
+    index: Index,
+    version: i64,
+    policy: Policy,
+    server: String,
+    approved: BTreeSet<UserId>,
+    look_ups: HashMap<UserId, LookUp>,
+    vanished: BTreeSet<String>,
+}
+
+/// What was read: everything, or only those who are due.
+enum Seen {
+    Directory(Box<Snapshot>),
+    Due,
+}
+
+impl Look {
+    /// Connects, reads, and looks the missing up.
+    pub async fn take(scene: &Scene<'_>, request: Request) -> Result<Self, SyncError> {
+        let store = scene.store;
+        let source = scene.config.source.name.as_str();
+        let approval = Approval::of(store, source, request.approve).await?;
+        // The two sides are looked at side by side; the version is asked first, so that a change shows.
+        let version = store.version().await?;
+        let (connected, index) = tokio::join!(scene.connect(request), store.index(source));
+        let (mut connection, index) = (connected?, index?);
+        let config = scene.config;
+        let searches =
+            Searches::new(&config.source, config.users.as_ref(), config.groups.as_ref(), connection.about().kind)?;
+        let mapping = searches.mapping();
+        let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
+        let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
+        let server = connection.about().server.clone();
+        scene.check_source(&connection).await?;
+        let mut look = Self {
+            seen: Seen::Due,
+            index,
+            version,
+            policy,
+            server,
+            approved: approval.people,
+            look_ups: HashMap::new(),
+            vanished: BTreeSet::new(),
+        };
+        if request.action == Action::Cleanup {
+            let due = due_users(&look.index, scene.clock.now());
+            look.look_up(scene, &mut connection, &searches, &due).await?;
+            return Ok(look);
+        }
+        look.read(scene, &mut connection, &searches, request.action, approval.accepted).await?;
+        Ok(look)
+    }
+
+    async fn read(
+        &mut self,
+        scene: &Scene<'_>,
+        connection: &mut Connection,
+        searches: &Searches,
+        action: Action,
+        accepted: Vec<String>,
+    ) -> Result<(), SyncError> {
+        let store = scene.store;
+        let source = scene.config.source.name.as_str();
+        let passes = Passes {
+            users: scene.config.users.is_some() && action != Action::Groups,
+            groups: scene.config.groups.is_some() && action != Action::Users,
+        };
+        let groups = store.groups(source).await?;
+        let before = Before {
+            users: self.index.iter().filter(|known| !known.state.tombstone()).count() as u64,
+            groups: groups.iter().filter(|group| group.state != State::Deleted).count() as u64,
+            coverage: store.coverage(source).await?,
+            accepted,
+        };
+        let now = scene.clock.now();
+        let snapshot = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress).await?;
+        self.vanished = before.vanished(snapshot.reading()).map(|(name, _)| name.to_owned()).collect();
+        let missing = Needs::of(&snapshot, &self.index, now).look_ups;
+        self.look_up(scene, connection, searches, &missing).await?;
+        let accepted = before.accepted.iter().any(|cause| cause == "unjudged");
+        let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted);
+        let snapshot = match doubt {
+            Some(why) => snapshot.doubted(why),
+            None => snapshot,
+        };
+        self.seen = Seen::Directory(Box::new(snapshot));
+        Ok(())
+    }
+
+    /// Looks people up by unique id, so that the reason they are missing is a cause (L2).
+    async fn look_up(
+        &mut self,
+        scene: &Scene<'_>,
+        connection: &mut Connection,
+        searches: &Searches,
+        users: &[UserId],
+    ) -> Result<(), SyncError> {
+        let accounts = scene.store.accounts(users).await?;
+        let keys: Vec<UniqueId> = accounts.iter().filter_map(|account| account.key.clone()).collect();
+        let found: HashMap<UniqueId, LookUp> =
+            directory::look_up(connection, searches, &keys, scene.clock.now()).await.into_iter().collect();
+        self.look_ups = accounts
+            .into_iter()
+            .filter_map(|account| Some((account.id, found.get(account.key.as_ref()?)?.clone())))
+            .collect();
+        Ok(())
+    }
+
+    /// Which server was read.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The policy for this kind of directory.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Why absence proves nothing.
+    pub fn incomplete(&self) -> Option<&Incomplete> {
+        match &self.seen {
+            Seen::Directory(snapshot) => snapshot.incomplete(),
+            Seen::Due => None,
+        }
+    }
+
+    /// What a later run compares its own coverage with (E2).
+    pub fn coverage_if_complete(&self) -> Option<BTreeMap<String, u64>> {
+        match &self.seen {
+            Seen::Directory(snapshot) => {
+                let reading = snapshot.complete()?.reading();
+                reading.passes.users.then(|| reading.coverage.clone())
+            }
+            Seen::Due => None,
+        }
+    }
+
+    /// Loads what is needed of the store, and plans.
+    ///
+    /// When the store changed since it was compared with the entries, those whose fingerprint is another one now
+    /// wait for the next run.
+    pub async fn plan(mut self, scene: &Scene<'_>) -> Result<Plan, SyncError> {
+        let store = scene.store;
+        let source = scene.config.source.name.as_str();
+        let now = scene.clock.now();
+        if store.version().await? != self.version {
+            let index = store.index(source).await?;
+            if let Seen::Directory(snapshot) = &mut self.seen {
+                rebase(snapshot, &self.index, &index);
+            }
+            self.index = index;
+        }
+        let Self { seen, index, policy, approved, look_ups, vanished, .. } = self;
+        let Seen::Directory(snapshot) = seen else {
+            let due = due_users(&index, now);
+            let view = View { accounts: accounts(store, &due).await?, index, look_ups, ..View::default() };
+            return Ok(plan::cleanup(&view, now, false));
+        };
+        let needs = Needs::of(&snapshot, &index, now);
+        let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
+        let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
+        let mut wanted = needs.accounts;
+        wanted.extend(owners.values().chain(name_owners.values()));
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut memberships = store.memberships(source).await?;
+        memberships.sort_unstable();
+        let usernames = if needs.usernames { store.usernames(source).await? } else { Vec::new() };
+        let view = View {
+            accounts: accounts(store, &wanted).await?,
+            owners,
+            name_owners,
+            look_ups,
+            groups: store.groups(source).await?,
+            memberships,
+            usernames: usernames.into_iter().collect(),
+            conflicts: store.open_conflicts(source).await?,
+            skips: skips(store, source).await?,
+            recent: store.recent_departures(source, now - policy.brake.window).await?,
+            approved,
+            vanished,
+            index,
+        };
+        Ok(plan::plan(*snapshot, &view, &policy, now))
+    }
+}
+
+/// What a person approved: the held departures of a run, and the doubt that made it incomplete (B1).
+#[derive(Default)]
+struct Approval {
+    people: BTreeSet<UserId>,
+    accepted: Vec<String>,
+}
+
+impl Approval {
+    async fn of(store: &dyn Store, source: &str, run: Option<RunId>) -> Result<Self, SyncError> {
+        let Some(run) = run else { return Ok(Self::default()) };
+        let refused = |says: String| Err(SyncError::Source { says });
+        let Some(row) = store.run_row(run).await? else {
+            return refused(format!("there is no run {}; `rosterd runs` lists them", run.0));
+        };
+        if row.source != source {
+            return refused(format!("run {} belongs to the source `{}`, not to `{source}`", run.0, row.source));
+        }
+        let people: BTreeSet<UserId> = store.held(run).await?.into_iter().map(|held| held.user).collect();
+        let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished"];
+        let accepted = row.cause.filter(|cause| doubts.iter().any(|doubt| cause.starts_with(doubt)));
+        if people.is_empty() && accepted.is_none() {
+            return refused(format!(
+                "run {} held nothing that could be approved; `rosterd runs show {}` shows it",
+                run.0, run.0
+            ));
+        }
+        Ok(Self { people, accepted: accepted.into_iter().collect() })
+    }
+}
+
+impl Scene<'_> {
+    /// Connects and binds; a password that was refused a short while ago is not tried again (E9).
+    async fn connect(&self, request: Request) -> Result<Connection, SyncError> {
+        let settings = &self.config.source;
+        let stamp = directory::password_stamp(settings);
+        let now = self.clock.now();
+        if !request.insist
+            && let Some((at, refused)) = self.store.refused_bind(&settings.name).await?
+            && stamp == Some(refused)
+            && now.since(at) < BIND_PAUSE
+        {
+            let account = settings.bind.account().to_owned();
+            return Err(SyncError::BindRefusedBefore { account, at, again: at + BIND_PAUSE });
+        }
+        match directory::connect(settings, self.clock).await {
+            Err(error) if error.is_bind_refused() => {
+                if let Some(stamp) = stamp.filter(|_| self.writes) {
+                    self.store.put_refused_bind(&settings.name, Some((now, stamp))).await?;
+                }
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
+            Ok(connection) => {
+                if self.writes && self.store.refused_bind(&settings.name).await?.is_some() {
+                    self.store.put_refused_bind(&settings.name, None).await?;
+                }
+                Ok(connection)
+            }
+        }
+    }
+
+    /// Refuses a known name on another directory, and a new name on a known directory and bases (I9).
+    async fn check_source(&self, connection: &Connection) -> Result<(), SyncError> {
+        let config = self.config;
+        let users = config.users.iter().flat_map(|users| users.base_dns.iter());
+        let groups = config.groups.iter().flat_map(|groups| groups.base_dns.iter());
+        let bases: BTreeSet<String> = users.chain(groups).map(|base| crate::roster::address::fold(base)).collect();
+        let ours = SourceRecord {
+            name: config.source.name.clone(),
+            directory: connection.about().directory_id.clone(),
+            bases: bases.into_iter().collect::<Vec<_>>().join("\n"),
+        };
+        let known = self.store.sources().await?;
+        if let Some(before) = known.iter().find(|source| source.name == ours.name) {
+            if before.directory != ours.directory {
+                return Err(another_directory(&ours, before));
+            }
+            if *before == ours {
+                return Ok(());
+            }
+        } else if let Some(twin) = known.iter().find(|one| one.directory == ours.directory && one.bases == ours.bases) {
+            return Err(SyncError::Source {
+                says: format!(
+                    "source.name is `{}`, but this store knows the same directory and bases as `{}`; a new name would \
+                     orphan its users: set source.name back to `{}`, or use another store",
+                    ours.name, twin.name, twin.name
+                ),
+            });
+        }
+        if self.writes {
+            self.store.put_source(&ours).await?;
+        }
+        Ok(())
+    }
+
+    /// Everybody of the source who is due, without any look at the directory (S1).
+    pub(super) async fn due_by_date(&self) -> Result<Plan, SyncError> {
+        let now = self.clock.now();
+        let source = self.config.source.name.as_str();
+        let index = self.store.index(source).await?;
+        let due = due_users(&index, now);
+        let view = View {
+            accounts: accounts(self.store, &due).await?,
+            skips: skips(self.store, source).await?,
+            index,
+            ..View::default()
+        };
+        Ok(plan::cleanup(&view, now, true))
+    }
+}
+
+fn another_directory(ours: &SourceRecord, before: &SourceRecord) -> SyncError {
+    SyncError::Source {
+        says: format!(
+            "source `{}` was another directory so far ({}, now {}); its users would all be taken for gone: set \
+             source.urls back, give this directory a name of its own, or use another store",
+            ours.name, before.directory, ours.directory
+        ),
+    }
+}
+
+fn due_users(index: &Index, now: Timestamp) -> Vec<UserId> {
+    let due = |known: &&crate::roster::Known| {
+        known.state == State::Pending && known.delete_after.is_some_and(|due| due <= now)
+    };
+    index.iter().filter(due).map(|known| known.id).collect()
+}
+
+async fn accounts(store: &dyn Store, ids: &[UserId]) -> Result<BTreeMap<UserId, Account>, StoreError> {
+    Ok(store.accounts(ids).await?.into_iter().map(|account| (account.id, account)).collect())
+}
+
+async fn skips(store: &dyn Store, source: &str) -> Result<Vec<Skip>, StoreError> {
+    let rows = store.skip_rows(Some(source)).await?;
+    let skip = |row: crate::store::rows::SkipRow| Skip {
+        dn: row.dn,
+        unique_id: row.unique_id,
+        reason: row.reason.into(),
+        rule: row.rule.into(),
+        detail: row.detail,
+    };
+    Ok(rows.into_iter().map(skip).collect())
+}
+
+/// Carries what was read over to a newer index of the same source.
+fn rebase(snapshot: &mut Snapshot, old: &Index, new: &Index) {
+    let reading = snapshot.reading_mut();
+    let (unchanged, waiting) = (std::mem::take(&mut reading.unchanged), std::mem::take(&mut reading.waiting));
+    let mut now_unchanged = Positions::default();
+    let mut now_waiting = Positions::default();
+    for (position, before) in old.iter().enumerate() {
+        let Some(at) = new.position(before.key) else { continue };
+        let same = new.get(at).is_some_and(|after| after.fingerprint == before.fingerprint);
+        if unchanged.contains(position) && same {
+            now_unchanged.insert(at);
+        } else if unchanged.contains(position) || waiting.contains(position) {
+            now_waiting.insert(at);
+        }
+    }
+    (reading.unchanged, reading.waiting) = (now_unchanged, now_waiting);
+}

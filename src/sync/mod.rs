@@ -1,0 +1,345 @@
+//! One run: read, plan, brake, apply, record.
+//!
+//! # Guarantees
+//! - One run at a time per source on one store; runs of several sources take turns at planning and applying (S3).
+//! - What `plan` shows goes through the very code that `sync` applies (B2).
+//! - Whatever ends a run early, the store is consistent and the next run finishes the work: nothing is resumed,
+//!   everything is compared again (B3).
+
+mod apply;
+mod events;
+mod lease;
+mod look;
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::directory::{DirectoryError, MappingError, Progress};
+use crate::plan::{Counts, Plan};
+use crate::roster::Incomplete;
+use crate::store::{Action, Holder, Outcome, RunEnd, RunId, RunStart, Stamp, Store, StoreError, Trigger};
+
+use lease::Held;
+use look::Look;
+
+/// What a run is asked to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// What started it.
+    pub trigger: Trigger,
+    /// What it does.
+    pub action: Action,
+    /// The run whose held departures, or whose doubt, a person has approved (B1).
+    pub approve: Option<RunId>,
+    /// A person at a terminal asks: a bind that was refused a moment ago may be tried once more (E9).
+    pub insist: bool,
+}
+
+/// What a run did.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Its number; `None` while the source is switched off (S1).
+    pub run: Option<RunId>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The numbers.
+    pub counts: Counts,
+    /// The plan, its users and groups drained as they were applied; what was held and doubted is still there.
+    pub plan: Plan,
+    /// Why absence proved nothing.
+    pub incomplete: Option<Incomplete>,
+    /// Which server was read.
+    pub server: Option<String>,
+    /// How long it took.
+    pub seconds: f64,
+    /// One more thing the operator should know.
+    pub note: Option<String>,
+}
+
+/// What a run would do.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// All of it.
+    pub plan: Plan,
+    /// Why absence proves nothing.
+    pub incomplete: Option<Incomplete>,
+    /// Which server was read.
+    pub server: Option<String>,
+    /// Names of the extra fields, for showing the plan.
+    pub names: crate::roster::FieldNames,
+}
+
+/// Why a run did not take place, or did not get to its end.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The directory gave nothing to work with.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The configured attributes do not fit the kind of directory.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another process is running the sync of this source (S3).
+    #[error("another process is running the sync of this source: process {} on {}, since {since}", holder.pid, holder.host)]
+    Busy {
+        /// Who.
+        holder: Holder,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The source cannot be what the configuration says it is (I9), or the run to be approved cannot be approved.
+    #[error("{says}")]
+    Source {
+        /// What is wrong and what to do.
+        says: String,
+    },
+    /// The bind was refused a short while ago with the same password (E9).
+    #[error(
+        "the bind of `{account}` was refused at {at} and the password has not changed since; the next try is at \
+         {again}, so that a stale password does not lock the account; put the right password into its file, or run \
+         `rosterd sync` on a terminal to try at once"
+    )]
+    BindRefusedBefore {
+        /// Who.
+        account: String,
+        /// When it was refused.
+        at: Timestamp,
+        /// When the next try is made.
+        again: Timestamp,
+    },
+    /// The whole run took longer than `source.run_timeout` after reading.
+    #[error("the run was not done after source.run_timeout = {0:?}; what was applied stays, the next run goes on")]
+    Timeout(Duration),
+    /// Asked to stop.
+    #[error("stopped on request; what was applied stays, the next run goes on")]
+    Stopped,
+}
+
+impl SyncError {
+    /// The exit status of a command that ends with this (contract: exit status).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Busy { .. } => 6,
+            Self::Source { .. } | Self::Mapping(_) => 78,
+            _ => 1,
+        }
+    }
+
+    /// Whether trying again later may help without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Directory(error) => error.is_transient(),
+            Self::Store(error) => error.is_transient(),
+            Self::Busy { .. } | Self::BindRefusedBefore { .. } | Self::Timeout(_) => true,
+            Self::Source { .. } | Self::Mapping(_) | Self::Stopped => false,
+        }
+    }
+}
+
+/// Where a run takes place.
+pub(crate) struct Scene<'a> {
+    pub config: &'a Config,
+    pub store: &'a dyn Store,
+    pub clock: &'a dyn Clock,
+    pub progress: &'a dyn Progress,
+    /// False for `plan`, which changes nothing.
+    pub writes: bool,
+}
+
+/// Makes one run.
+///
+/// # Errors
+/// When the run could not take place or failed before anything was read; a run that read only a part, or that holds
+/// something, is a report.
+pub async fn sync(
+    config: &Config,
+    store: &dyn Store,
+    clock: &dyn Clock,
+    request: Request,
+    progress: &dyn Progress,
+    stop: &CancellationToken,
+) -> Result<Report, SyncError> {
+    let scene = Scene { config, store, clock, progress, writes: true };
+    let began = clock.since_boot();
+    let held = Held::acquire(store, &lease::source_scope(&config.source.name)).await?;
+    let work =
+        async { if config.enabled { scene.run(request, &held, stop).await } else { scene.switched_off(&held).await } };
+    let result = held.keep_while(work).await;
+    held.release().await;
+    result.map(|mut report| {
+        report.seconds = (clock.since_boot().saturating_sub(began)).as_secs_f64();
+        report
+    })
+}
+
+/// What a run would do; changes nothing (B2).
+///
+/// # Errors
+/// When nothing could be read.
+pub async fn plan(
+    config: &Config,
+    store: &dyn Store,
+    clock: &dyn Clock,
+    action: Action,
+    progress: &dyn Progress,
+) -> Result<Preview, SyncError> {
+    let scene = Scene { config, store, clock, progress, writes: false };
+    if !config.enabled {
+        let plan = scene.due_by_date().await?;
+        return Ok(Preview { plan, incomplete: None, server: None, names: config.names() });
+    }
+    let request = Request { trigger: Trigger::Command, action, approve: None, insist: true };
+    let look = Look::take(&scene, request).await?;
+    let server = Some(look.server().to_owned());
+    let names = look.policy().names.clone();
+    let incomplete = look.incomplete().cloned();
+    let plan = look.plan(&scene).await?;
+    Ok(Preview { plan, incomplete, server, names })
+}
+
+impl Scene<'_> {
+    async fn run(&self, request: Request, held: &Held<'_>, stop: &CancellationToken) -> Result<Report, SyncError> {
+        let start = RunStart {
+            source: self.config.source.name.clone(),
+            trigger: request.trigger,
+            action: request.action,
+            mode: "full",
+            at: self.clock.now(),
+        };
+        let run = self.store.begin_run(&start, &[held.lease().clone()]).await?;
+        events::run_started(run, &start);
+        let began = self.clock.since_boot();
+        let timeout = self.config.source.run_timeout;
+        let result = tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(SyncError::Stopped),
+            // Reading has its own deadline; this one is for what comes after it.
+            () = tokio::time::sleep(timeout.saturating_mul(2)) => Err(SyncError::Timeout(timeout)),
+            result = self.read_and_apply(run, request, held) => result,
+        };
+        let seconds = self.clock.since_boot().saturating_sub(began).as_secs_f64();
+        match result {
+            Ok(report) => {
+                events::run_finished(run, &start, &report, seconds);
+                Ok(report)
+            }
+            Err(error) => {
+                self.record_failure(run, &start, held, &error).await;
+                events::run_failed(run, &start, &error, seconds);
+                Err(error)
+            }
+        }
+    }
+
+    async fn record_failure(&self, run: RunId, start: &RunStart, held: &Held<'_>, error: &SyncError) {
+        let stopped = matches!(error, SyncError::Stopped);
+        let end = RunEnd {
+            outcome: if stopped { Outcome::Interrupted } else { Outcome::Failed },
+            at: self.clock.now(),
+            counts: Counts::default(),
+            error: Some(events::chain(error)),
+            cause: None,
+            server: None,
+            held: Vec::new(),
+            coverage: None,
+        };
+        if let Err(second) = self.store.finish_run(run, &end, &[held.lease().clone()]).await {
+            // The next run of the source marks this one as interrupted.
+            tracing::warn!(
+                event = "run.unrecorded",
+                run = run.0,
+                source = start.source,
+                "cannot record the end of the run: {second}"
+            );
+        }
+    }
+
+    async fn read_and_apply(&self, run: RunId, request: Request, held: &Held<'_>) -> Result<Report, SyncError> {
+        let look = Look::take(self, request).await?;
+        let server = look.server().to_owned();
+        let incomplete = look.incomplete().cloned();
+        let coverage = look.coverage_if_complete();
+        let names = look.policy().names.clone();
+        let turn = Held::wait(self.store, lease::TURN).await?;
+        let result = turn
+            .keep_while(async {
+                let plan = look.plan(self).await?;
+                let leases = [held.lease().clone(), turn.lease().clone()];
+                let source = &self.config.source.name;
+                let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
+                let plan = apply::apply(self, stamp, plan).await?;
+                let report = report(run, plan, incomplete, server);
+                let end = run_end(&report, self.clock.now(), coverage);
+                self.store.finish_run(run, &end, &leases).await?;
+                self.store.forget_history(self.clock.now() - self.config.history_keep, &leases).await?;
+                Ok(report)
+            })
+            .await;
+        turn.release().await;
+        result
+    }
+
+    /// With `enabled = false` nothing is read and no run is recorded, but who is due is deleted (S1).
+    async fn switched_off(&self, held: &Held<'_>) -> Result<Report, SyncError> {
+        let turn = Held::wait(self.store, lease::TURN).await?;
+        let result = turn
+            .keep_while(async {
+                let plan = self.due_by_date().await?;
+                let leases = [held.lease().clone(), turn.lease().clone()];
+                let names = self.config.names();
+                let source = &self.config.source.name;
+                let stamp = Stamp { run: None, source, at: self.clock.now(), names: &names, leases: &leases };
+                apply::apply(self, stamp, plan).await
+            })
+            .await;
+        turn.release().await;
+        let plan = result?;
+        let says = "source.enabled = false: the directory was not read; only deletions that were due were carried out";
+        Ok(Report {
+            run: None,
+            outcome: Outcome::Ok,
+            counts: plan.counts,
+            plan,
+            incomplete: None,
+            server: None,
+            seconds: 0.0,
+            note: Some(says.to_owned()),
+        })
+    }
+}
+
+fn report(run: RunId, plan: Plan, incomplete: Option<Incomplete>, server: String) -> Report {
+    let outcome = match (&incomplete, plan.holds.is_empty()) {
+        (Some(_), _) => Outcome::Incomplete,
+        (None, false) => Outcome::Held,
+        (None, true) => Outcome::Ok,
+    };
+    let (counts, server) = (plan.counts, Some(server));
+    Report { run: Some(run), outcome, counts, plan, incomplete, server, seconds: 0.0, note: None }
+}
+
+fn run_end(report: &Report, at: Timestamp, coverage: Option<std::collections::BTreeMap<String, u64>>) -> RunEnd {
+    let held: Vec<&str> = report.plan.holds.iter().map(|hold| hold.says.as_str()).collect();
+    let held = (!held.is_empty()).then(|| format!("held by the brake: {}", held.join("; ")));
+    let cause = report.incomplete.as_ref().map(|why| match &why.attribute {
+        Some(attribute) => format!("{}:{attribute}", why.cause),
+        None => why.cause.to_owned(),
+    });
+    RunEnd {
+        outcome: report.outcome,
+        at,
+        counts: report.counts,
+        error: report.incomplete.as_ref().map(|why| why.says.clone()).or(held),
+        cause,
+        server: report.server.clone(),
+        held: report.plan.held.clone(),
+        coverage,
+    }
+}

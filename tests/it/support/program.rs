@@ -1,0 +1,213 @@
+//! The real program on a real directory: one configuration in a folder of its own.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::slapd::Slapd;
+
+/// A configured program.
+pub struct Site {
+    folder: TempDir,
+    /// Whole tables that replace those of [`Site::new`], by their header.
+    config: Vec<(String, String)>,
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Site {
+    /// A configuration for the server with an SQLite store in a folder of its own.
+    pub fn new(slapd: &Slapd) -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut site = Self { folder, config: Vec::new() };
+        site.set("source", &source(slapd, slapd.url(), ""));
+        let base = slapd.base();
+        site.set("users", &format!("base_dns = [\"ou=people,{base}\"]\n"));
+        site.set("groups", &format!("base_dns = [\"ou=groups,{base}\"]\n"));
+        site.set("deletion", "minimum = \"0d\"\ndelay = \"14d\"\n");
+        site.set("brake", "at_least = 5\n");
+        site.set("store", &format!("url = \"sqlite://{}\"\n", site.path("roster.db").display()));
+        site.set("metrics", "listen = \"\"\n");
+        site
+    }
+
+    /// A file in the site's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.path("rosterd.toml")
+    }
+
+    /// Replaces a table (`source`, `users`, `[schedule]` for an array) and writes the file anew.
+    pub fn set(&mut self, table: &str, body: &str) {
+        self.config.retain(|(name, _)| name != table);
+        self.config.push((table.to_owned(), body.to_owned()));
+        let text: String = self.config.iter().map(|(name, body)| format!("[{name}]\n{body}\n")).collect();
+        std::fs::write(self.config(), text).unwrap();
+    }
+
+    /// The command, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
+        command.arg("--config").arg(self.config()).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Said {
+        said(&self.command(arguments).output().unwrap())
+    }
+
+    /// Runs a command that has to end with this status.
+    #[track_caller]
+    pub fn expect(&self, code: i32, arguments: &[&str]) -> Said {
+        let said = self.run(arguments);
+        assert_eq!(said.code, code, "rosterd {arguments:?}\n{}\n{}", said.out, said.err);
+        said
+    }
+
+    /// The JSON a command shows.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let said = self.run(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("rosterd {arguments:?}: {error}\n{said:?}"))
+    }
+
+    /// One user by WHO; `None` when there is nobody.
+    pub fn user(&self, who: &str) -> Option<Value> {
+        let all = self.json(&["users", "list"]);
+        let matches = |user: &&Value| ["username", "primary_address"].iter().any(|key| user[*key] == who);
+        all.as_array().unwrap().iter().find(matches).cloned()
+    }
+
+    /// State of one user.
+    #[track_caller]
+    pub fn state(&self, who: &str) -> String {
+        self.user(who).unwrap_or_else(|| panic!("no user {who}"))["state"].as_str().unwrap().to_owned()
+    }
+
+    /// How many users are in a state.
+    pub fn count(&self, state: &str) -> usize {
+        let all = self.json(&["users", "list"]);
+        all.as_array().unwrap().iter().filter(|user| user["state"] == state).count()
+    }
+
+    /// Everything an application can see, without ids and times: what two stores of the same content have in common.
+    pub fn content(&self) -> Vec<String> {
+        let users = self.json(&["users", "list"]);
+        let mut lines = Vec::new();
+        for user in users.as_array().unwrap() {
+            let mut user = user.as_object().unwrap().clone();
+            for key in ["id", "created_at", "updated_at", "flagged_at", "delete_after"] {
+                user.remove(key);
+            }
+            lines.push(Value::Object(user).to_string());
+        }
+        for group in self.json(&["groups", "list"]).as_array().unwrap() {
+            let name = group["name"].as_str().unwrap();
+            lines.push(format!("{name}: {} {}", group["state"], group["members"]));
+        }
+        lines.sort();
+        lines
+    }
+
+    /// Starts the daemon; its log goes to `daemon.log`.
+    pub fn daemon(&self) -> Daemon {
+        let log = std::fs::File::create(self.path("daemon.log")).unwrap();
+        let child = self.command(&["run"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+        Daemon { child, log: self.path("daemon.log") }
+    }
+}
+
+/// `[source]` for a server.
+pub fn source(slapd: &Slapd, url: &str, more: &str) -> String {
+    format!(
+        "name = \"corp\"\nurls = [\"{url}\"]\nbind_dn = \"{}\"\nbind_password_file = \"{}\"\nbase_dn = \"{}\"\n{more}\n",
+        slapd.bind_dn(),
+        slapd.password_file().display(),
+        slapd.base()
+    )
+}
+
+pub fn said(output: &Output) -> Said {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+/// A running daemon; killed when dropped.
+pub struct Daemon {
+    pub child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Log lines (JSON) of an event.
+    pub fn events(&self, name: &str) -> Vec<Value> {
+        let lines = self.log();
+        lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|v| v["event"] == name)
+            .collect()
+    }
+
+    /// Waits until an event was logged at least so many times.
+    #[track_caller]
+    pub fn wait_for(&mut self, name: &str, times: usize) -> Vec<Value> {
+        let seen = wait_until(Duration::from_secs(20), || {
+            let events = self.events(name);
+            (events.len() >= times).then_some(events)
+        });
+        seen.unwrap_or_else(|| panic!("{name} was not logged {times} times:\n{}", self.log()))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end, at most so long.
+    pub fn end(&mut self, within: Duration) -> Option<i32> {
+        wait_until(within, || self.child.try_wait().unwrap()).and_then(|status| status.code())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks again and again until there is an answer or the time is over.
+#[expect(clippy::disallowed_methods, reason = "a test waits in real time")]
+pub fn wait_until<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        if began.elapsed() > within {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
