@@ -46,12 +46,12 @@ impl Shown {
         bar.set_style(style("{spinner} {msg}"));
         bar.set_message("connecting");
         bar.enable_steady_tick(TICK);
-        Self::Bar(Bar { bar, expected, pass: Mutex::new("") })
+        Self::Bar(Bar { bar, expected, doing: Mutex::new("") })
     }
 
     /// Lines on a stream.
     pub fn lines(out: impl Write + Send + 'static) -> Self {
-        Self::Lines(Lines(Mutex::new(LinesState { out: Box::new(out), pass: "", told: 0 })))
+        Self::Lines(Lines(Mutex::new(LinesState { out: Box::new(out), doing: String::new(), told: 0 })))
     }
 
     /// Takes the bar off the screen.
@@ -66,7 +66,15 @@ impl Progress for Shown {
     fn entries(&self, pass: &'static str, so_far: u64) {
         match self {
             Self::Bar(bar) => bar.entries(pass, so_far),
-            Self::Lines(lines) => lines.entries(pass, so_far),
+            Self::Lines(lines) => lines.tell(&format!("reading {pass}"), so_far),
+            Self::Nothing => {}
+        }
+    }
+
+    fn applied(&self, so_far: u64, of: u64) {
+        match self {
+            Self::Bar(bar) => bar.show("applying", so_far, of),
+            Self::Lines(lines) => lines.tell("applying", so_far),
             Self::Nothing => {}
         }
     }
@@ -76,18 +84,23 @@ impl Progress for Shown {
 pub struct Bar {
     bar: ProgressBar,
     expected: Expected,
-    pass: Mutex<&'static str>,
+    doing: Mutex<&'static str>,
 }
 
 impl Bar {
     fn entries(&self, pass: &'static str, so_far: u64) {
-        let mut current = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
-        if *current != pass {
-            *current = pass;
+        let doing = if pass == "groups" { "reading groups" } else { "reading users" };
+        self.show(doing, so_far, self.expected.of(pass));
+    }
+
+    fn show(&self, doing: &'static str, so_far: u64, expected: u64) {
+        let mut current = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *current != doing {
+            *current = doing;
             self.bar.reset();
-            self.bar.set_message(format!("reading {pass}"));
-            match self.expected.of(pass) {
-                0 => self.bar.set_style(style("{spinner} {msg}: {human_pos} entries, {per_sec}")),
+            self.bar.set_message(doing);
+            match expected {
+                0 => self.bar.set_style(style("{spinner} {msg}: {human_pos}, {per_sec}")),
                 expected => {
                     self.bar.set_length(expected);
                     self.bar.set_style(style("{msg} [{wide_bar}] {human_pos} of about {human_len}, {per_sec}"));
@@ -111,22 +124,22 @@ pub struct Lines(Mutex<LinesState>);
 
 struct LinesState {
     out: Box<dyn Write + Send>,
-    pass: &'static str,
+    doing: String,
     told: u64,
 }
 
 impl Lines {
-    fn entries(&self, pass: &'static str, so_far: u64) {
+    fn tell(&self, doing: &str, so_far: u64) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Progress that cannot be shown is no reason to stop.
-        if state.pass != pass {
-            state.pass = pass;
+        if state.doing != doing {
+            state.doing = doing.to_owned();
             state.told = 0;
-            let _ = writeln!(state.out, "reading {pass}");
+            let _ = writeln!(state.out, "{doing}");
         }
         if so_far / STEP > state.told / STEP {
             state.told = so_far;
-            let _ = writeln!(state.out, "reading {pass}: {} entries", number(so_far));
+            let _ = writeln!(state.out, "{doing}: {}", number(so_far));
         }
     }
 }
@@ -158,10 +171,12 @@ mod tests {
         {
             shown.entries(pass, so_far);
         }
+        shown.applied(2_000, 40_000);
+        shown.applied(12_000, 40_000);
         let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
         assert_eq!(
             text,
-            "reading groups\nreading users\nreading users: 10,000 entries\nreading users: 35,000 entries\n"
+            "reading groups\nreading users\nreading users: 10,000\nreading users: 35,000\napplying\napplying: 12,000\n"
         );
     }
 }

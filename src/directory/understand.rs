@@ -115,8 +115,8 @@ impl UserMapping {
     ) -> Result<Person, Skip> {
         let unreadable = |detail: String| skip(entry, Some(key), "unreadable", detail);
         let dn = text(entry.dn).ok_or_else(|| unreadable("the DN is not UTF-8".to_owned()))?;
-        for name in &self.asked {
-            self.check_size(entry, name).map_err(unreadable)?;
+        if !entry.is_within(MAX_VALUES, MAX_VALUE) {
+            self.asked.iter().try_for_each(|name| self.check_size(entry, name)).map_err(unreadable)?;
         }
         let mut fields = Vec::new();
         for (field, name) in &self.fields {
@@ -154,10 +154,11 @@ impl UserMapping {
 
     fn check_size(&self, entry: &RawEntry<'_>, name: &AttributeName) -> Result<(), String> {
         let most = if self.member_of.as_ref() == Some(name) { MAX_MEMBERS } else { MAX_VALUES };
-        if entry.values(name).count() > most {
+        let (count, longest) = entry.size(name);
+        if count > most {
             return Err(format!("`{}` has more than {most} values", name.as_str()));
         }
-        if entry.values(name).any(|value| value.len() > MAX_VALUE) {
+        if longest > MAX_VALUE {
             return Err(format!("`{}` has a value of more than {} kB", name.as_str(), MAX_VALUE >> 10));
         }
         if entry.is_cut_off(name) {

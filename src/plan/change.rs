@@ -425,6 +425,46 @@ pub struct Counts {
     pub skipped: u64,
 }
 
+/// What happens to groups and memberships, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct GroupCounts {
+    /// Groups added.
+    pub added: u64,
+    /// Groups renamed or moved.
+    pub updated: u64,
+    /// Groups flagged.
+    pub flagged: u64,
+    /// Groups that came back.
+    pub restored: u64,
+    /// Groups deleted.
+    pub deleted: u64,
+    /// Memberships gained.
+    pub joins: u64,
+    /// Memberships lost.
+    pub leaves: u64,
+}
+
+impl GroupCounts {
+    /// Counts what happens to groups.
+    pub fn of(groups: &[GroupChange]) -> Self {
+        let mut counts = Self::default();
+        for group in groups {
+            for act in &group.acts {
+                match act {
+                    GroupAct::Added { .. } => counts.added += 1,
+                    GroupAct::Updated { .. } => counts.updated += 1,
+                    GroupAct::Flagged { .. } => counts.flagged += 1,
+                    GroupAct::Restored { .. } => counts.restored += 1,
+                    GroupAct::Deleted => counts.deleted += 1,
+                }
+            }
+            counts.joins += group.joins.len() as u64;
+            counts.leaves += group.leaves.len() as u64;
+        }
+        counts
+    }
+}
+
 /// All that a run does.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Plan {
@@ -448,6 +488,8 @@ pub struct Plan {
     pub strangers: BTreeMap<String, u64>,
     /// The numbers.
     pub counts: Counts,
+    /// The numbers of groups and memberships.
+    pub group_counts: GroupCounts,
 }
 
 impl Plan {

@@ -63,6 +63,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         opened,
         resolved,
         counts: Counts::default(),
+        group_counts: GroupCounts::default(),
     };
     plan.count(reading.entries, view);
     plan
@@ -131,6 +132,7 @@ impl Plan {
         let left = self.users.iter().filter(|change| change.leaves_pending()).count() as u64;
         counts.conflicts = waiting + counts.flagged + others - left.min(waiting + counts.flagged);
         self.counts = counts;
+        self.group_counts = GroupCounts::of(&self.groups);
     }
 }
 

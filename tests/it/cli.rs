@@ -1,5 +1,7 @@
 //! The command line, by the real binary: words, exit status, what goes where.
 
+mod real;
+
 use std::process::{Command, Output, Stdio};
 
 /// The program with nothing of this process's environment that could change what it does.

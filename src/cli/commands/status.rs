@@ -5,7 +5,6 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::status::{Facts, print, value, waiting};
 use crate::clock::Clock as _;
-use crate::plan::ConflictKind;
 use crate::store::RunId;
 
 /// How far back the last success is looked for.
@@ -17,8 +16,6 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     let store = session.store(&config).await?;
     let source = config.source.name.as_str();
     let runs = store.run_rows(Some(source), RUNS).await?;
-    let mut conflicts = store.conflict_rows(true).await?;
-    conflicts.retain(|conflict| conflict.kind != ConflictKind::PendingDeletion.as_str());
     let held = match waiting(&runs) {
         Some(run) => store.held(RunId(run.id)).await?,
         None => Vec::new(),
@@ -29,7 +26,7 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
         runs: &runs,
         schedules: &config.schedules,
         people: &store.user_counts(Some(source)).await?,
-        conflicts: &conflicts,
+        conflicts: &store.conflict_rows(true).await?,
         skipped: store.skip_rows(Some(source)).await?.len() as u64,
         held: &held,
         store: store.describe(),

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::cli::escape;
 use crate::clock::Timestamp;
-use crate::plan::{Counts, Plan, UserRef};
+use crate::plan::{Counts, GroupCounts, Plan, UserRef};
 use crate::roster::UserId;
 
 /// What people call the users that a plan speaks of.
@@ -143,11 +143,18 @@ pub enum Tense {
     Past,
 }
 
-/// The totals of a plan or a run, in the same words before and after: `3 to add, 1 to update`; then groups.
-pub fn totals(counts: &Counts, groups: &GroupCounts, tense: Tense) -> (String, Option<String>) {
-    let (people, groups) = (people(counts, tense), groups.sentence(tense));
-    let people = if people == NOTHING && groups.is_some() { "no change to people".to_owned() } else { people };
-    (people, groups)
+/// The totals of a plan or a run, in the same words before and after: `3 to add, 1 to update; 12 held`; then groups.
+///
+/// `counts` are those of the run, or of the plan; the rest is the plan's.
+pub fn totals(counts: &Counts, plan: &Plan, tense: Tense) -> (String, Option<String>) {
+    let (mut said, groups) = (people(counts, tense), groups_sentence(&plan.group_counts, tense));
+    if said == NOTHING && groups.is_some() {
+        "no change to people".clone_into(&mut said);
+    }
+    if !plan.held.is_empty() {
+        said.push_str(&format!("; {} held", number(plan.held.len() as u64)));
+    }
+    (said, groups)
 }
 
 fn people(counts: &Counts, tense: Tense) -> String {
@@ -162,64 +169,24 @@ fn people(counts: &Counts, tense: Tense) -> String {
     listed(&all, tense)
 }
 
-/// What happens to groups and memberships, in numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct GroupCounts {
-    /// Groups added.
-    pub added: u64,
-    /// Groups renamed or moved.
-    pub updated: u64,
-    /// Groups flagged.
-    pub flagged: u64,
-    /// Groups that came back.
-    pub restored: u64,
-    /// Groups deleted.
-    pub deleted: u64,
-    /// Memberships gained.
-    pub joins: u64,
-    /// Memberships lost.
-    pub leaves: u64,
-}
-
-impl GroupCounts {
-    /// Counts a plan's groups.
-    pub fn of(plan: &Plan) -> Self {
-        let mut counts = Self::default();
-        for group in &plan.groups {
-            for act in &group.acts {
-                match act.event() {
-                    "group.added" => counts.added += 1,
-                    "group.updated" => counts.updated += 1,
-                    "group.flagged" => counts.flagged += 1,
-                    "group.restored" => counts.restored += 1,
-                    _ => counts.deleted += 1,
-                }
-            }
-            counts.joins += group.joins.len() as u64;
-            counts.leaves += group.leaves.len() as u64;
-        }
-        counts
-    }
-
-    /// One sentence; `None` when nothing happens to any group.
-    fn sentence(&self, tense: Tense) -> Option<String> {
-        let groups = listed(
-            &[
-                (self.added, "to add", "added"),
-                (self.updated, "to update", "updated"),
-                (self.flagged, "to flag", "flagged"),
-                (self.restored, "to restore", "restored"),
-                (self.deleted, "to delete", "deleted"),
-            ],
-            tense,
-        );
-        let members = listed(&[(self.joins, "to add", "added"), (self.leaves, "to remove", "removed")], tense);
-        match (groups.as_str(), members.as_str()) {
-            (NOTHING, NOTHING) => None,
-            (groups, NOTHING) => Some(format!("Groups: {groups}.")),
-            (NOTHING, members) => Some(format!("Memberships: {members}.")),
-            (groups, members) => Some(format!("Groups: {groups}; memberships: {members}.")),
-        }
+/// One sentence; `None` when nothing happens to any group.
+fn groups_sentence(counts: &GroupCounts, tense: Tense) -> Option<String> {
+    let groups = listed(
+        &[
+            (counts.added, "to add", "added"),
+            (counts.updated, "to update", "updated"),
+            (counts.flagged, "to flag", "flagged"),
+            (counts.restored, "to restore", "restored"),
+            (counts.deleted, "to delete", "deleted"),
+        ],
+        tense,
+    );
+    let members = listed(&[(counts.joins, "to add", "added"), (counts.leaves, "to remove", "removed")], tense);
+    match (groups.as_str(), members.as_str()) {
+        (NOTHING, NOTHING) => None,
+        (groups, NOTHING) => Some(format!("Groups: {groups}.")),
+        (NOTHING, members) => Some(format!("Memberships: {members}.")),
+        (groups, members) => Some(format!("Groups: {groups}; memberships: {members}.")),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use crate::cli::render::{GroupCounts, Labels, PlanLabels, Tense, counted, moment, number, report, totals};
+use crate::cli::render::{Labels, PlanLabels, Tense, counted, moment, number, report, totals};
 use crate::cli::{escape, style};
 use crate::plan::{Act, FieldChange, GroupAct, GroupChange, NewUser, Plan, UserChange, UserRef};
 use crate::roster::{FieldNames, Incomplete, PendingReason, State};
@@ -95,7 +95,7 @@ fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     let server = view.server.map(|server| format!(" from {}", escape::value(server))).unwrap_or_default();
     let counts = &view.plan.counts;
     let heading = style::HEADING;
-    let (people, groups) = totals(counts, &GroupCounts::of(view.plan), Tense::Future);
+    let (people, groups) = totals(counts, view.plan, Tense::Future);
     writeln!(out, "{heading}Plan: {people}.{heading:#}")?;
     if let Some(groups) = groups {
         writeln!(out, "{groups}")?;
@@ -133,15 +133,14 @@ fn print_chapter(
 }
 
 fn held(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
-    let plan = view.plan;
-    for hold in &plan.holds {
+    for hold in &view.plan.holds {
         writeln!(out, "{}", report::hold_sentence(hold))?;
+        let people = report::held_people(view.plan, hold.kind).into_iter().map(|held| {
+            vec![alarm(&format!("{} would lose access: {}", escape::value(&held.label), reason(held.reason)))]
+        });
+        print_chapter(out, "Held: they keep access until a person decides", people, "people")?;
     }
-    let people = plan
-        .held
-        .iter()
-        .map(|held| vec![alarm(&format!("{} would lose access: {}", escape::value(&held.label), reason(held.reason)))]);
-    print_chapter(out, "Held: they keep access until a person decides", people, "people")
+    Ok(())
 }
 
 fn alarm(text: &str) -> String {

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::cli::render::{GroupCounts, Tense, counted, first_names, number, plan_json, totals};
+use crate::cli::render::{Tense, counted, first_names, number, plan_json, totals};
 use crate::cli::{escape, style};
-use crate::plan::{BrakeKind, Hold, Plan};
+use crate::plan::{BrakeKind, Held, Hold, Plan};
 use crate::roster::Incomplete;
 use crate::store::Outcome;
 use crate::sync::Report;
@@ -24,7 +24,7 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
         return Ok(());
     }
     let heading = style::HEADING;
-    let (people, groups) = totals(&report.counts, &GroupCounts::of(&report.plan), Tense::Past);
+    let (people, groups) = totals(&report.counts, &report.plan, Tense::Past);
     writeln!(out, "{heading}Done: {people}.{heading:#}")?;
     if let Some(groups) = groups {
         writeln!(out, "{groups}")?;
@@ -48,7 +48,7 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
 
 /// The report as one object.
 pub fn value(report: &Report) -> Value {
-    let groups = GroupCounts::of(&report.plan);
+    let groups = report.plan.group_counts;
     let mut all = plan_json::counts(&report.counts);
     all.insert("id".into(), json!(report.run.map(|run| run.0)));
     all.insert("outcome".into(), json!(report.outcome.as_str()));
@@ -106,25 +106,23 @@ pub fn incomplete(out: &mut dyn Write, incomplete: Option<&Incomplete>) -> io::R
 /// One sentence on one kind of departure: what, how many of how many, which limit.
 pub fn hold_sentence(hold: &Hold) -> String {
     let alarm = style::ALARM;
-    let what = match hold.kind {
-        BrakeKind::Missing => "missing from the directory",
-        BrakeKind::Disabled => "disabled in the directory",
-    };
-    format!(
-        "{alarm}Held by the brake:{alarm:#} {} of {} people with access are {what}. {}",
-        number(hold.would_go),
-        number(hold.of),
-        escape::text(&hold.says)
-    )
+    format!("{alarm}Held by the brake:{alarm:#} {}", escape::text(&hold.says))
+}
+
+/// The people of a hold, in order of name.
+pub fn held_people(plan: &Plan, kind: BrakeKind) -> Vec<&Held> {
+    let mut people: Vec<&Held> = plan.held.iter().filter(|held| held.kind == kind).collect();
+    people.sort_by(|a, b| a.label.cmp(&b.label));
+    people
 }
 
 fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) -> io::Result<()> {
     let plan = &report.plan;
     for hold in &plan.holds {
         writeln!(out, "{}", hold_sentence(hold))?;
-        let people: Vec<&str> =
-            plan.held.iter().filter(|held| held.kind == hold.kind).map(|held| &*held.label).collect();
-        writeln!(out, "  They keep access until a person decides: {}", first_names(people.into_iter(), NAMES))?;
+        let people = held_people(plan, hold.kind);
+        let names = first_names(people.iter().map(|held| &*held.label), NAMES);
+        writeln!(out, "  They keep access until a person decides: {names}")?;
     }
     let accepted = report.incomplete.as_ref().is_some_and(|why| acceptable(why.cause));
     let Some(run) = report.run.filter(|_| !plan.held.is_empty() || accepted) else { return Ok(()) };

@@ -10,7 +10,7 @@ use crate::cli::render::{counted, distance, first_names, moment, number, report,
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
 use crate::config::{Schedule, When};
-use crate::plan::Held;
+use crate::plan::{ConflictKind, Held};
 use crate::roster::State;
 use crate::store::rows::{ConflictRow, RunRow};
 
@@ -31,7 +31,7 @@ pub struct Facts<'a> {
     pub schedules: &'a [Schedule],
     /// Users by state.
     pub people: &'a [(State, u64)],
-    /// Open conflicts but `pending-deletion`, which people by state already tell.
+    /// Open conflicts.
     pub conflicts: &'a [ConflictRow],
     /// Rows of `roster_skipped`.
     pub skipped: u64,
@@ -101,7 +101,7 @@ fn streak(runs: &[RunRow], what: &str) -> Option<Health> {
     let first = relevant.take_while(|run| (run.outcome == "ok") == healthy).last().unwrap_or(last);
     let since = if healthy { first.finished_at.as_deref() } else { Some(first.started_at.as_str()) };
     let because = last.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
-    let says = if healthy { String::new() } else { format!("run {} ended {}{because}", last.id, last.outcome) };
+    let says = if healthy { String::new() } else { format!("run {} ({}){because}", last.id, last.outcome) };
     Some(Health { healthy, since: since.and_then(Timestamp::parse), says })
 }
 
@@ -195,12 +195,26 @@ fn run_in_brief(run: &RunRow, now: Timestamp) -> String {
 }
 
 fn conflicts(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
-    writeln!(out, "{:<14} {} open", "Conflicts", number(facts.conflicts.len() as u64))?;
-    for conflict in facts.conflicts.iter().take(CONFLICTS) {
+    let kinds = kinds(facts.conflicts);
+    let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{} {}", number(*n), escape::value(kind))).collect();
+    let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
+    writeln!(out, "{:<14} {kinds} open", "Conflicts")?;
+    // Who is pending is told by the state; what nobody has settled is told one by one.
+    let pending = ConflictKind::PendingDeletion.as_str();
+    let contested: Vec<&ConflictRow> = facts.conflicts.iter().filter(|conflict| conflict.kind != pending).collect();
+    for conflict in contested.iter().take(CONFLICTS) {
         writeln!(out, "  {}", users::conflict_line(conflict))?;
     }
-    let rest = facts.conflicts.len().saturating_sub(CONFLICTS);
+    let rest = contested.len().saturating_sub(CONFLICTS);
     if rest > 0 { writeln!(out, "  … and {} more", number(rest as u64)) } else { Ok(()) }
+}
+
+fn kinds(conflicts: &[ConflictRow]) -> BTreeMap<&str, u64> {
+    let mut kinds = BTreeMap::new();
+    for conflict in conflicts {
+        *kinds.entry(conflict.kind.as_str()).or_default() += 1;
+    }
+    kinds
 }
 
 fn waits(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> String) -> io::Result<()> {
@@ -226,10 +240,6 @@ pub fn value(facts: &Facts<'_>) -> Value {
     let [attempt, success, complete] = lasts(facts.runs).map(|(_, run)| json!(run));
     let people: Map<String, Value> =
         facts.people.iter().map(|(state, n)| (state.as_str().to_owned(), (*n).into())).collect();
-    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-    for conflict in facts.conflicts {
-        *kinds.entry(&conflict.kind).or_default() += 1;
-    }
     let schedules = facts.schedules.iter().map(|schedule| {
         json!({
             "schedule": schedule.text,
@@ -249,7 +259,7 @@ pub fn value(facts: &Facts<'_>) -> Value {
         "last_complete": complete,
         "next": schedules.collect::<Vec<_>>(),
         "users": people,
-        "conflicts": kinds,
+        "conflicts": kinds(facts.conflicts),
         "skipped": facts.skipped,
         "waiting": waiting(facts.runs).map(|run| json!({
             "run": run.id,

@@ -12,6 +12,8 @@ use crate::clock::Timestamp;
 use crate::roster::PendingReason;
 use crate::store::rows::{ChangeRow, ConflictRow, MembershipRow, SkipRow, UserRow};
 
+/// The widest description of a conflict or of somebody left out, in columns.
+const DETAIL: usize = 600;
 /// How many changes of a user's history are printed, the newest.
 const HISTORY: usize = 50;
 
@@ -185,7 +187,7 @@ fn conflicts(out: &mut dyn Write, conflicts: &[ConflictRow]) -> io::Result<()> {
 pub fn conflict_line(conflict: &ConflictRow) -> String {
     let due = conflict.due_at.as_ref().map(|at| format!(", due {}", moment_text(at))).unwrap_or_default();
     let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
-    let detail = escape::value(&conflict.detail);
+    let detail = escape::cut(&conflict.detail, DETAIL);
     format!("{}!{:#} {kind} {subject}{due}: {detail}", style::ALARM, style::ALARM)
 }
 
@@ -237,7 +239,7 @@ pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<
     if lines.is_empty() {
         let who = escape::value(who);
         lines.push(format!(
-            "neither did the last run leave out anybody called `{who}`; `rosterd plan` reads the directory now"
+            "nor did the last run leave out anybody called `{who}`: look in the directory, at users.base_dns and at users.filter"
         ));
     }
     lines

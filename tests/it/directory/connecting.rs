@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use rosterd::directory::Kind;
 

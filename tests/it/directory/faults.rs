@@ -1,6 +1,6 @@
 //! Reads that end early never prove anybody's absence (E1, E2).
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::*;
 

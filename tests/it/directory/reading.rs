@@ -224,6 +224,34 @@ async fn disabled_tests_are_judged_and_say_when_they_change() {
     assert_eq!(disabled, [row("failed", Enabled::No, None)]);
 }
 
+/// U8, L5
+#[tokio::test]
+async fn who_is_due_or_not_active_is_looked_at_again() {
+    let Some(mut slapd) = Slapd::start(Options::default()) else { return };
+    let later = person("later", "shadowExpire: 20700\n").replace("rosterMailUser", "shadowAccount");
+    slapd.load(&[later, person("ada", ""), person("bob", "")].join("\n"));
+    let (settings, users) = (settings(&slapd, slapd.url()), users(&slapd));
+    let first = read_with(&settings, (Some(&users), None), &Index::default(), &Watcher::default()).await.unwrap();
+    let at = async |index: &Index, now: Timestamp, policy: &str| {
+        let mut connection = connect(&settings).await.unwrap();
+        let searches = Searches::new(&settings, Some(&users), None, connection.about().kind).unwrap();
+        let searches = if policy.is_empty() { searches } else { searches.with_policy(policy) };
+        let (before, watcher) = (Before::default(), Watcher::default());
+        let read = directory::read(&mut connection, &searches, index, &before, USERS, now, &watcher).await.unwrap();
+        let people = read.reading().people.iter().map(|person| (person.label(), person.enabled));
+        (people.collect::<Vec<_>>(), read.reading().unchanged.len())
+    };
+    let index = remembered(&first);
+    let day = Timestamp::parse("2026-09-04T00:00:00Z").unwrap();
+    assert_eq!(at(&index, day - Duration::from_secs(1), "").await, (vec![], 3));
+    assert_eq!(at(&index, day, "").await, (vec![("later".to_owned(), Enabled::No)], 2));
+    assert_eq!(at(&index, now(), "other domains are managed").await.1, 0);
+    let bob = first.reading().people.iter().find(|person| person.label() == "bob").unwrap().key.digest();
+    let state = |known: &Known| if known.key == bob { State::Pending } else { known.state };
+    let index = Index::new(index.iter().map(|known| Known { state: state(known), ..*known }).collect());
+    assert_eq!(at(&index, now(), "").await, (vec![("bob".to_owned(), Enabled::Yes)], 2));
+}
+
 /// G3
 #[tokio::test]
 async fn memberships_can_be_named_by_the_users() {

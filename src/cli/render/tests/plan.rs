@@ -3,8 +3,8 @@
 use super::*;
 use crate::cli::render::{plan, plan_json};
 use crate::plan::{
-    Act, Conflict, ConflictId, ConflictKind, FieldChange, GroupAct, GroupChange, GroupId, GroupRef, Held, Hold,
-    NewUser, UserChange,
+    Act, Conflict, ConflictId, ConflictKind, FieldChange, GroupAct, GroupChange, GroupCounts, GroupId, GroupRef, Held,
+    Hold, NewUser, UserChange,
 };
 use crate::roster::{Digest, FieldId, FieldNames, Fields, Skip, UniqueId};
 
@@ -34,6 +34,7 @@ fn flagged(from: State, reason: PendingReason, delete_after: Option<Timestamp>, 
 pub(super) fn everything(names: &FieldNames) -> Plan {
     Plan {
         users: people(names),
+        group_counts: GroupCounts::of(&teams()),
         groups: teams(),
         opened: vec![Conflict {
             kind: ConflictKind::AddressTaken,
@@ -56,7 +57,7 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             kind: BrakeKind::Missing,
             would_go: 12,
             of: 40,
-            says: "More than 5 and more than 10 % in 24h is held.".into(),
+            says: "12 of 40 people with access are missing from the directory: more than brake.percent = 10".into(),
         }],
         unjudged: vec![("kim".into(), "the look-up gave no answer".into())],
         strangers: [("sales".to_owned(), 3)].into(),

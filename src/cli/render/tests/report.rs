@@ -60,24 +60,24 @@ fn a_source_that_is_switched_off_is_said_and_nothing_else() {
 #[test]
 fn totals_use_the_same_nouns_before_and_after() {
     let counts = Counts { added: 1_234, updated: 1, deleted: 2, ..Counts::default() };
+    let plan = |groups, held| Plan { group_counts: groups, held, ..Plan::default() };
     let groups = GroupCounts { joins: 4, leaves: 1, flagged: 2, ..GroupCounts::default() };
-    fn said(counts: &Counts, groups: &GroupCounts, tense: Tense) -> String {
-        let (people, groups) = totals(counts, groups, tense);
+    fn said(counts: &Counts, plan: &Plan, tense: Tense) -> String {
+        let (people, groups) = totals(counts, plan, tense);
         format!("{people} / {}", groups.unwrap_or_default())
     }
     assert_eq!(
-        said(&counts, &groups, Tense::Future),
+        said(&counts, &plan(groups, vec![]), Tense::Future),
         "1,234 to add, 1 to update, 2 to delete / Groups: 2 to flag; memberships: 4 to add, 1 to remove."
     );
     assert_eq!(
-        said(&counts, &groups, Tense::Past),
+        said(&counts, &plan(groups, vec![]), Tense::Past),
         "1,234 added, 1 updated, 2 deleted / Groups: 2 flagged; memberships: 4 added, 1 removed."
     );
-    assert_eq!(said(&Counts::default(), &GroupCounts::default(), Tense::Past), "nothing to do / ");
-    assert_eq!(
-        said(&Counts::default(), &GroupCounts { added: 1, ..GroupCounts::default() }, Tense::Past),
-        "no change to people / Groups: 1 added."
-    );
+    assert_eq!(said(&Counts::default(), &Plan::default(), Tense::Past), "nothing to do / ");
+    let ivan = Held { user: UserId(9), label: "ivan".into(), kind: BrakeKind::Missing, reason: PendingReason::Gone };
+    let only_groups = plan(GroupCounts { added: 1, ..GroupCounts::default() }, vec![ivan]);
+    assert_eq!(said(&Counts::default(), &only_groups, Tense::Past), "no change to people; 1 held / Groups: 1 added.");
 }
 
 #[test]
