@@ -4,7 +4,7 @@
 
 -- One row. Every write transaction updates it, so it serialises writers, and `seq` is given in order of commit.
 CREATE TABLE rd_store (
-    only integer PRIMARY KEY CHECK (only = 1),
+    one integer PRIMARY KEY CHECK (one = 1),
     id uuid NOT NULL,
     seq bigint NOT NULL,
     -- Last number given, so that no number is ever given twice, not even after rows were dropped.

@@ -3,7 +3,7 @@
 
 -- One row. Every write transaction updates it, so it serialises writers, and `seq` is given in order of commit.
 CREATE TABLE rd_store (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
+    one INTEGER PRIMARY KEY CHECK (one = 1),
     id TEXT NOT NULL,
     seq INTEGER NOT NULL,
     -- Last number given, so that no number is ever given twice, not even after rows were dropped.

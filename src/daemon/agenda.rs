@@ -44,7 +44,18 @@ fn fold(earlier: Option<Request>, later: Request) -> Request {
         _ => Action::All,
     };
     let trigger = if earlier.trigger == Trigger::Signal { earlier.trigger } else { later.trigger };
-    Request { trigger, action, approve: later.approve.or(earlier.approve), insist: false }
+    Request { trigger, action, approve: later.approve.or(earlier.approve), insist: earlier.insist || later.insist }
+}
+
+/// How a run ended, as far as it decides when to try again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// There is nothing to try again.
+    Done,
+    /// Worth another try before the schedule's.
+    Failed,
+    /// Another try makes no sense before this time (E9).
+    Barred(Timestamp),
 }
 
 /// A run that failed, and when it is tried again.
@@ -142,13 +153,17 @@ impl Agenda {
     }
 
     /// The run is over. After a failed one, says when it is tried again at the latest.
-    pub fn ended(&mut self, request: Request, failed: bool, now: Moment, chance: f64) -> Option<Moment> {
-        if !failed {
-            self.retry = None;
-            return None;
-        }
+    pub fn ended(&mut self, request: Request, ending: Ending, now: Moment, chance: f64) -> Option<Moment> {
+        let not_before = match ending {
+            Ending::Done => {
+                self.retry = None;
+                return None;
+            }
+            Ending::Failed => Duration::ZERO,
+            Ending::Barred(until) => until.since(now.wall).min(LONGEST_BACK_OFF),
+        };
         let failures = self.retry.map_or(0, |retry| retry.failures).saturating_add(1);
-        let at = now.after(back_off(failures, chance));
+        let at = now.after(back_off(failures, chance).max(not_before));
         self.retry = Some(Retry { request, failures, at: Some(at) });
         Some(at)
     }
@@ -262,7 +277,7 @@ mod tests {
             let request = agenda.begin(now).unwrap();
             agenda.look(now);
             assert!(!agenda.waits(), "while it is tried");
-            agenda.ended(request, true, now, 0.0).unwrap();
+            agenda.ended(request, Ending::Failed, now, 0.0).unwrap();
             agenda.look(now.after(Duration::from_secs(wait - 1)));
             assert!(!agenda.waits(), "before {wait} s");
             now = now.after(Duration::from_secs(wait));
@@ -272,16 +287,32 @@ mod tests {
         }
         let request = agenda.begin(now).unwrap();
         assert_eq!(request.trigger, Trigger::Event);
-        agenda.ended(request, false, now, 0.0);
+        agenda.ended(request, Ending::Done, now, 0.0);
         assert_eq!(agenda.next(now), Some(now.after(20 * 60 * Duration::from_secs(1))), "only the schedule is left");
 
         let mut agenda = self::agenda(vec![every(Duration::from_secs(10), Action::Users)]);
         agenda.ask(Trigger::Signal, Action::Groups);
         let request = agenda.begin(start()).unwrap();
-        agenda.ended(request, true, start(), 0.0).unwrap();
+        agenda.ended(request, Ending::Failed, start(), 0.0).unwrap();
         agenda.look(start().after(Duration::from_secs(10)));
         let request = agenda.begin(start().after(Duration::from_secs(10))).unwrap();
         assert_eq!((request.trigger, request.action), (Trigger::Schedule, Action::All), "what failed comes along");
+    }
+
+    /// E9
+    #[test]
+    fn a_run_that_is_barred_is_tried_when_the_bar_is_lifted() {
+        let mut agenda = agenda(Vec::new());
+        agenda.ask(Trigger::Signal, Action::All);
+        let request = agenda.begin(start()).unwrap();
+        let until = start().after(Duration::from_secs(800));
+        assert_eq!(agenda.ended(request, Ending::Barred(until.wall), start(), 0.0), Some(until));
+        let request = {
+            agenda.ask(Trigger::Signal, Action::All);
+            agenda.begin(start()).unwrap()
+        };
+        let far = start().after(24 * HOUR).wall;
+        assert_eq!(agenda.ended(request, Ending::Barred(far), start(), 0.0), Some(start().after(LONGEST_BACK_OFF)));
     }
 
     #[test]
@@ -289,7 +320,7 @@ mod tests {
         let mut agenda = agenda(vec![every(6 * HOUR, Action::All)]);
         agenda.ask(Trigger::Schedule, Action::All);
         let request = agenda.begin(start()).unwrap();
-        agenda.ended(request, true, start(), 0.0).unwrap();
+        agenda.ended(request, Ending::Failed, start(), 0.0).unwrap();
         let now = start().after(Duration::from_secs(5));
         let reboot = Schedule { when: When::Reboot, ..every(HOUR, Action::All) };
         agenda.reload(vec![reboot, every(HOUR, Action::Users)], now);
@@ -311,7 +342,7 @@ mod tests {
         agenda.look(due);
         let request = agenda.begin(due).unwrap();
         assert_eq!((request.trigger, request.action), (Trigger::Event, Action::Users));
-        agenda.ended(request, false, due, 0.0);
+        agenda.ended(request, Ending::Done, due, 0.0);
 
         let again = due.after(Duration::from_secs(2));
         agenda.expect(Some(again.wall));

@@ -7,18 +7,36 @@ use tokio::task::JoinError;
 use crate::store::Outcome;
 use crate::sync::{Report, Request, SyncError};
 
+use super::agenda::Ending;
 use super::log::{chain, panicked};
 use super::schedule::Moment;
 
 /// How the task of a run ended; a [`JoinError`] when the run panicked.
 pub type RunResult = Result<Result<Report, SyncError>, JoinError>;
 
-/// Whether a run that ended is worth another try before the schedule's: it failed, or the server went away or was
+/// Whether a run is tried again before the schedule's next: when it failed, or when the server went away or was
 /// overloaded while it read. Limits and missing rights do not pass by themselves.
-pub fn is_failure(report: &Report) -> bool {
+pub fn ending(result: &RunResult) -> Ending {
     let passing = ["connection-lost", "timeout", "time-limit", "busy", "unavailable", "unreachable"];
-    report.incomplete.as_ref().is_some_and(|why| passing.contains(&why.cause))
-        || matches!(report.outcome, Outcome::Failed | Outcome::Interrupted)
+    match result {
+        Ok(Ok(report)) => {
+            let passing = report.incomplete.as_ref().is_some_and(|why| passing.contains(&why.cause));
+            let failed = matches!(report.outcome, Outcome::Failed | Outcome::Interrupted);
+            if passing || failed { Ending::Failed } else { Ending::Done }
+        }
+        Ok(Err(SyncError::Stopped)) => Ending::Done,
+        Ok(Err(SyncError::BindRefusedBefore { again, .. })) => Ending::Barred(*again),
+        Ok(Err(_)) | Err(_) => Ending::Failed,
+    }
+}
+
+/// Why a run has to be tried again, in one line.
+pub fn why(result: &RunResult) -> String {
+    match result {
+        Ok(Ok(report)) => report.incomplete.as_ref().map_or_else(String::new, |why| why.says.clone()),
+        Ok(Err(error)) => chain(error),
+        Err(_) => "internal error".to_owned(),
+    }
 }
 
 /// What a task that did not end well said.
@@ -45,8 +63,7 @@ pub fn last_line(result: &RunResult, request: Request, took: Duration) -> String
                 took.as_secs_f64()
             )
         }
-        Ok(Err(error)) => format!("{action} failed: {}", chain(error)),
-        Err(_) => format!("{action} failed: internal error"),
+        _ => format!("{action} failed: {}", why(result)),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::sync::{Report, Request, SyncError};
 use super::Engine;
 use super::agenda::Agenda;
 use super::log::chain;
-use super::outcome::{Reach, RunResult, internal_error, is_failure, last_line};
+use super::outcome::{Reach, RunResult, ending, internal_error, last_line, why};
 use super::reload::{changed, needs_restart};
 use super::schedule::{Alarm, Moment};
 use super::signals::{Signal, Signals};
@@ -180,14 +180,9 @@ impl Service {
         let now = self.now();
         let request = running.request;
         self.last = Some(last_line(&result, request, now.boot.saturating_sub(running.began.boot)));
-        let failed = match &result {
-            Ok(Ok(report)) => is_failure(report),
-            Ok(Err(SyncError::Stopped)) => false,
-            Ok(Err(_)) | Err(_) => true,
-        };
         let chance = (self.outside.chance)();
-        let retry = self.agenda.ended(request, failed, now, chance);
-        let at = retry.map(|at| at.wall.to_string());
+        let retry = self.agenda.ended(request, ending(&result), now, chance);
+        let (at, why) = (retry.map(|at| at.wall.to_string()), why(&result));
         match result {
             Ok(Ok(report)) => {
                 self.store_back(now);
@@ -203,12 +198,8 @@ impl Service {
             }
         }
         if let Some(at) = at {
-            tracing::info!(
-                event = "run.retry",
-                action = request.action.as_str(),
-                at,
-                "trying again then at the latest"
-            );
+            let action = request.action.as_str();
+            tracing::info!(event = "run.retry", action, at, why, "the run is tried again then at the latest");
         }
         self.deadline.ask_at = now;
     }

@@ -108,7 +108,7 @@ impl Database {
     /// Begins to write: from here to the commit nobody else does.
     pub async fn begin(&self) -> Result<(Transaction<'static, Db>, Turn), Fault> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("SELECT only FROM rd_store FOR UPDATE").execute(&mut *transaction).await?;
+        sqlx::query("SELECT one FROM rd_store FOR UPDATE").execute(&mut *transaction).await?;
         Ok((transaction, ()))
     }
 

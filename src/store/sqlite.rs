@@ -247,3 +247,53 @@ pub(super) fn explain(code: &str, message: &str) -> Option<&'static str> {
 pub(super) fn passes(code: &str) -> bool {
     code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13) || matches!(code, 1555 | 2067))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{SourceRecord, Store};
+
+    fn source(bases: &str) -> SourceRecord {
+        SourceRecord { name: "corp".to_owned(), directory: "dc=example".to_owned(), bases: bases.to_owned() }
+    }
+
+    /// A migrated store, opened in a way that a test needs.
+    async fn opened(folder: &Path, how: impl Fn(SqliteConnectOptions) -> SqliteConnectOptions) -> Database {
+        let path = folder.join("roster.db");
+        Store::migrate(&Database::new(&path)).await.unwrap();
+        let database = Database::new(&path);
+        database.pool.set_connect_options(how((*database.pool.connect_options()).clone()));
+        database
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_named_and_leaves_the_store_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = opened(folder.path(), |options| options.pragma("max_page_count", "200")).await;
+        database.put_source(&source("small")).await.unwrap();
+        let error = database.put_source(&source(&"large ".repeat(1_000_000))).await.unwrap_err();
+        assert!(error.to_string().contains("the disk or the quota is full; make room"), "{error}");
+        assert!(error.is_transient());
+        assert_eq!(database.sources().await.unwrap(), [source("small")]);
+        database.put_source(&source("smaller")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_may_only_be_read_is_read_and_named_when_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = opened(folder.path(), |options| options.read_only(true)).await;
+        assert_eq!(database.sources().await.unwrap(), []);
+        let error = database.put_source(&source("small")).await.unwrap_err();
+        assert!(error.to_string().contains("read-only for this user"), "{error}");
+        assert!(!error.is_transient());
+    }
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = opened(folder.path(), |options| options).await;
+        let full: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&database.pool).await.unwrap();
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&database.pool).await.unwrap();
+        assert_eq!((full, mode.as_str()), (2, "wal"));
+    }
+}

@@ -29,10 +29,10 @@ fn people(uids: &[&str]) -> String {
 fn on_both(story: impl Fn(&Slapd, Site)) {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };
     story(&slapd, Site::new(&slapd));
-    if let Some(database) = postgres::database("sync") {
+    if let Some(server) = postgres::server("sync on Postgres") {
         slapd.load("");
         let mut site = Site::new(&slapd);
-        site.set("store", &database.store_table());
+        site.set("store", &format!("url = \"{}\"\n", server.url(&server.database())));
         story(&slapd, site);
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn apply(database: &Database, stamp: Stamp<'_>, findings: Findi
     resolve(&mut write, stamp, findings.resolved).await?;
     open(&mut write, stamp, &findings).await?;
     skip(&mut write, stamp, findings.skips).await?;
-    write.commit().await
+    write.commit_if_changed().await
 }
 
 fn rule(kind: ConflictKind) -> &'static str {

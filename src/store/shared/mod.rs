@@ -1,6 +1,7 @@
 //! The SQL that both databases understand. Compiled twice, as a part of `sqlite.rs` and of `postgres.rs`; `super`
 //! is the dialect.
 
+mod addresses;
 mod findings;
 mod groups;
 mod leases;
@@ -85,7 +86,7 @@ impl Database {
     async fn apply_users_now(&self, stamp: Stamp<'_>, changes: &[UserChange]) -> Result<Vec<(Digest, UserId)>, Fault> {
         let mut write = Write::begin(self, stamp.leases).await?;
         let added = users::apply(&mut write, stamp, changes).await?;
-        write.commit().await?;
+        write.commit_if_changed().await?;
         Ok(added)
     }
 
@@ -97,7 +98,7 @@ impl Database {
     ) -> Result<Vec<(Digest, GroupId)>, Fault> {
         let mut write = Write::begin(self, stamp.leases).await?;
         let groups = groups::apply(&mut write, stamp, changes, added).await?;
-        write.commit().await?;
+        write.commit_if_changed().await?;
         Ok(groups)
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn put_source(database: &Database, source: &SourceRecord) -> Re
     if written.rows_affected() > 0 {
         write.changed();
     }
-    write.commit().await
+    write.commit_if_changed().await
 }
 
 pub(super) async fn refused_bind(database: &Database, source: &str) -> Result<Option<(Timestamp, Digest)>, Fault> {
@@ -215,6 +215,9 @@ pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lea
     .bind(millis(before))
     .fetch_all(write.connection())
     .await?;
+    if changes > 0 || !rows.is_empty() {
+        write.changed();
+    }
     let old: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     for statement in [
         concat!("DELETE FROM rd_held WHERE run_id ", any_of!("$1")),
@@ -222,6 +225,6 @@ pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lea
     ] {
         sqlx::query(statement).bind(any_list(&old)).execute(write.connection()).await?;
     }
-    write.commit().await?;
+    write.commit_if_changed().await?;
     Ok(changes)
 }

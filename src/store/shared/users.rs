@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use sqlx::Row as _;
 
+use super::addresses::Addresses;
 use super::dialect::any_list;
 use super::write::{Event, Write};
 use crate::clock::Timestamp;
 use crate::plan::{Act, BrakeKind, FieldChange, Mark, NewUser, UserChange, UserRef};
 use crate::roster::address::fold;
-use crate::roster::{Address, AddressKey, AddressKind, Digest, Dn, FieldId, FieldNames, PendingReason, UserId};
+use crate::roster::{AddressKind, Digest, Dn, FieldId, FieldNames, PendingReason, UserId};
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
 use crate::store::{Stamp, new_uuid};
@@ -455,57 +456,5 @@ fn set_column(field: FieldId) -> &'static str {
         FieldId::COMPANY => set!("company"),
         FieldId::DEPARTMENT => set!("department"),
         _ => set!("notes"),
-    }
-}
-
-/// What happens to one person's addresses.
-#[derive(Default)]
-struct Addresses {
-    released: Vec<AddressKey>,
-    claimed: BTreeMap<AddressKey, (AddressKind, Address)>,
-}
-
-impl Addresses {
-    fn release(&mut self, address: &Address) {
-        self.released.push(address.key());
-    }
-
-    /// A primary claim beats an alias claim of the same person.
-    fn claim(&mut self, address: &Address, kind: AddressKind) {
-        let claim = self.claimed.entry(address.key()).or_insert_with(|| (kind, address.clone()));
-        if kind == AddressKind::Primary {
-            *claim = (kind, address.clone());
-        }
-    }
-
-    fn claim_all(&mut self, new: &NewUser) {
-        if let Some(primary) = &new.primary {
-            self.claim(primary, AddressKind::Primary);
-        }
-        for alias in &new.aliases {
-            self.claim(alias, AddressKind::Alias);
-        }
-    }
-
-    fn replace_primary(&mut self, before: Option<&str>, after: Option<&str>) {
-        if let Some(before) = before.and_then(Address::parse) {
-            self.release(&before);
-        }
-        if let Some(after) = after.and_then(Address::parse) {
-            self.claim(&after, AddressKind::Primary);
-        }
-    }
-
-    /// What is claimed is released first too: an alias becomes the primary, or is written in another case.
-    fn release_rows(&self, id: i64, rows: &mut Rows) {
-        for key in self.released.iter().chain(self.claimed.keys()) {
-            rows.add([key.as_str().into(), id.into()]);
-        }
-    }
-
-    fn claim_rows(self, id: i64, rows: &mut Rows) {
-        for (key, (kind, address)) in self.claimed {
-            rows.add([key.as_str().into(), id.into(), kind.as_str().into(), address.as_str().into()]);
-        }
     }
 }

@@ -120,6 +120,11 @@ impl Write {
         ]);
     }
 
+    /// Commits, unless nothing in the roster changed: then nothing is written at all (U3).
+    pub async fn commit_if_changed(self) -> Result<(), Fault> {
+        if self.changed { self.commit().await } else { Ok(self.transaction.rollback().await?) }
+    }
+
     /// Writes feed and counters, and commits.
     pub async fn commit(mut self) -> Result<(), Fault> {
         if self.changed && self.events.is_empty() {

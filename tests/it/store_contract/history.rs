@@ -1,0 +1,162 @@
+//! Runs, sources, and what is remembered from one run to the next.
+
+use std::collections::BTreeMap;
+
+use rosterd::plan::{BrakeKind, Counts, Held};
+use rosterd::roster::{Digest, PendingReason};
+use rosterd::store::rows::Changes;
+use rosterd::store::{Action, Outcome, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger};
+use serde_json::json;
+
+use super::fixture::{Fixture, SOURCE, day, flag, person};
+use super::on_both_stores;
+
+fn start(day_number: i64) -> RunStart {
+    RunStart {
+        source: SOURCE.to_owned(),
+        trigger: Trigger::Schedule,
+        action: Action::All,
+        mode: "full",
+        at: day(day_number),
+    }
+}
+
+fn end(day_number: i64) -> RunEnd {
+    RunEnd {
+        outcome: Outcome::Ok,
+        at: day(day_number),
+        counts: Counts::default(),
+        error: None,
+        cause: None,
+        server: Some("ldaps://dc1.example.com".to_owned()),
+        held: vec![],
+        coverage: None,
+    }
+}
+
+on_both_stores! {
+    async fn a_run_is_recorded_from_beginning_to_end(fixture: Fixture) {
+        let store = &fixture.store;
+        let run = store.begin_run(&start(0), &[]).await.unwrap();
+        assert_eq!(run, RunId(1));
+        assert_eq!(store.run_row(run).await.unwrap().unwrap().outcome, "running");
+        let counts = Counts { entries: 9, added: 8, updated: 7, moved: 6, flagged: 5, restored: 4, deleted: 3, conflicts: 2, skipped: 1 };
+        let ended = RunEnd { outcome: Outcome::Incomplete, counts, error: Some("the server stopped".to_owned()),
+            cause: Some("size-limit".to_owned()), ..end(1) };
+        store.finish_run(run, &ended, &[]).await.unwrap();
+        let view = fixture.rows("SELECT * FROM roster_runs").await.remove(0);
+        for (column, value) in [
+            ("id", json!(1)), ("source", json!(SOURCE)), ("trigger", json!("schedule")), ("action", json!("all")),
+            ("mode", json!("full")), ("outcome", json!("incomplete")), ("entries", json!(9)), ("added", json!(8)),
+            ("updated", json!(7)), ("moved", json!(6)), ("flagged", json!(5)), ("restored", json!(4)),
+            ("deleted", json!(3)), ("conflicts", json!(2)), ("skipped", json!(1)), ("error", json!("the server stopped")),
+        ] {
+            assert_eq!(view[column], value, "{column}");
+        }
+        let row = store.run_row(run).await.unwrap().unwrap();
+        assert_eq!((row.cause.as_deref(), row.server.as_deref()), (Some("size-limit"), Some("ldaps://dc1.example.com")));
+        assert_eq!((row.started_at, row.finished_at), (day(0).to_string(), Some(day(1).to_string())));
+        assert_eq!(store.run_row(RunId(99)).await.unwrap(), None);
+        let error = store.finish_run(RunId(99), &end(1), &[]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Inconsistent { .. }), "{error:?}");
+    }
+
+    async fn a_run_that_never_ended_is_marked_as_interrupted_by_the_next(fixture: Fixture) {
+        let store = &fixture.store;
+        store.begin_run(&start(0), &[]).await.unwrap();
+        store.begin_run(&RunStart { source: "other".to_owned(), ..start(0) }, &[]).await.unwrap();
+        let third = store.begin_run(&start(1), &[]).await.unwrap();
+        store.finish_run(third, &end(1), &[]).await.unwrap();
+        let outcomes: Vec<_> = store.run_rows(None, 9).await.unwrap().into_iter().map(|row| (row.id, row.outcome)).collect();
+        let expected = [(3, "ok"), (2, "running"), (1, "interrupted")].map(|(id, outcome)| (id, outcome.to_owned()));
+        assert_eq!(outcomes, expected);
+        assert_eq!(store.run_rows(Some(SOURCE), 1).await.unwrap()[0].id, 3);
+        assert_eq!(store.run_row(RunId(1)).await.unwrap().unwrap().finished_at, Some(day(1).to_string()));
+    }
+
+    /// B1: what `approve` needs
+    async fn what_a_run_held_is_remembered(fixture: Fixture) {
+        let ada = fixture.add(day(0), person("ada")).await;
+        let run = fixture.store.begin_run(&start(0), &[]).await.unwrap();
+        let held = vec![Held { user: ada, label: "ada".into(), kind: BrakeKind::Disabled, reason: PendingReason::Disabled }];
+        let ended = RunEnd { outcome: Outcome::Held, held: held.clone(), ..end(0) };
+        fixture.store.finish_run(run, &ended, &[]).await.unwrap();
+        assert_eq!(fixture.store.held(run).await.unwrap(), held);
+        assert_eq!(fixture.store.held(RunId(7)).await.unwrap(), []);
+    }
+
+    /// E2: the last complete run counts, whatever came after it
+    async fn coverage_is_that_of_the_last_complete_run(fixture: Fixture) {
+        let store = &fixture.store;
+        assert!(store.coverage(SOURCE).await.unwrap().is_empty());
+        for counts in [vec![("", 10), ("mail", 10), ("title", 4)], vec![("", 9), ("mail", 8)]] {
+            let coverage: BTreeMap<String, u64> = counts.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+            let run = store.begin_run(&start(0), &[]).await.unwrap();
+            store.finish_run(run, &RunEnd { coverage: Some(coverage.clone()), ..end(0) }, &[]).await.unwrap();
+            assert_eq!(store.coverage(SOURCE).await.unwrap(), coverage);
+        }
+        let run = store.begin_run(&start(1), &[]).await.unwrap();
+        store.finish_run(run, &RunEnd { outcome: Outcome::Incomplete, ..end(1) }, &[]).await.unwrap();
+        assert_eq!(store.coverage(SOURCE).await.unwrap()["mail"], 8);
+        assert!(store.coverage("other").await.unwrap().is_empty());
+    }
+
+    /// I9
+    async fn sources_are_registered_by_name(fixture: Fixture) {
+        let record = |name: &str, bases: &str| SourceRecord {
+            name: name.to_owned(), directory: "dc=example,dc=com".to_owned(), bases: bases.to_owned(),
+        };
+        for source in [record("other", "a"), record("corp", "a\nb"), record("corp", "c")] {
+            fixture.store.put_source(&source).await.unwrap();
+        }
+        assert_eq!(fixture.store.sources().await.unwrap(), [record("corp", "c"), record("other", "a")]);
+        let version = fixture.store.version().await.unwrap();
+        fixture.store.put_source(&record("corp", "c")).await.unwrap();
+        assert_eq!(fixture.store.version().await.unwrap(), version, "nothing differs");
+    }
+
+    /// E9
+    async fn a_refused_bind_is_remembered_until_it_is_forgotten(fixture: Fixture) {
+        let store = &fixture.store;
+        assert_eq!(store.refused_bind(SOURCE).await.unwrap(), None);
+        for refused in [Some((day(1), Digest::of("x"))), Some((day(2), Digest::of("y"))), None] {
+            store.put_refused_bind(SOURCE, refused).await.unwrap();
+            assert_eq!(store.refused_bind(SOURCE).await.unwrap(), refused);
+            assert_eq!(store.refused_bind("other").await.unwrap(), None);
+        }
+    }
+
+    async fn old_history_is_dropped_and_numbers_are_never_given_again(fixture: Fixture) {
+        let store = &fixture.store;
+        let mut last = None;
+        for (n, name) in ["ada", "bob", "eve"].into_iter().enumerate() {
+            let at = i64::try_from(n).unwrap();
+            let run = store.begin_run(&start(at), &[]).await.unwrap();
+            let stamp = Stamp { run: Some(run), ..fixture.stamp(day(at), &[]) };
+            last = Some(store.apply_users(stamp, &[person(name).change()]).await.unwrap()[0].1);
+            let held = vec![Held { user: last.unwrap(), label: name.into(), kind: BrakeKind::Missing, reason: PendingReason::Gone }];
+            store.finish_run(run, &RunEnd { held, ..end(at) }, &[]).await.unwrap();
+        }
+        assert_eq!(store.forget_history(day(2), &[]).await.unwrap(), 2);
+        assert_eq!(store.change_rows(&Changes::Since(0), 9).await.unwrap().len(), 1);
+        assert_eq!(store.run_rows(None, 9).await.unwrap().iter().map(|row| row.id).collect::<Vec<_>>(), [3]);
+        assert_eq!(store.forget_history(day(99), &[]).await.unwrap(), 1);
+        assert_eq!(store.run_rows(None, 9).await.unwrap().len(), 1, "the last run stays");
+        assert_eq!(store.begin_run(&start(9), &[]).await.unwrap(), RunId(4));
+        let version = store.version().await.unwrap();
+        fixture.apply(day(9), &[flag(last.unwrap(), "eve", day(9), None)]).await;
+        assert_eq!(store.change_rows(&Changes::Since(0), 9).await.unwrap()[0].seq, version + 1);
+        assert_eq!(store.forget_history(day(2), &[]).await.unwrap(), 0);
+    }
+
+    async fn changes_are_found_by_run(fixture: Fixture) {
+        let run = fixture.store.begin_run(&start(0), &[]).await.unwrap();
+        let stamp = Stamp { run: Some(run), ..fixture.stamp(day(0), &[]) };
+        fixture.store.apply_users(stamp, &[person("ada").change()]).await.unwrap();
+        fixture.add(day(0), person("bob")).await;
+        let rows = fixture.store.change_rows(&Changes::OfRun(run.0), 9).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].run_id, rows[0].at.as_str()), (Some(1), day(0).to_string().as_str()));
+        assert_eq!(fixture.store.change_rows(&Changes::Since(0), 1).await.unwrap().len(), 1, "the limit");
+    }
+}
