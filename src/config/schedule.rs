@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -55,7 +55,8 @@ impl Schedule {
 /// lies after `after` is the next one. Only a repeated hour makes the loop go round more than once.
 fn next_after(cron: &Cron, zone: Tz, after: Timestamp) -> Option<Timestamp> {
     let after = after.to_datetime();
-    let mut local = after.with_timezone(&zone).naive_local();
+    // Croner carries fractions of a second along; expressions mean whole ones.
+    let mut local = after.with_timezone(&zone).naive_local().with_nanosecond(0)?;
     loop {
         local = cron.find_next_occurrence(&local.and_utc(), false).ok()?.naive_utc();
         let moment = moment(zone, local)?;
@@ -293,6 +294,8 @@ mod tests {
         assert_eq!(next("0 0 0 29 2 ?", "UTC", "2026-01-01T00:00:00Z"), "2028-02-29T00:00:00.000Z");
         assert_eq!(next("0 0 9 ? * MON-FRI", "UTC", "2026-08-01T00:00:00Z"), "2026-08-03T09:00:00.000Z");
         assert_eq!(next("0 0 0 L * ?", "UTC", "2026-02-01T00:00:00Z"), "2026-02-28T00:00:00.000Z");
+        assert_eq!(next("0 * * * * ?", "UTC", "2026-02-01T00:00:00.141Z"), "2026-02-01T00:01:00.000Z");
+        assert_eq!(next("* * * * * ?", "UTC", "2026-02-01T00:00:59.999Z"), "2026-02-01T00:01:00.000Z");
         assert_eq!(next("@daily", "UTC", "2026-02-01T00:00:00Z"), "2026-02-02T00:00:00.000Z");
     }
 

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use tokio::task::JoinError;
 
+use crate::clock::Timestamp;
 use crate::store::Outcome;
 use crate::sync::{Report, Request, SyncError};
 
 use super::agenda::Ending;
 use super::log::{chain, panicked};
 use super::schedule::Moment;
+
+/// So far away that the longest wait is meant.
+const LATEST: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// How the task of a run ended; a [`JoinError`] when the run panicked.
 pub type RunResult = Result<Result<Report, SyncError>, JoinError>;
@@ -26,16 +30,16 @@ pub fn ending(result: &RunResult) -> Ending {
         }
         Ok(Err(SyncError::Stopped)) => Ending::Done,
         Ok(Err(SyncError::BindRefusedBefore { again, .. })) => Ending::Barred(*again),
+        Ok(Err(SyncError::Directory(error))) if error.is_bind_refused() => Ending::Barred(LATEST),
         Ok(Err(_)) | Err(_) => Ending::Failed,
     }
 }
 
-/// Why a run has to be tried again, in one line.
-pub fn why(result: &RunResult) -> String {
+/// Why a run has to be tried again, where nothing else says so: it could not even begin.
+pub fn why(result: &RunResult) -> Option<String> {
     match result {
-        Ok(Ok(report)) => report.incomplete.as_ref().map_or_else(String::new, |why| why.says.clone()),
-        Ok(Err(error)) => chain(error),
-        Err(_) => "internal error".to_owned(),
+        Ok(Err(error @ (SyncError::Store(_) | SyncError::Busy { .. }))) => Some(chain(error)),
+        _ => None,
     }
 }
 
@@ -63,7 +67,8 @@ pub fn last_line(result: &RunResult, request: Request, took: Duration) -> String
                 took.as_secs_f64()
             )
         }
-        _ => format!("{action} failed: {}", why(result)),
+        Ok(Err(error)) => format!("{action} failed: {}", chain(error)),
+        Err(_) => format!("{action} failed: internal error"),
     }
 }
 

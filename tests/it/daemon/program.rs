@@ -66,7 +66,8 @@ fn sync_now_reload_and_stop_by_signal() {
 #[test]
 fn schedules_bring_changes_without_anybody_asking() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
-    let mut daemon = site(&slapd, "cron = \"*/2 * * * * ?\"\ntimezone = \"Europe/Zurich\"\n").daemon();
+    let site = site(&slapd, "cron = \"*/2 * * * * ?\"\ntimezone = \"Europe/Zurich\"\n");
+    let mut daemon = site.daemon();
     daemon.wait_for("run.finished", 1);
     slapd.ldif(&person("bob", "Qm9i"));
     let added = daemon.wait_for("user.added", 1);
