@@ -118,7 +118,7 @@ fn what_cannot_be_understood_is_left_out_with_a_reason() {
     let users = mapping(&settings());
     let refused = |attributes: &Attributes<'_>| {
         let skip = read(&users, attributes).0.unwrap_err();
-        assert_eq!((skip.reason, skip.rule, skip.unique_id.as_deref()), ("unreadable", "E5", Some("id-1")));
+        assert_eq!((&*skip.reason, &*skip.rule, skip.unique_id.as_deref()), ("unreadable", "E5", Some("id-1")));
         skip.detail
     };
     assert_eq!(refused(&[("uid", &[b"b", b"a"])]), "`uid` has 2 values where one is needed: `a`, `b`");

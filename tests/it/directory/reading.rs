@@ -132,7 +132,7 @@ async fn awkward_entries_are_skipped_with_a_reason_and_everybody_else_is_read() 
     let mut names: Vec<_> = reading.people.iter().filter_map(|p| p.fields.first(FieldId::USERNAME)).collect();
     names.sort_unstable();
     assert_eq!(names, ["control", "nomail", "plain", "smith"]);
-    let mut skipped: Vec<_> = reading.skips.iter().map(|skip| (skip.dn.as_str(), skip.reason)).collect();
+    let mut skipped: Vec<_> = reading.skips.iter().map(|skip| (skip.dn.as_str(), &*skip.reason)).collect();
     skipped.sort_unstable();
     assert_eq!(
         skipped,
@@ -165,7 +165,7 @@ async fn somebody_who_cannot_be_understood_any_more_waits() {
     let reading = second.reading();
     assert_eq!((reading.people.len(), reading.unchanged.len(), reading.waiting.len()), (0, 0, 2));
     assert_eq!(second.complete().unwrap().missing(&index).count(), 0, "both were seen");
-    let mut reasons: Vec<_> = reading.skips.iter().map(|skip| skip.reason).collect();
+    let mut reasons: Vec<_> = reading.skips.iter().map(|skip| &*skip.reason).collect();
     reasons.sort_unstable();
     assert_eq!(reasons, ["no-unique-id", "unreadable"]);
 }
