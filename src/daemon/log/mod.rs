@@ -2,7 +2,7 @@
 //!
 //! Lines go to stderr (or to journald's own socket), so that stdout stays for what was asked for. A value that came
 //! from a directory can hold anything: nothing that acts on a terminal or forges a line is ever written raw, and
-//! long values are cut ([`line`]).
+//! long values are cut ([`mod@line`]).
 //!
 //! What this program says is logged from the level of the configuration on; what its dependencies say (by `tracing`
 //! or by `log`), from warnings on.
