@@ -1,10 +1,11 @@
 //! How far the reading of the directory is: a bar on a terminal, plain lines elsewhere.
 
+use std::fmt;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::cli::render::number;
 use crate::directory::Progress;
@@ -97,15 +98,15 @@ impl Bar {
         let mut current = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
         if *current != doing {
             *current = doing;
-            self.bar.reset();
             self.bar.set_message(doing);
             match expected {
-                0 => self.bar.set_style(style("{spinner} {msg}: {human_pos}, {per_sec}")),
+                0 => self.bar.set_style(style("{spinner} {msg}: {human_pos}, {rate}")),
                 expected => {
                     self.bar.set_length(expected);
-                    self.bar.set_style(style("{msg} [{wide_bar}] {human_pos} of about {human_len}, {per_sec}"));
+                    self.bar.set_style(style("{msg} [{wide_bar}] {human_pos} of about {human_len}, {rate}"));
                 }
             }
+            self.bar.reset();
         }
         if self.bar.length().is_some_and(|length| length < so_far) {
             self.bar.set_length(so_far);
@@ -116,7 +117,11 @@ impl Bar {
 
 /// A template; the plain bar when it does not parse.
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // A rate that cannot be shown is left out.
+        let _ = write!(out, "{:.0} a second", state.per_sec());
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate)
 }
 
 /// Plain lines.

@@ -13,6 +13,7 @@ mod acts;
 mod brake;
 pub mod change;
 mod contest;
+mod counts;
 mod departures;
 mod findings;
 mod groups;
@@ -26,6 +27,7 @@ mod wishes;
 pub(crate) mod tests;
 
 pub use change::*;
+pub use counts::{Counts, GroupCounts};
 pub use policy::Policy;
 pub use view::{Needs, RecentDepartures, StoredGroup, View, doubt};
 
