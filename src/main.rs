@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// A first sync makes and drops millions of small pieces; the system's allocator takes a quarter of its time for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     rosterd::cli::main(std::env::args_os())
 }

@@ -105,6 +105,21 @@ impl<'a> Collector<'a> {
         self.reading.entries == 0
     }
 
+    /// Whether anybody's DN is another one than the store knows.
+    pub fn somebody_moved(&self) -> bool {
+        self.people.items.iter().flatten().any(|person| {
+            let known = self.index.find(person.key.digest());
+            known.is_some_and(|known| known.dn != Dn::digest_of(&person.dn))
+        })
+    }
+
+    /// Drops the groups, to be read again.
+    pub fn forget_groups(&mut self) {
+        self.reading.entries = self.user_entries;
+        self.reading.waiting_groups.clear();
+        self.group_entries = Later::new();
+    }
+
     /// Everything that was read, in order.
     pub fn finish(self, passes: Passes) -> Reading {
         let mut reading = self.reading;
@@ -113,6 +128,10 @@ impl<'a> Collector<'a> {
         reading.people.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         reading.groups = self.group_entries.into_items();
         reading.groups.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        // Members whom only their own entries name are not known when no user was read (G3).
+        if !passes.users && self.users.is_some_and(|users| users.member_of.is_some()) {
+            reading.groups.iter_mut().for_each(|group| group.whole = false);
+        }
         reading.member_of.sort_unstable();
         reading.member_of.dedup();
         reading.skips.sort_unstable();

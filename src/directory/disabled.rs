@@ -88,17 +88,21 @@ impl Test {
             }
             Self::Expired(name) => {
                 let shadow = name.base() == "shadowexpire";
-                let mut answer = Says::HoldsNot;
+                let (mut unknown, mut next) = (false, None);
                 for value in entry.values(name) {
                     let time = if shadow { shadow_day(value) } else { generalized_time(value).map(Some) };
                     match time {
-                        None => return Says::Unknown,
                         Some(Some(at)) if at <= now => return Says::Holds,
-                        Some(Some(at)) => answer = Says::HoldsFrom(at),
+                        None => unknown = true,
+                        Some(Some(at)) => next = Some(next.map_or(at, |next: Timestamp| next.min(at))),
                         Some(None) => {}
                     }
                 }
-                answer
+                match next {
+                    _ if unknown => Says::Unknown,
+                    Some(at) => Says::HoldsFrom(at),
+                    None => Says::HoldsNot,
+                }
             }
             Self::Filter(filter, names) => {
                 let lookup = |wanted: &str| {

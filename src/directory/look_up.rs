@@ -11,6 +11,7 @@ use super::error::DirectoryError;
 use super::mapping::UserMapping;
 use super::paging::{self, Search, Sink};
 use super::read::check_base;
+use super::reference::is_outside;
 use super::searches::{Pass, Searches};
 use super::settings::Scope;
 use super::understand::{Key, key, key_assertion};
@@ -95,6 +96,9 @@ struct Found {
 
 struct ById<'a> {
     mapping: &'a UserMapping,
+    /// `source.outside`, the server's naming contexts, and the base: what a reference is judged by.
+    searches: &'a Searches,
+    naming_contexts: &'a [String],
     now: Timestamp,
     found: BTreeMap<UniqueId, Vec<Found>>,
     referred: bool,
@@ -109,8 +113,9 @@ impl Sink for ById<'_> {
         }
     }
 
-    fn reference(&mut self, _: Vec<String>) {
-        self.referred = true;
+    fn reference(&mut self, urls: Vec<String>) {
+        let searches = self.searches;
+        self.referred |= !is_outside(&urls, &searches.outside, self.naming_contexts, &searches.base_dn);
     }
 
     fn batch(&mut self) -> ControlFlow<()> {
@@ -134,9 +139,11 @@ async fn look_up_batch(
         Search { scope: Scope::Subtree, filter, ..search }
     };
     let doing = "looking vanished people up by unique id";
-    let mut all = ById { mapping, now, found: BTreeMap::new(), referred: false };
+    let contexts = connection.about.naming_contexts.clone();
+    let mut all = ById { mapping, searches, naming_contexts: &contexts, now, found: BTreeMap::new(), referred: false };
     paging::all(&mut connection.wire, &by_id(any_of(&mut keys.iter())), doing, &mut all).await?;
-    let mut matching = ById { mapping, now, found: BTreeMap::new(), referred: false };
+    let mut matching =
+        ById { mapping, searches, naming_contexts: &contexts, now, found: BTreeMap::new(), referred: false };
     if !all.found.is_empty() {
         let filter = format!("(&{}{})", pass.filter, any_of(&mut all.found.keys()));
         paging::all(&mut connection.wire, &by_id(filter), doing, &mut matching).await?;

@@ -45,14 +45,34 @@ pub async fn read(
     let bases = readable_bases(connection, &asked, &mut trouble).await?;
     must_see(connection, searches, &mut trouble).await?;
     let mut collector = Collector::new(searches, index, now, progress, &connection.about.naming_contexts);
+    run(connection, searches, &bases, &mut collector, &mut trouble).await?;
+    if passes.users && passes.groups && trouble.is_none() && collector.somebody_moved() {
+        // Groups are read first, so they may still name somebody by the DN of a moment ago (G1).
+        collector.forget_groups();
+        let groups: Vec<_> = bases.into_iter().filter(|(pass, _)| pass.name == "groups").collect();
+        run(connection, searches, &groups, &mut collector, &mut trouble).await?;
+    }
+    let found = collector.incomplete.take();
+    let ended = trouble.or(found).map_or(Ok(()), Err);
+    Ok(Snapshot::judge(collector.finish(passes), ended, before))
+}
+
+/// Reads pass by pass and base by base; an error is returned only while nothing was read, else it becomes the trouble.
+async fn run(
+    connection: &mut Connection,
+    searches: &Searches,
+    bases: &[(&Pass, String)],
+    collector: &mut Collector<'_>,
+    trouble: &mut Option<Incomplete>,
+) -> Result<(), DirectoryError> {
     for (pass, base) in bases {
-        let search = searches.search(pass, &base);
+        let search = searches.search(pass, base);
         let doing = format!("reading {} under `{base}`", pass.name);
         let wire = &mut connection.wire;
         let ended = if pass.name == "groups" {
-            paging::all(wire, &search, &doing, &mut GroupSink::new(&mut collector, &base)).await
+            paging::all(wire, &search, &doing, &mut GroupSink::new(collector, base)).await
         } else {
-            paging::all(wire, &search, &doing, &mut UserSink::new(&mut collector, &base)).await
+            paging::all(wire, &search, &doing, &mut UserSink::new(collector, base)).await
         };
         let Err(error) = ended else { continue };
         if collector.is_empty() {
@@ -63,9 +83,7 @@ pub async fn read(
             break;
         }
     }
-    let found = collector.incomplete.take();
-    let ended = trouble.or(found).map_or(Ok(()), Err);
-    Ok(Snapshot::judge(collector.finish(passes), ended, before))
+    Ok(())
 }
 
 /// Reads each base object. Those that cannot be read are left out and make the read incomplete; when none can,

@@ -9,7 +9,10 @@ use crate::roster::{Account, Address, AddressKey, Digest, Dn, FieldId, Fields, P
 
 /// A change of somebody the store has.
 pub(super) fn change(account: &Account, acts: Vec<Act>, mark: Mark) -> UserChange {
-    UserChange { subject: UserRef::Known(account.id), label: account.label().into(), unit: 0, acts, mark: Some(mark) }
+    // Of a tombstone nothing is remembered but who it was (L6).
+    let deleted = acts.iter().any(|act| matches!(act, Act::Deleted { .. }));
+    let mark = (!deleted).then_some(mark);
+    UserChange { subject: UserRef::Known(account.id), label: account.label().into(), unit: 0, acts, mark }
 }
 
 /// The move, if the DN is another one (I3); DNs that only look different are the same (E6).
@@ -66,11 +69,13 @@ pub(super) struct Awards<'a> {
 }
 
 impl Awards<'_> {
-    /// What the comer at this place gets; `None` when a newcomer has to wait outside.
-    pub fn award(&self, at: usize, comer: Comer, findings: &mut Findings) -> Option<UserChange> {
-        let lost = self.outcome.lost(at);
-        let contested = self.contested(at, &comer, findings);
-        let out = self.participants.get(at).is_some_and(|participant| lost.keeps_out(participant));
+    /// What a comer gets; `None` when a newcomer has to wait outside. `at` is the place in the contest of those who
+    /// took part in it.
+    pub fn award(&self, at: Option<usize>, comer: Comer, findings: &mut Findings) -> Option<UserChange> {
+        let lost = at.map_or_else(Lost::default, |at| self.outcome.lost(at));
+        let contested = at.is_some_and(|at| self.contested(at, &comer, findings));
+        let participant = at.and_then(|at| self.participants.get(at));
+        let out = participant.is_some_and(|participant| lost.keeps_out(participant));
         findings.values(&comer.person, &comer.wish.findings);
         match comer.account {
             None if out => None,
@@ -82,7 +87,7 @@ impl Awards<'_> {
     }
 
     /// Somebody new, or a tombstone that comes back with its internal id (L7).
-    fn bring_in(&self, at: usize, comer: Comer, tombstone: Option<&Account>, contested: bool) -> UserChange {
+    fn bring_in(&self, at: Option<usize>, comer: Comer, tombstone: Option<&Account>, contested: bool) -> UserChange {
         let Comer { person, wish, .. } = comer;
         let mark = Mark {
             fingerprint: self.settled(contested, false).then_some(person.fingerprint),
@@ -90,7 +95,10 @@ impl Awards<'_> {
             reasons_seen: Vec::new(),
         };
         let label = person.label().into();
-        let aliases = self.won(at, &wish.aliases).collect();
+        let aliases = match at {
+            Some(_) => self.won(at, &wish.aliases).collect(),
+            None => wish.aliases.into_boxed_slice(),
+        };
         let subject = tombstone.map_or_else(|| UserRef::New(person.key.digest()), |account| UserRef::Known(account.id));
         let new =
             NewUser { key: person.key, dn: person.dn, fields: singles(person.fields), primary: wish.primary, aliases };
@@ -107,7 +115,7 @@ impl Awards<'_> {
     }
 
     /// Somebody known who is in: returns when pending, and gets what differs.
-    fn update(&self, at: usize, account: &Account, comer: Comer, lost: Lost, contested: bool) -> UserChange {
+    fn update(&self, at: Option<usize>, account: &Account, comer: Comer, lost: Lost, contested: bool) -> UserChange {
         let people = self.people;
         let mut acts = Vec::new();
         if account.state == State::Pending || (account.state == State::Kept && !comer.kept_on) {
@@ -123,7 +131,7 @@ impl Awards<'_> {
         let settled = self.settled(contested, withheld) && !comer.kept_on;
         let mark = Mark {
             fingerprint: settled.then_some(comer.person.fingerprint),
-            review_at: comer.person.review_at.filter(|_| settled),
+            review_at: comer.person.review_at,
             reasons_seen: if comer.kept_on { account.reasons_seen.clone() } else { Vec::new() },
         };
         change(account, acts, mark)
@@ -132,7 +140,7 @@ impl Awards<'_> {
     /// Primary and aliases of somebody known; true when an address was not taken away because the read is partial.
     fn addresses(
         &self,
-        at: usize,
+        at: Option<usize>,
         account: &Account,
         comer: &Comer,
         lost: Lost,
@@ -140,8 +148,7 @@ impl Awards<'_> {
         acts: &mut Vec<Act>,
     ) -> bool {
         let present = account.primary();
-        let stays = lost.primary || self.people.keeps_addresses(comer);
-        let primary = comer.wish.primary.as_ref().filter(|_| !stays).or(present);
+        let primary = if lost.primary { present } else { self.people.primary(comer, present) };
         if primary != present {
             fields.push(FieldChange {
                 field: None,
@@ -158,7 +165,7 @@ impl Awards<'_> {
         for alias in account.aliases() {
             let key = alias.key();
             let becomes_primary = Some(&key) == primary_key.as_ref();
-            let wins = self.outcome.wins(at, key.digest());
+            let wins = self.wins(at, &key);
             if becomes_primary || !wins || !(keep || wished.contains(&key)) {
                 acts.push(Act::AliasRemoved(alias.clone()));
             } else {
@@ -177,8 +184,13 @@ impl Awards<'_> {
         withheld
     }
 
-    fn won<'b>(&'b self, at: usize, addresses: &'b [Address]) -> impl Iterator<Item = Address> + 'b {
-        addresses.iter().filter(move |address| self.outcome.wins(at, address.key().digest())).cloned()
+    fn won<'b>(&'b self, at: Option<usize>, addresses: &'b [Address]) -> impl Iterator<Item = Address> + 'b {
+        addresses.iter().filter(move |address| self.wins(at, &address.key())).cloned()
+    }
+
+    /// Whoever took no part in the contest wants nothing that anybody else wants.
+    fn wins(&self, at: Option<usize>, key: &AddressKey) -> bool {
+        at.is_none_or(|at| self.outcome.wins(at, key.digest()))
     }
 
     /// Whether everything the entry says was applied, so that it need not be read again while it stays the same.
@@ -215,6 +227,7 @@ impl Awards<'_> {
             findings.waits_outside(&comer.person, lost);
             return true;
         }
+        any |= self.outcome.lost(at) != Lost::default();
         for alias in &comer.wish.aliases {
             let key = alias.key();
             if !self.outcome.wins(at, key.digest()) {

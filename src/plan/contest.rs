@@ -39,6 +39,12 @@ impl Participant {
     pub fn things(&self) -> impl Iterator<Item = Digest> {
         [self.primary, self.name].into_iter().flatten().chain(self.aliases.iter().copied())
     }
+
+    /// Everything the participant may fall back on.
+    pub fn fallbacks(&self) -> impl Iterator<Item = Digest> {
+        let frozen = self.frozen.as_deref().unwrap_or_default().iter().copied();
+        [self.present_primary, self.present_name].into_iter().flatten().chain(frozen)
+    }
 }
 
 /// How the contest ended for one participant.
@@ -83,10 +89,23 @@ pub(super) fn settle(
     participant_of: &HashMap<UserId, usize>,
 ) -> Outcome {
     let mut lost = vec![Lost::default(); participants.len()];
+    let mut retries = MOST_RETRIES;
     loop {
         let winners = winners(participants, &lost, owners, participant_of);
         let losses = losses(participants, &lost, &winners);
         if losses.is_empty() {
+            // Whoever beat somebody may have lost everything itself since; then the beaten one tries again.
+            let freed = |thing: Option<Digest>| thing.is_some_and(|thing| !winners.contains_key(&thing));
+            let mut again = false;
+            for (participant, lost) in participants.iter().zip(&mut lost).filter(|_| retries > 0) {
+                let back = (lost.primary && freed(participant.primary), lost.name && freed(participant.name));
+                again |= back.0 || back.1;
+                *lost = Lost { primary: lost.primary && !back.0, name: lost.name && !back.1 };
+            }
+            if again {
+                retries -= 1;
+                continue;
+            }
             return Outcome { lost, winners };
         }
         // A loss counts only when its winner surely stays: who beats me may yet lose everything to a third one.
@@ -155,6 +174,10 @@ impl Outcome {
         self.winner(thing) == Some(Winner::Participant(at))
     }
 }
+
+/// How often those beaten by somebody who fell out later try again: enough for any chain seen in practice, and a
+/// bound where they would take turns.
+const MOST_RETRIES: u32 = 8;
 
 type Winners = HashMap<Digest, (Strength, Winner)>;
 

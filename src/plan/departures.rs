@@ -19,7 +19,9 @@ pub(super) fn reason(
     policy: &Policy,
     view: &View,
 ) -> Option<PendingReason> {
-    let was_disabled = account.is_some_and(|account| account.reason == Some(PendingReason::Disabled));
+    // Somebody kept has no reason any more; an answer that is missing must not end the keeping.
+    let was_disabled =
+        account.is_some_and(|account| account.reason == Some(PendingReason::Disabled) || account.state == State::Kept);
     let disabled = match person.enabled {
         Enabled::No => true,
         Enabled::Unknown => was_disabled,

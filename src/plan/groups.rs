@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use crate::clock::Timestamp;
 use crate::plan::departures;
 use crate::plan::{Act, GroupAct, GroupChange, GroupId, GroupRef, Policy, StoredGroup, UserChange, UserRef, View};
-use crate::roster::{Digest, Dn, Group, Known, MemberRef, Reading, State, UserId};
+use crate::roster::address::fold;
+use crate::roster::{Digest, Dn, FieldId, Group, Known, MemberRef, Positions, Reading, State, UserId};
 
 /// Who may be in a group after this run, and who stands at which DN.
 struct Members<'a> {
@@ -16,8 +17,8 @@ struct Members<'a> {
     access: HashMap<UserRef, bool>,
     /// State in the store.
     states: HashMap<UserId, State>,
-    /// By digest of the folded username, as the store has it: a newcomer named so joins with the next run.
-    by_name: &'a HashMap<Digest, UserId>,
+    /// By digest of the folded username.
+    by_name: HashMap<Digest, UserRef>,
 }
 
 /// What was decided about groups.
@@ -39,7 +40,7 @@ pub(super) fn decide(
     if !reading.passes.groups {
         return decided;
     }
-    let members = Members::new(view, people);
+    let members = Members::new(view, &reading.unchanged, people);
     let stored: HashMap<&str, &StoredGroup> = view.groups.iter().map(|group| (group.key.as_str(), group)).collect();
     let named_by_users = named_by_users(reading, view);
     let mut seen: BTreeSet<GroupId> = BTreeSet::new();
@@ -79,22 +80,51 @@ fn named_by_users(reading: &Reading, view: &View) -> HashMap<Digest, Vec<UserRef
 }
 
 impl<'a> Members<'a> {
-    fn new(view: &'a View, (changes, places): (&[UserChange], &[(Digest, UserRef)])) -> Self {
+    fn new(view: &'a View, unchanged: &Positions, (changes, places): (&[UserChange], &[(Digest, UserRef)])) -> Self {
         let mut by_dn: HashMap<Digest, UserRef> = HashMap::with_capacity(view.index.len() + places.len());
         // Whoever was read stands where the entry stands now, and nowhere else.
         let read: HashSet<UserRef> = places.iter().map(|(_, user)| *user).collect();
-        let standing = |known: &&Known| !known.state.tombstone() && !read.contains(&UserRef::Known(known.id));
-        by_dn.extend(view.index.iter().filter(standing).map(|known| (known.dn, UserRef::Known(known.id))));
+        let standing: Vec<(usize, &Known)> = view
+            .index
+            .iter()
+            .enumerate()
+            .filter(|(_, known)| !known.state.tombstone() && !read.contains(&UserRef::Known(known.id)))
+            .collect();
+        // A DN is used again: of two who stood there, the one who was seen counts, then the one who has access.
+        for (seen, access) in [(false, false), (false, true), (true, false), (true, true)] {
+            let these = standing
+                .iter()
+                .filter(|(position, known)| (unchanged.contains(*position), known.state.access()) == (seen, access));
+            by_dn.extend(these.map(|(_, known)| (known.dn, UserRef::Known(known.id))));
+        }
         by_dn.extend(places.iter().copied());
-        let access = changes.iter().filter_map(|change| Some((change.subject, access_after(&change.acts)?))).collect();
+        let access: HashMap<UserRef, bool> =
+            changes.iter().filter_map(|change| Some((change.subject, access_after(&change.acts)?))).collect();
         let states = view.index.iter().map(|known| (known.id, known.state)).collect();
-        Self { view, by_dn, access, states, by_name: &view.usernames }
+        let mut members = Self { view, by_dn, access, states, by_name: HashMap::new() };
+        members.by_name = members.names(changes);
+        members
+    }
+
+    /// Users by the name they have after this run; of two who bore it the one who has access.
+    fn names(&self, changes: &[UserChange]) -> HashMap<Digest, UserRef> {
+        let renamed: HashMap<UserRef, Option<&str>> =
+            changes.iter().filter_map(|change| Some((change.subject, name_after(&change.acts)?))).collect();
+        let stored = self.view.usernames.iter().map(|(name, user)| (*name, UserRef::Known(*user)));
+        let mut names: Vec<(bool, Digest, UserRef)> = stored
+            .filter(|(_, user)| !renamed.contains_key(user))
+            .map(|(name, user)| (self.has_access(user), name, user))
+            .collect();
+        let digest = |name: &str| Digest::of(fold(name));
+        names.extend(renamed.iter().filter_map(|(user, name)| Some((self.has_access(*user), digest((*name)?), *user))));
+        names.sort_unstable();
+        names.into_iter().map(|(_, name, user)| (name, user)).collect()
     }
 
     fn resolve(&self, member: MemberRef, strangers: &mut u64) -> Option<UserRef> {
         let found = match member {
             MemberRef::Dn(dn) => self.by_dn.get(&dn).copied(),
-            MemberRef::Username(name) => self.by_name.get(&name).map(|user| UserRef::Known(*user)),
+            MemberRef::Username(name) => self.by_name.get(&name).copied(),
         };
         *strangers += u64::from(found.is_none());
         found
@@ -146,10 +176,11 @@ impl<'a> Members<'a> {
         let mut due = group.delete_after;
         if group.state == State::Active {
             due = departures::after(policy.delay, now);
-            acts.push(GroupAct::Flagged { flagged_at: now, delete_after: due });
         }
         if group.state != State::Deleted && due.is_some_and(|at| at <= now) {
             acts.push(GroupAct::Deleted);
+        } else if group.state == State::Active {
+            acts.push(GroupAct::Flagged { flagged_at: now, delete_after: due });
         }
         let change = GroupChange {
             subject: GroupRef::Known(group.id),
@@ -182,6 +213,18 @@ fn group_acts(group: &Group, known: Option<&StoredGroup>) -> Vec<GroupAct> {
         acts.push(GroupAct::Updated { name, dn: (known.dn.as_str().into(), group.dn.clone()) });
     }
     acts
+}
+
+/// The username after these acts; `None` when they leave it as it is.
+fn name_after(acts: &[Act]) -> Option<Option<&str>> {
+    acts.iter().rev().find_map(|act| match act {
+        Act::Added(new) | Act::Revived(new) => Some(new.fields.first(FieldId::USERNAME)),
+        Act::Updated(fields) => {
+            let name = fields.iter().find(|field| field.field == Some(FieldId::USERNAME))?;
+            Some(name.after.as_deref())
+        }
+        _ => None,
+    })
 }
 
 /// Access after these acts; `None` when they leave it as it is.

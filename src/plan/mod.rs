@@ -31,8 +31,10 @@ pub use counts::{Counts, GroupCounts};
 pub use policy::Policy;
 pub use view::{Needs, RecentDepartures, StoredGroup, View, doubt};
 
+use std::collections::HashSet;
+
 use crate::clock::Timestamp;
-use crate::roster::{LookUp, Reading, Skip, Snapshot};
+use crate::roster::{Digest, LookUp, Reading, Skip, Snapshot, UniqueId};
 
 /// Everything a run does about what it read.
 ///
@@ -45,11 +47,12 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         people.see_due(&complete.reading().unchanged);
     }
     let mut reading = snapshot.into_reading();
+    let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
     people.see_people(std::mem::take(&mut reading.people));
     let mut decided = people.decide();
     let groups = groups::decide(&reading, view, policy, now, proven, (&decided.changes, &decided.places));
     decided.findings.add_skips(reading.skips.iter().cloned());
-    decided.findings.add_skips(kept_skips(&reading, view, proven));
+    decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
     // A run that looked at no user knows nothing of conflicts between them.
     let judged = proven && reading.passes.users;
     let (opened, resolved) = decided.findings.conflicts(&view.conflicts, judged);
@@ -102,17 +105,22 @@ pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
 
 /// Rows of `roster_skipped` that this run has no reason to drop: those of entries that were read and are unchanged,
 /// and, when not everything was read, all that were there.
-fn kept_skips<'a>(reading: &'a Reading, view: &'a View, proven: bool) -> impl Iterator<Item = Skip> + 'a {
+fn kept_skips<'a>(
+    reading: &'a Reading,
+    view: &'a View,
+    proven: bool,
+    read: &'a HashSet<Digest>,
+) -> impl Iterator<Item = Skip> + 'a {
     let all = !proven || !reading.passes.users;
     view.skips
         .iter()
         .filter(move |skip| {
-            let position = skip
-                .unique_id
-                .as_deref()
-                .and_then(crate::roster::UniqueId::new)
-                .and_then(|key| view.index.position(key.digest()));
-            all || position.is_some_and(|at| reading.unchanged.contains(at))
+            let key = skip.unique_id.as_deref().and_then(UniqueId::new).map(|key| key.digest());
+            if key.is_some_and(|key| read.contains(&key)) {
+                return false;
+            }
+            let position = key.and_then(|key| view.index.position(key));
+            all || position.is_some_and(|at| reading.unchanged.contains(at) || reading.waiting.contains(at))
         })
         .cloned()
 }

@@ -150,6 +150,12 @@ impl<'a> People<'a> {
             (Some(Account { state: State::Kept, .. }), _, Some(_)) => {
                 self.comers.push(Comer { person, wish, account, kept_on: true });
             }
+            // Only a disabled test takes access on the word of a partial read (E1).
+            (Some(account), _, Some(reason)) if !self.proven && reason != PendingReason::Disabled => {
+                if account.state.access() {
+                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: true });
+                }
+            }
             (Some(account), Some(known), Some(reason)) => {
                 let at = wish.unmanaged.as_ref().map(ToString::to_string);
                 let departure = self.departure(known, reason, at.as_deref());
@@ -175,7 +181,7 @@ impl<'a> People<'a> {
             let change = self.leave(leaver);
             left.note(leaver.account.id, &change);
             let node = units.node(leaver.account.id);
-            units.place(node, leaver.account.key.as_ref(), change);
+            units.place(node, change);
         }
         self.admit(comers, &left, &mut units);
         self.decided.changes = units.in_order();
@@ -237,37 +243,80 @@ impl<'a> People<'a> {
         acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen })
     }
 
+    /// The primary address somebody should have: the wished one, else the present one; none when addresses are
+    /// optional and a complete read shows none.
+    pub(super) fn primary<'b>(&self, comer: &'b Comer, present: Option<&'b Address>) -> Option<&'b Address> {
+        let gone = self.proven && !self.policy.address_required && comer.wish.gives_none;
+        match &comer.wish.primary {
+            _ if self.keeps_addresses(comer) => present,
+            Some(wished) => Some(wished),
+            None => present.filter(|_| !gone),
+        }
+    }
+
     /// Lets the comers contest addresses and names, and writes down what each of them gets.
+    ///
+    /// Only those who want something that somebody else wants or has take part in the contest: nearly everybody
+    /// gets everything without one.
     fn admit(&mut self, comers: Vec<Comer<'a>>, left: &Left, units: &mut Units) {
-        let participants: Vec<Participant> = comers.iter().map(|comer| self.participant(comer)).collect();
         let former = self.owners();
+        let entangled = self.entangled(&comers, &former);
+        let place = |at: usize| entangled.binary_search(&at).ok();
+        let rivals = || entangled.iter().filter_map(|at| comers.get(*at));
+        let participants: Vec<Participant> = rivals().map(|comer| self.participant(comer)).collect();
+        let labels: Vec<String> = rivals().map(Comer::label).collect();
         let owners =
             former.iter().filter(|(_, owner)| !left.releases(owner)).map(|(thing, owner)| (*thing, owner.user));
         let owners: HashMap<Digest, UserId> = owners.collect();
         let places = participants.iter().enumerate().filter_map(|(at, one)| Some((one.user?, at))).collect();
         let outcome = contest::settle(&participants, &owners, &places);
-        let labels: Vec<String> = comers.iter().map(|comer| comer.label()).collect();
         let awards = Awards { outcome: &outcome, participants: &participants, labels: &labels, people: self };
         let mut findings = Findings::default();
-        let mut placed = Vec::with_capacity(comers.len());
         for (at, comer) in comers.into_iter().enumerate() {
-            let key = comer.person.key.clone();
-            placed.push((key, awards.award(at, comer, &mut findings)));
-        }
-        for ((key, change), (at, participant)) in placed.into_iter().zip(participants.iter().enumerate()) {
-            let node = if let Some(user) = participant.user { units.node(user) } else { units.fresh() };
-            for thing in participant.things().filter(|thing| outcome.wins(at, *thing)) {
-                let before = former.get(&thing).map(|owner| owner.user).filter(|user| Some(*user) != participant.user);
-                if let Some(before) = before {
-                    let other = units.node(before);
-                    units.join(node, other);
+            let node = comer.account.map(|account| account.id);
+            let node = if let Some(user) = node { units.node(user) } else { units.fresh() };
+            let rival = place(at).and_then(|at| Some((at, participants.get(at)?)));
+            if let Some((at, participant)) = rival {
+                for thing in participant.things().filter(|thing| outcome.wins(at, *thing)) {
+                    let before = former.get(&thing).map(|owner| owner.user);
+                    if let Some(before) = before.filter(|user| Some(*user) != participant.user) {
+                        let other = units.node(before);
+                        units.join(node, other);
+                    }
                 }
             }
-            if let Some(change) = change {
-                units.place(node, Some(&key), change);
+            if let Some(change) = awards.award(rival.map(|(at, _)| at), comer, &mut findings) {
+                units.place(node, change);
             }
         }
         self.decided.findings.extend(findings);
+    }
+
+    /// The positions of those who want something that somebody else wants or has, in order.
+    fn entangled(&self, comers: &[Comer], former: &HashMap<Digest, Owner>) -> Vec<usize> {
+        let mut wants: Vec<(u64, u32)> = Vec::with_capacity(comers.len() * 4);
+        let mut entangled = Vec::new();
+        let user = |(at, comer): (usize, &Comer)| Some((comer.account?.id, at));
+        let places: HashMap<UserId, usize> = comers.iter().enumerate().filter_map(user).collect();
+        for (at, comer) in (0_u32..).zip(comers) {
+            let participant = self.participant(comer);
+            let mut things: Vec<Digest> = participant.things().chain(participant.fallbacks()).collect();
+            things.sort_unstable();
+            things.dedup();
+            let owners = things.iter().filter_map(|thing| former.get(thing)).map(|owner| owner.user);
+            for owner in owners.filter(|owner| Some(*owner) != participant.user) {
+                entangled.push(at as usize);
+                entangled.extend(places.get(&owner));
+            }
+            // Half a digest: two things taken for one only cost a look.
+            wants.extend(things.iter().map(|thing| (thing.short(), at)));
+        }
+        wants.sort_unstable();
+        let shared = wants.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1);
+        entangled.extend(shared.flatten().map(|(_, at)| *at as usize));
+        entangled.sort_unstable();
+        entangled.dedup();
+        entangled
     }
 
     fn owners(&self) -> HashMap<Digest, Owner> {
@@ -285,8 +334,9 @@ impl<'a> People<'a> {
         let stored = |account: &Account| -> Box<[Digest]> {
             account.addresses.iter().map(|stored| stored.address.key().digest()).collect()
         };
-        let present_primary = account.and_then(Account::primary).map(|address| address.key().digest());
-        let wished = comer.wish.primary.as_ref().filter(|_| !self.keeps_addresses(comer));
+        let present = account.and_then(Account::primary);
+        let present_primary = present.map(|address| address.key().digest());
+        let primary = self.primary(comer, present).map(|address| address.key().digest());
         let mut aliases: Vec<Digest> = comer.wish.aliases.iter().map(|address| address.key().digest()).collect();
         if !self.proven || self.keeps_addresses(comer) {
             aliases.extend(account.map(stored).unwrap_or_default());
@@ -299,7 +349,7 @@ impl<'a> People<'a> {
             key: comer.person.key.clone(),
             user: comer.account.map(|account| account.id),
             newcomer: account.is_none(),
-            primary: wished.map(|address| address.key().digest()).or(present_primary),
+            primary,
             present_primary,
             aliases: aliases.into_boxed_slice(),
             name: wished_name.as_deref().map(name),

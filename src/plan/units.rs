@@ -1,27 +1,28 @@
 //! Which changes hang together: people who hand addresses or names to each other are never split (A5, B3).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::plan::UserChange;
-use crate::roster::{UniqueId, UserId};
+use crate::roster::UserId;
 
 /// Collects changes and joins those that depend on each other.
 #[derive(Default)]
 pub(super) struct Units {
-    parents: Vec<usize>,
-    nodes: HashMap<UserId, usize>,
-    changes: Vec<(Option<UniqueId>, usize, UserChange)>,
+    parents: Vec<u32>,
+    nodes: HashMap<UserId, u32>,
+    changes: Vec<(u32, UserChange)>,
 }
 
 impl Units {
     /// A place of its own.
-    pub fn fresh(&mut self) -> usize {
-        self.parents.push(self.parents.len());
-        self.parents.len() - 1
+    pub fn fresh(&mut self) -> u32 {
+        let node = u32::try_from(self.parents.len()).unwrap_or(u32::MAX);
+        self.parents.push(node);
+        node
     }
 
     /// The place of a user of the store.
-    pub fn node(&mut self, user: UserId) -> usize {
+    pub fn node(&mut self, user: UserId) -> u32 {
         if let Some(&node) = self.nodes.get(&user) {
             return node;
         }
@@ -31,22 +32,22 @@ impl Units {
     }
 
     /// Says that two places depend on each other.
-    pub fn join(&mut self, a: usize, b: usize) {
+    pub fn join(&mut self, a: u32, b: u32) {
         let (a, b) = (self.root(a), self.root(b));
-        if let Some(parent) = self.parents.get_mut(a.max(b)) {
+        if let Some(parent) = self.parents.get_mut(a.max(b) as usize) {
             *parent = a.min(b);
         }
     }
 
     /// Puts a change at a place.
-    pub fn place(&mut self, node: usize, key: Option<&UniqueId>, change: UserChange) {
-        self.changes.push((key.cloned(), node, change));
+    pub fn place(&mut self, node: u32, change: UserChange) {
+        self.changes.push((node, change));
     }
 
-    fn root(&mut self, mut node: usize) -> usize {
-        while let Some(&parent) = self.parents.get(node).filter(|parent| **parent != node) {
-            let grand = self.parents.get(parent).copied().unwrap_or(parent);
-            if let Some(slot) = self.parents.get_mut(node) {
+    fn root(&mut self, mut node: u32) -> u32 {
+        while let Some(&parent) = self.parents.get(node as usize).filter(|parent| **parent != node) {
+            let grand = self.parents.get(parent as usize).copied().unwrap_or(parent);
+            if let Some(slot) = self.parents.get_mut(node as usize) {
                 *slot = grand;
             }
             node = grand;
@@ -54,19 +55,17 @@ impl Units {
         node
     }
 
-    /// All changes in order of unit; units in order of their lowest unique id, changes in order of unique id.
+    /// All changes in order of unit, as they were placed within one; units in order of their first change.
     pub fn in_order(mut self) -> Vec<UserChange> {
         let mut changes = std::mem::take(&mut self.changes);
-        changes.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-        let mut numbers: HashMap<usize, u32> = HashMap::new();
-        let mut units: BTreeMap<u32, Vec<UserChange>> = BTreeMap::new();
-        for (_, node, mut change) in changes {
-            let root = self.root(node);
+        let mut numbers: HashMap<u32, u32> = HashMap::new();
+        for (node, change) in &mut changes {
+            let root = self.root(*node);
             let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
             change.unit = *numbers.entry(root).or_insert(next);
-            units.entry(change.unit).or_default().push(change);
         }
-        units.into_values().flatten().collect()
+        changes.sort_by_key(|(_, change)| change.unit);
+        changes.into_iter().map(|(_, change)| change).collect()
     }
 }
 
@@ -87,13 +86,13 @@ mod tests {
                 acts: Vec::new(),
                 mark: None,
             };
-            units.place(node, UniqueId::new(key).as_ref(), change);
+            units.place(node, change);
         }
         let (first, second) = (units.node(UserId(1)), units.node(UserId(2)));
         units.join(first, second);
         let order: Vec<_> =
             units.in_order().into_iter().map(|change| (change.unit, change.label.to_string())).collect();
-        let expected = [(0, "a"), (0, "d"), (1, "b"), (2, "c")];
+        let expected = [(0, "d"), (0, "a"), (1, "b"), (2, "c")];
         assert_eq!(order, expected.map(|(unit, label)| (unit, label.to_owned())));
     }
 }

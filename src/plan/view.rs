@@ -52,8 +52,8 @@ pub struct View {
     pub groups: Vec<StoredGroup>,
     /// Memberships that came from the directory, sorted.
     pub memberships: Vec<(GroupId, UserId)>,
-    /// Users by digest of the folded username; needed only when groups name members so (G3).
-    pub usernames: HashMap<Digest, UserId>,
+    /// Digest of the folded username, and who bears it; needed only when groups name members so (G3).
+    pub usernames: Vec<(Digest, UserId)>,
     /// Open conflicts but `pending-deletion`.
     pub conflicts: Vec<OpenConflict>,
     /// `roster_skipped` of the source.

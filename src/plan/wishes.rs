@@ -15,6 +15,8 @@ pub(super) struct Wish {
     pub primary: Option<Address>,
     /// Managed, well-formed, in folded order, without the primary.
     pub aliases: Vec<Address>,
+    /// Whether no attribute that can give the primary has any value.
+    pub gives_none: bool,
     /// Whether the entry has any address value, malformed ones included.
     pub any_value: bool,
     /// The primary it names, when its domain is not managed (D1, D3).
@@ -36,6 +38,7 @@ pub(super) fn addresses(claims: Vec<Claim>, present: Option<&Address>, policy: &
     }
     let mut ranks: Vec<u8> = claims.iter().filter_map(|claim| rank(claim.kind)).collect();
     ranks.dedup();
+    wish.gives_none = ranks.is_empty();
     for at in ranks {
         let here = || claims.iter().filter(move |claim| rank(claim.kind) == Some(at));
         let malformed = here().any(|claim| claim.value.is_err());

@@ -214,9 +214,9 @@ impl crate::roster::State {
 /// What the store remembers of the last complete run, for telling "nobody" from "not shown" (E2).
 #[derive(Clone, Default, Debug)]
 pub struct Before {
-    /// Directory users of this source that are active, kept or pending.
+    /// Directory users of this source that have access.
     pub users: u64,
-    /// Directory groups of this source that are active or pending.
+    /// Directory groups of this source that are active.
     pub groups: u64,
     /// [`Reading::coverage`] of the last complete run.
     pub coverage: BTreeMap<String, u64>,

@@ -238,7 +238,7 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
 
 /// A new internal id (I1, version 4). The only chance in the store: ids are drawn here and nowhere else.
 fn new_uuid() -> uuid::Uuid {
-    uuid::Uuid::new_v4()
+    uuid::Uuid::now_v7()
 }
 
 /// The user store.

@@ -61,8 +61,8 @@ pub(super) const CLOSE_WRITE: &str = "UPDATE rd_store SET writing = 0, seq = $1,
 
 /// How long a statement waits for other processes.
 const BUSY: Duration = Duration::from_secs(5);
-/// Pages of the write-ahead log (16 MiB) before it is copied back: a first sync writes more than SQLite's default.
-const CHECKPOINT_PAGES: &str = "4000";
+/// Pages of the write-ahead log (64 MiB) before it is copied back: a first sync writes more than SQLite's default.
+const CHECKPOINT_PAGES: &str = "16000";
 /// Rows a statement; few different numbers, so that the prepared statements are found again.
 const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 
@@ -83,7 +83,7 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
-            .pragma("cache_size", "-16000")
+            .pragma("cache_size", "-32000")
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("trusted_schema", "OFF")
             .disable_statement_logging();

@@ -8,7 +8,7 @@ use crate::store::{Stamp, StoreError};
 use crate::sync::{Scene, SyncError, events};
 
 /// People in one transaction: large enough that one durable commit serves many, small enough to be seen soon.
-const PEOPLE: usize = 2_000;
+const PEOPLE: usize = 10_000;
 /// Memberships in one transaction.
 const MEMBERSHIPS: usize = 20_000;
 
@@ -16,6 +16,8 @@ const MEMBERSHIPS: usize = 20_000;
 pub(super) async fn apply(scene: &Scene<'_>, stamp: Stamp<'_>, mut plan: Plan) -> Result<Plan, SyncError> {
     let total = plan.users.len() as u64;
     let mut added: HashMap<Digest, UserId> = HashMap::new();
+    // First what is left out: who is applied next may not be looked at again, should the process end in between.
+    scene.store.apply_findings(stamp, &[], &[], &plan.skips, &added).await?;
     let mut users = std::mem::take(&mut plan.users).into_iter().peekable();
     let mut done = 0;
     while users.peek().is_some() {

@@ -24,6 +24,7 @@ pub(super) struct Look {
     approved: BTreeSet<UserId>,
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
+    accepted: Vec<String>,
 }
 
 /// What was read: everything, or only those who are due.
@@ -59,6 +60,7 @@ impl Look {
             approved: approval.people,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
+            accepted: approval.accepted.clone(),
         };
         if request.action == Action::Cleanup {
             let due = due_users(&look.index, scene.clock.now());
@@ -85,8 +87,8 @@ impl Look {
         };
         let groups = store.groups(source).await?;
         let before = Before {
-            users: self.index.iter().filter(|known| !known.state.tombstone()).count() as u64,
-            groups: groups.iter().filter(|group| group.state != State::Deleted).count() as u64,
+            users: self.index.with_access() as u64,
+            groups: groups.iter().filter(|group| group.state == State::Active).count() as u64,
             coverage: store.coverage(source).await?,
             accepted,
         };
@@ -134,6 +136,11 @@ impl Look {
         &self.policy
     }
 
+    /// What a person accepted for this run; accepting the next doubt accepts it again.
+    pub fn accepted(&self) -> &[String] {
+        &self.accepted
+    }
+
     /// Why absence proves nothing.
     pub fn incomplete(&self) -> Option<&Incomplete> {
         match &self.seen {
@@ -171,19 +178,27 @@ impl Look {
         let Self { seen, index, policy, approved, look_ups, vanished, .. } = self;
         let Seen::Directory(snapshot) = seen else {
             let due = due_users(&index, now);
-            let view = View { accounts: accounts(store, &due).await?, index, look_ups, ..View::default() };
+            let view = View {
+                accounts: accounts(store, &due).await?,
+                index,
+                look_ups,
+                conflicts: store.open_conflicts(source).await?,
+                skips: skips(store, source).await?,
+                ..View::default()
+            };
             return Ok(plan::cleanup(&view, now, false));
         };
         let needs = Needs::of(&snapshot, &index, now);
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
-        let mut wanted = needs.accounts;
+        let (mut wanted, by_name) = (needs.accounts, needs.usernames);
+        drop((needs.addresses, needs.names));
         wanted.extend(owners.values().chain(name_owners.values()));
         wanted.sort_unstable();
         wanted.dedup();
         let mut memberships = store.memberships(source).await?;
         memberships.sort_unstable();
-        let usernames = if needs.usernames { store.usernames(source).await? } else { Vec::new() };
+        let usernames = if by_name { store.usernames(source).await? } else { Vec::new() };
         let view = View {
             accounts: accounts(store, &wanted).await?,
             owners,
@@ -191,7 +206,7 @@ impl Look {
             look_ups,
             groups: store.groups(source).await?,
             memberships,
-            usernames: usernames.into_iter().collect(),
+            usernames,
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
             recent: store.recent_departures(source, now - policy.brake.window).await?,
@@ -222,14 +237,16 @@ impl Approval {
         }
         let people: BTreeSet<UserId> = store.held(run).await?.into_iter().map(|held| held.user).collect();
         let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished"];
-        let accepted = row.cause.filter(|cause| doubts.iter().any(|doubt| cause.starts_with(doubt)));
-        if people.is_empty() && accepted.is_none() {
+        let causes = row.cause.unwrap_or_default();
+        let known = |cause: &&str| doubts.iter().any(|doubt| cause.starts_with(doubt));
+        let accepted: Vec<String> = causes.split(',').filter(known).map(str::to_owned).collect();
+        if people.is_empty() && accepted.is_empty() {
             return refused(format!(
                 "run {} held nothing that could be approved; `rosterd runs show {}` shows it",
                 run.0, run.0
             ));
         }
-        Ok(Self { people, accepted: accepted.into_iter().collect() })
+        Ok(Self { people, accepted })
     }
 }
 

@@ -267,6 +267,7 @@ impl Scene<'_> {
         let incomplete = look.incomplete().cloned();
         let coverage = look.coverage_if_complete();
         let names = look.policy().names.clone();
+        let accepted = look.accepted().to_vec();
         let turn = Held::wait(self.store, lease::TURN).await?;
         let result = turn
             .keep_while(async {
@@ -276,9 +277,13 @@ impl Scene<'_> {
                 let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
                 let plan = apply::apply(self, stamp, plan).await?;
                 let report = report(run, plan, incomplete, server);
-                let end = run_end(&report, self.clock.now(), coverage);
+                let end = run_end(&report, self.clock.now(), coverage, accepted);
                 self.store.finish_run(run, &end, &leases).await?;
-                self.store.forget_history(self.clock.now() - self.config.history_keep, &leases).await?;
+                let old = self.clock.now() - self.config.history_keep;
+                if let Err(error) = self.store.forget_history(old, &leases).await {
+                    // The run is over and recorded; the next one tries again.
+                    tracing::warn!(event = "history.kept", run = run.0, "cannot drop old history: {error}");
+                }
                 Ok(report)
             })
             .await;
@@ -325,13 +330,20 @@ fn report(run: RunId, plan: Plan, incomplete: Option<Incomplete>, server: String
     Report { run: Some(run), outcome, counts, plan, incomplete, server, seconds: 0.0, note: None }
 }
 
-fn run_end(report: &Report, at: Timestamp, coverage: Option<std::collections::BTreeMap<String, u64>>) -> RunEnd {
+fn run_end(
+    report: &Report,
+    at: Timestamp,
+    coverage: Option<std::collections::BTreeMap<String, u64>>,
+    mut accepted: Vec<String>,
+) -> RunEnd {
     let held: Vec<&str> = report.plan.holds.iter().map(|hold| hold.says.as_str()).collect();
     let held = (!held.is_empty()).then(|| format!("held by the brake: {}", held.join("; ")));
     let cause = report.incomplete.as_ref().map(|why| match &why.attribute {
         Some(attribute) => format!("{}:{attribute}", why.cause),
         None => why.cause.to_owned(),
     });
+    accepted.extend(cause);
+    let cause = (!accepted.is_empty()).then(|| accepted.join(","));
     RunEnd {
         outcome: report.outcome,
         at,

@@ -93,3 +93,26 @@ fn users_and_groups_can_be_synchronised_apart() {
     assert_eq!(world.run(), ["group staff: added +2 -0"]);
     assert_eq!(world.state("ada"), State::Active);
 }
+
+/// G1: a DN that is used again belongs to the one who stands there now, also when her entry is unchanged.
+#[test]
+fn a_dn_used_again_is_the_new_persons() {
+    let mut world = world();
+    world.run();
+    world.people.remove("bob");
+    world.hire("zoe").dn = dn("bob");
+    assert_eq!(world.run(), ["bob: flag gone until 2026-03-16", "zoe: add", "group staff:  +1 -0"]);
+    assert_eq!(world.run(), Vec::<String>::new(), "and stays hers");
+    assert!(world.members("g1").contains(&"zoe".to_owned()));
+}
+
+/// G6: without a delay a missing group is deleted at once.
+#[test]
+fn a_missing_group_without_delay_is_deleted_at_once() {
+    let mut world = world();
+    world.policy.delay = crate::plan::policy::Delay::After(std::time::Duration::ZERO);
+    world.run();
+    world.groups.clear();
+    assert_eq!(world.run(), ["group staff: deleted +0 -2"]);
+    assert_eq!(world.run(), Vec::<String>::new());
+}

@@ -228,3 +228,54 @@ fn a_partial_read_takes_no_address_away() {
     world.later(DAY);
     assert_eq!(world.run(), ["ada: lose a1@ours.example", "ada: lose ada@ours.example"]);
 }
+
+/// A5: an alias that one person gives up and another claims changes hands in one run.
+#[test]
+fn an_alias_changes_hands_within_one_run() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").aliases = vec!["info@ours.example".into()];
+    world.run();
+    world.entry("ada").aliases.clear();
+    world.entry("bob").aliases = vec!["info@ours.example".into()];
+    assert_eq!(world.run(), ["ada: lose info@ours.example", "bob: gain info@ours.example"]);
+    assert!(world.look().plan.is_empty() && world.store.conflicts.is_empty());
+}
+
+/// E1: a partial read takes no access for a missing address or an unmanaged domain.
+#[test]
+fn a_partial_read_flags_nobody_for_an_address() {
+    let mut world = World::new(&["ours.example"]);
+    for name in ["ada", "bob"] {
+        world.hire(name);
+    }
+    world.run();
+    world.entry("ada").mail.clear();
+    world.entry("bob").mail = vec!["bob@tenant.example".into()];
+    world.broken = Some("attribute-vanished");
+    assert_eq!(world.run(), Vec::<String>::new());
+    world.broken = None;
+    assert_eq!(world.run().len(), 2, "a complete one does");
+}
+
+/// A4, U10: where addresses are optional, one that is given up is free for others.
+#[test]
+fn an_address_given_up_is_free() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.policy.address_required = false;
+    world.entry("ada").mail.clear();
+    world.entry("bob").aliases = vec!["ada@ours.example".into()];
+    assert_eq!(world.run(), ["ada: update primary_address ada@ours.example -> -", "bob: gain ada@ours.example"]);
+}
+
+/// U7: whoever was beaten by somebody who then stays outside gets the name after all.
+#[test]
+fn a_name_lost_to_somebody_outside_is_won_back() {
+    let mut world = World::with(&["k", "x"]);
+    world.entry("k").mail = vec!["x@ours.example".into()];
+    let first = world.hire("n1");
+    (first.mail, first.uid) = (vec!["k@ours.example".into()], Some("name".into()));
+    world.hire("n2").uid = Some("NAME".into());
+    world.run();
+    assert_eq!(world.state("n2"), State::Active);
+    assert_eq!(world.run(), Vec::<String>::new());
+}

@@ -207,7 +207,7 @@ impl World {
             look_ups,
             groups: self.store.groups.values().cloned().collect(),
             memberships: self.store.memberships.iter().copied().collect(),
-            usernames: HashMap::new(),
+            usernames: Vec::new(),
             conflicts: self
                 .store
                 .conflicts
