@@ -157,8 +157,12 @@ impl Postgres {
     /// Stops the server at once, as an administrator who is in a hurry would.
     pub fn stop(&self) {
         let mut command = self.as_user("pg_ctl");
-        let done = command.args(["stop", "-m", "fast", "-w", "-D"]).arg(self.folder.join("data")).output();
-        assert!(done.expect("pg_ctl runs").status.success(), "the server does not stop");
+        // Not waited for here: the folder with the process id goes away as soon as the server has ended.
+        let done = command.args(["stop", "-m", "fast", "-W", "-D"]).arg(self.folder.join("data")).output();
+        assert!(done.expect("pg_ctl runs").status.success(), "the server cannot be told to stop");
+        let gone = || self.program("pg_isready").arg("-q").status().is_ok_and(|status| status.code() == Some(2));
+        let ended = super::program::wait_until(Duration::from_secs(20), || gone().then_some(()));
+        assert!(ended.is_some(), "the server does not stop");
     }
 }
 
