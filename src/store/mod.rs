@@ -236,7 +236,7 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     })
 }
 
-/// A new internal id (I1, version 4). The only chance in the store: ids are drawn here and nowhere else.
+/// A new internal id (I1; version 7, so that an index on it grows at its end). The only chance in the store: ids are drawn here and nowhere else.
 fn new_uuid() -> uuid::Uuid {
     uuid::Uuid::now_v7()
 }

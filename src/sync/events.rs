@@ -128,8 +128,7 @@ pub(super) fn users(stamp: Stamp<'_>, changes: &[UserChange]) {
             source = stamp.source,
             user = &*change.label,
             rule = act.rule(),
-            "{} `{}`: {what}",
-            act.event(),
+            "`{}`: {what}",
             change.label
         );
     }
@@ -149,7 +148,7 @@ pub(super) fn groups(stamp: Stamp<'_>, changes: &[GroupChange]) {
                 group = &*group.name,
                 people,
                 rule = "G1",
-                "{event} `{}`: {people} people",
+                "`{}`: {people} people",
                 group.name
             );
         }
@@ -163,8 +162,7 @@ fn group_event(stamp: Stamp<'_>, group: &GroupChange, act: &GroupAct) {
         source = stamp.source,
         group = &*group.name,
         rule = act.rule(),
-        "{} `{}`",
-        act.event(),
+        "`{}`",
         group.name
     );
 }
