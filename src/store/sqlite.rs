@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolOptions;
+use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
@@ -74,6 +76,20 @@ pub(super) struct Database {
     turn: Arc<Mutex<()>>,
 }
 
+/// Whether a connection from the pool can be used.
+///
+/// A full disk makes SQLite end the transaction by itself; sqlx then takes the connection for being inside one for ever.
+/// The ping lets a rollback that is still on its way be done first.
+fn usable(connection: &mut Connection, _: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    async move {
+        if connection.is_in_transaction() {
+            connection.ping().await?;
+        }
+        Ok(!connection.is_in_transaction())
+    }
+    .boxed()
+}
+
 impl Database {
     /// A store in this file; nothing is opened or created yet.
     pub fn new(path: &Path) -> Self {
@@ -88,7 +104,7 @@ impl Database {
             .pragma("trusted_schema", "OFF")
             .disable_statement_logging();
         Self {
-            pool: PoolOptions::new().max_connections(4).connect_lazy_with(options),
+            pool: PoolOptions::new().max_connections(4).before_acquire(usable).connect_lazy_with(options),
             name: path.display().to_string(),
             path: path.to_owned(),
             turn: Arc::default(),
