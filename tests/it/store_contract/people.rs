@@ -27,7 +27,7 @@ on_both_stores! {
         assert_eq!((&user["extra"], &user["notes"]), (&json!({ "badge": "7" }), &json!("x\ny")));
         assert_eq!((&user["pending_reason"], &user["delete_after"]), (&json!(null), &json!(null)));
         assert!(user["created_at"].as_str().unwrap().starts_with("2025-06-15T15:06:40.123"), "{}", user["created_at"]);
-        assert_eq!(uuid::Uuid::parse_str(user["id"].as_str().unwrap()).unwrap().get_version_num(), 4);
+        assert_eq!(uuid::Uuid::parse_str(user["id"].as_str().unwrap()).unwrap().get_version_num(), 7);
 
         let addresses = fixture.rows("SELECT address, kind, access FROM roster_addresses ORDER BY address").await;
         assert_eq!(json!(addresses), json!([
