@@ -1,7 +1,7 @@
 //! One whole read of the directory, and the proof that it was whole.
 //!
-//! Only a [`Complete`] snapshot can say that somebody is missing. It is made by [`Collected::finish`] from the
-//! ends of all passes, and nothing outside this crate can make one (E1):
+//! Only a [`Complete`] snapshot can say that somebody is missing. It is made by `Snapshot::judge` from the ends of all
+//! passes, and nothing outside this crate can make one (E1):
 //!
 //! ```compile_fail
 //! let complete = rosterd::roster::Complete { inner: () };
