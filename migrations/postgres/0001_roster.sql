@@ -102,7 +102,7 @@ CREATE INDEX rd_users_not_active ON rd_users (state) WHERE state <> 'active';
 -- primary key it has one bearer (A3), whatever anybody writes here.
 CREATE TABLE rd_addresses (
     key text COLLATE "C" PRIMARY KEY,
-    user_id bigint NOT NULL REFERENCES rd_users (id),
+    user_id bigint NOT NULL,
     kind text NOT NULL CHECK (kind IN ('primary', 'alias')),
     address text NOT NULL
 );
@@ -126,8 +126,8 @@ CREATE TABLE rd_groups (
 CREATE UNIQUE INDEX rd_groups_unique_id ON rd_groups (source, unique_id) WHERE unique_id IS NOT NULL;
 
 CREATE TABLE rd_memberships (
-    group_id bigint NOT NULL REFERENCES rd_groups (id),
-    user_id bigint NOT NULL REFERENCES rd_users (id),
+    group_id bigint NOT NULL,
+    user_id bigint NOT NULL,
     via text NOT NULL DEFAULT 'direct' CHECK (via IN ('direct', 'nested', 'primary', 'local')),
     PRIMARY KEY (group_id, user_id)
 );
@@ -170,7 +170,10 @@ CREATE TABLE rd_runs (
     error text,
     -- Stable word for what made it incomplete, for `approve`.
     cause text,
-    server text
+    server text,
+    -- Where in the feed its changes are, instead of an index over the whole feed.
+    first_seq bigint,
+    last_seq bigint
 );
 CREATE INDEX rd_runs_source ON rd_runs (source, id);
 
@@ -228,9 +231,20 @@ CREATE TABLE rd_changes (
     -- The kind of departure the brake counts this under (B1).
     counted text
 );
-CREATE INDEX rd_changes_run ON rd_changes (run_id);
 CREATE INDEX rd_changes_user ON rd_changes (user_id);
 CREATE INDEX rd_changes_counted ON rd_changes (at) WHERE counted IS NOT NULL;
+
+-- Users and groups are never deleted: what is left of them keeps their id. So addresses and memberships need no
+-- foreign keys, whose checks would take longer than everything else a first sync does.
+CREATE FUNCTION rd_never_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % are never deleted, their state becomes deleted', TG_TABLE_NAME;
+END
+$$;
+CREATE TRIGGER rd_users_never_deleted BEFORE DELETE OR TRUNCATE ON rd_users
+EXECUTE FUNCTION rd_never_deleted();
+CREATE TRIGGER rd_groups_never_deleted BEFORE DELETE OR TRUNCATE ON rd_groups
+EXECUTE FUNCTION rd_never_deleted();
 
 -- A mapped field belongs to the directory: whoever changes it by hand makes the next run look at the person again
 -- and put the directory's value back (U2). rosterd's own writes say what the person's fingerprint is; they set

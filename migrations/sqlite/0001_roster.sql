@@ -90,7 +90,7 @@ CREATE TABLE rd_users (
     notes TEXT,
     role TEXT,
     transferred_to TEXT,
-    extra TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(extra) AND json_type(extra) = 'object'),
+    extra TEXT NOT NULL DEFAULT '{}',
     -- What a tombstone is recognised by (L6), compared form.
     former_address TEXT,
     former_username TEXT,
@@ -108,11 +108,11 @@ CREATE INDEX rd_users_not_active ON rd_users (state) WHERE state <> 'active';
 -- One row an address of everybody active, kept or pending. The key is the address as it is compared, and being the
 -- primary key it has one bearer (A3), whatever anybody writes here.
 CREATE TABLE rd_addresses (
-    key TEXT PRIMARY KEY,
-    user_id INTEGER NOT NULL REFERENCES rd_users (id),
+    key TEXT NOT NULL PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES rd_users (id) DEFERRABLE INITIALLY DEFERRED,
     kind TEXT NOT NULL CHECK (kind IN ('primary', 'alias')),
     address TEXT NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX rd_addresses_user ON rd_addresses (user_id);
 CREATE UNIQUE INDEX rd_addresses_primary ON rd_addresses (user_id) WHERE kind = 'primary';
 
@@ -133,8 +133,8 @@ CREATE TABLE rd_groups (
 CREATE UNIQUE INDEX rd_groups_unique_id ON rd_groups (source, unique_id) WHERE unique_id IS NOT NULL;
 
 CREATE TABLE rd_memberships (
-    group_id INTEGER NOT NULL REFERENCES rd_groups (id),
-    user_id INTEGER NOT NULL REFERENCES rd_users (id),
+    group_id INTEGER NOT NULL REFERENCES rd_groups (id) DEFERRABLE INITIALLY DEFERRED,
+    user_id INTEGER NOT NULL REFERENCES rd_users (id) DEFERRABLE INITIALLY DEFERRED,
     via TEXT NOT NULL DEFAULT 'direct' CHECK (via IN ('direct', 'nested', 'primary', 'local')),
     PRIMARY KEY (group_id, user_id)
 ) WITHOUT ROWID;
@@ -142,7 +142,7 @@ CREATE INDEX rd_memberships_user ON rd_memberships (user_id);
 
 -- Allow and deny entries of a user.
 CREATE TABLE rd_rules (
-    user_id INTEGER NOT NULL REFERENCES rd_users (id),
+    user_id INTEGER NOT NULL REFERENCES rd_users (id) DEFERRABLE INITIALLY DEFERRED,
     kind TEXT NOT NULL CHECK (kind IN ('allow', 'deny')),
     pattern TEXT NOT NULL,
     PRIMARY KEY (user_id, kind, pattern)
@@ -150,9 +150,9 @@ CREATE TABLE rd_rules (
 
 -- Privileges; without a group the grant is a local one.
 CREATE TABLE rd_grants (
-    user_id INTEGER NOT NULL REFERENCES rd_users (id),
+    user_id INTEGER NOT NULL REFERENCES rd_users (id) DEFERRABLE INITIALLY DEFERRED,
     privilege TEXT NOT NULL,
-    group_id INTEGER REFERENCES rd_groups (id)
+    group_id INTEGER REFERENCES rd_groups (id) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE UNIQUE INDEX rd_grants_one ON rd_grants (user_id, privilege, ifnull(group_id, 0));
 
@@ -177,14 +177,17 @@ CREATE TABLE rd_runs (
     error TEXT,
     -- Stable word for what made it incomplete, for `approve`.
     cause TEXT,
-    server TEXT
+    server TEXT,
+    -- Where in the feed its changes are, instead of an index over the whole feed.
+    first_seq INTEGER,
+    last_seq INTEGER
 );
 CREATE INDEX rd_runs_source ON rd_runs (source, id);
 
 -- Departures that a run held (B1).
 CREATE TABLE rd_held (
-    run_id INTEGER NOT NULL REFERENCES rd_runs (id),
-    user_id INTEGER NOT NULL REFERENCES rd_users (id),
+    run_id INTEGER NOT NULL REFERENCES rd_runs (id) DEFERRABLE INITIALLY DEFERRED,
+    user_id INTEGER NOT NULL REFERENCES rd_users (id) DEFERRABLE INITIALLY DEFERRED,
     label TEXT NOT NULL,
     kind TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -196,7 +199,7 @@ CREATE TABLE rd_conflicts (
     source TEXT NOT NULL,
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
-    user_id INTEGER REFERENCES rd_users (id),
+    user_id INTEGER REFERENCES rd_users (id) DEFERRABLE INITIALLY DEFERRED,
     detail TEXT NOT NULL,
     opened_at INTEGER NOT NULL,
     due_at INTEGER,
@@ -235,9 +238,19 @@ CREATE TABLE rd_changes (
     -- The kind of departure the brake counts this under (B1).
     counted TEXT
 );
-CREATE INDEX rd_changes_run ON rd_changes (run_id);
 CREATE INDEX rd_changes_user ON rd_changes (user_id);
 CREATE INDEX rd_changes_counted ON rd_changes (at) WHERE counted IS NOT NULL;
+
+-- Users and groups are never deleted: what is left of them keeps their id. Programs that write here by hand need not
+-- have foreign keys switched on, so this says it too.
+CREATE TRIGGER rd_users_never_deleted BEFORE DELETE ON rd_users
+BEGIN
+    SELECT RAISE(ABORT, 'rows of rd_users are never deleted, their state becomes deleted');
+END;
+CREATE TRIGGER rd_groups_never_deleted BEFORE DELETE ON rd_groups
+BEGIN
+    SELECT RAISE(ABORT, 'rows of rd_groups are never deleted, their state becomes deleted');
+END;
 
 -- A mapped field belongs to the directory: whoever changes it by hand makes the next run look at the person again
 -- and put the directory's value back (U2). rosterd's own writes say what the person's fingerprint is.
@@ -247,6 +260,12 @@ AFTER UPDATE OF unique_id, dn, username, user_principal_name, display_name, give
 WHEN NEW.fingerprint IS NOT NULL AND NEW.fingerprint IS OLD.fingerprint AND (SELECT writing FROM rd_store) = 0
 BEGIN
     UPDATE rd_users SET fingerprint = NULL WHERE id = NEW.id;
+END;
+-- Not a CHECK: with a function in one, SQLite notes for every INSERT how to undo it, which doubles what is written.
+CREATE TRIGGER rd_users_extra BEFORE UPDATE OF extra ON rd_users
+WHEN CASE WHEN json_valid(NEW.extra) THEN json_type(NEW.extra) END IS NOT 'object'
+BEGIN
+    SELECT RAISE(ABORT, 'extra has to be a JSON object');
 END;
 CREATE TRIGGER rd_addresses_added_by_hand AFTER INSERT ON rd_addresses WHEN (SELECT writing FROM rd_store) = 0
 BEGIN

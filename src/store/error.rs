@@ -131,7 +131,7 @@ pub(super) fn explain(error: &sqlx::Error) -> String {
             format!("TLS failed ({tls}); look at the server's certificate and at sslmode and sslrootcert in store.url")
         }
         sqlx::Error::PoolTimedOut => {
-            "no connection within 10 s; look whether the server runs and takes connections".to_owned()
+            "no connection became free in time; look whether the server runs and takes connections".to_owned()
         }
         sqlx::Error::ColumnDecode { index, source } => {
             format!("column {index} holds a value rosterd did not write: {source}")

@@ -20,8 +20,6 @@ pub(super) type Row = sqlx::postgres::PgRow;
 pub(super) type Connection = sqlx::PgConnection;
 /// UUIDs are of type uuid.
 pub(super) type Guid = Uuid;
-/// The row lock on the counters is all it takes.
-pub(super) type Turn = ();
 
 /// `IN (…)` for a list bound as one value, see [`any_list`].
 macro_rules! any_of {
@@ -106,10 +104,10 @@ impl Database {
     }
 
     /// Begins to write: from here to the commit nobody else does.
-    pub async fn begin(&self) -> Result<(Transaction<'static, Db>, Turn), Fault> {
+    pub async fn begin(&self) -> Result<Transaction<'static, Db>, Fault> {
         let mut transaction = self.pool.begin().await?;
         sqlx::query("SELECT one FROM rd_store FOR UPDATE").execute(&mut *transaction).await?;
-        Ok((transaction, ()))
+        Ok(transaction)
     }
 
     /// Whether there is nothing to read versions from.

@@ -13,7 +13,6 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Transaction};
-use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 use super::bulk::{Cell, Rows};
@@ -24,8 +23,6 @@ pub(super) type Row = sqlx::sqlite::SqliteRow;
 pub(super) type Connection = sqlx::SqliteConnection;
 /// UUIDs are text, so that applications can read and compare them.
 pub(super) type Guid = uuid::fmt::Hyphenated;
-/// Writers of one process wait in order here; SQLite itself lets whoever asks at the right moment in.
-pub(super) type Turn = OwnedMutexGuard<()>;
 
 /// `IN (…)` for a list bound as one value, see [`any_list`].
 macro_rules! any_of {
@@ -63,6 +60,10 @@ pub(super) const CLOSE_WRITE: &str = "UPDATE rd_store SET writing = 0, seq = $1,
 
 /// How long a statement waits for other processes.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long a writer waits for the others of this process.
+const WAIT: Duration = Duration::from_secs(60);
+/// What the writer keeps in memory (KiB, negative): about the pages that a batch of a first sync touches.
+const WRITER_CACHE: &str = "-32000";
 /// Pages of the write-ahead log (64 MiB) before it is copied back: a first sync writes more than SQLite's default.
 const CHECKPOINT_PAGES: &str = "16000";
 /// Rows a statement; few different numbers, so that the prepared statements are found again.
@@ -70,10 +71,13 @@ const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// A roster in an SQLite file.
 pub(super) struct Database {
+    /// For reading.
     pub pool: sqlx::SqlitePool,
     pub name: String,
     path: PathBuf,
-    turn: Arc<Mutex<()>>,
+    /// One connection: writers of this process wait in order, and its page cache stays true because nobody else
+    /// writes.
+    writer: sqlx::SqlitePool,
 }
 
 /// Whether a connection from the pool can be used.
@@ -99,22 +103,24 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
-            .pragma("cache_size", "-32000")
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("trusted_schema", "OFF")
             .disable_statement_logging();
         Self {
-            pool: PoolOptions::new().max_connections(4).before_acquire(usable).connect_lazy_with(options),
+            pool: PoolOptions::new().max_connections(3).before_acquire(usable).connect_lazy_with(options.clone()),
             name: path.display().to_string(),
             path: path.to_owned(),
-            turn: Arc::default(),
+            writer: PoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(WAIT)
+                .before_acquire(usable)
+                .connect_lazy_with(options.pragma("cache_size", WRITER_CACHE)),
         }
     }
 
     /// Begins to write: from here to the commit nobody else does.
-    pub async fn begin(&self) -> Result<(Transaction<'static, Db>, Turn), Fault> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
-        Ok((self.pool.begin_with("BEGIN IMMEDIATE").await?, turn))
+    pub async fn begin(&self) -> Result<Transaction<'static, Db>, Fault> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// Whether there is nothing to read versions from.
@@ -134,8 +140,8 @@ impl Database {
     pub async fn migrate(&self, migrations: &Migrator) -> Result<(), Fault> {
         self.create()?;
         // Takes a lock that nobody waits for, and stays in the file: not part of what every connection does.
-        sqlx::query("PRAGMA journal_mode = WAL").execute(&self.pool).await?;
-        let (mut transaction, _turn) = self.begin().await?;
+        sqlx::query("PRAGMA journal_mode = WAL").execute(&self.writer).await?;
+        let mut transaction = self.begin().await?;
         migrations.run_direct(None, &mut *transaction, false).await.map_err(migration_failed)?;
         Ok(transaction.commit().await?)
     }
@@ -213,6 +219,11 @@ pub(super) async fn bulk(
     let (width, mut left) = (rows.width(), rows.len());
     let mut cells = rows.into_cells();
     let row = format!("({}?)", "?,".repeat(width.saturating_sub(1)));
+    // A statement that fails ends the transaction here, so SQLite need not note how to undo the statement alone.
+    let head = match head.split_once(' ') {
+        Some((verb @ ("INSERT" | "UPDATE"), rest)) => format!("{verb} OR FAIL {rest}"),
+        _ => head.to_owned(),
+    };
     for chunk in CHUNKS {
         if left < chunk {
             continue;
@@ -278,7 +289,9 @@ mod tests {
         let path = folder.join("roster.db");
         Store::migrate(&Database::new(&path)).await.unwrap();
         let database = Database::new(&path);
-        database.pool.set_connect_options(how((*database.pool.connect_options()).clone()));
+        for pool in [&database.pool, &database.writer] {
+            pool.set_connect_options(how((*pool.connect_options()).clone()));
+        }
         database
     }
 

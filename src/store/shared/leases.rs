@@ -22,7 +22,7 @@ pub(super) async fn acquire(
     holder: &Holder,
     keep: Duration,
 ) -> Result<Acquired, Fault> {
-    let (mut transaction, _turn) = database.begin().await?;
+    let mut transaction = database.begin().await?;
     let row = sqlx::query(concat!(
         "SELECT fence, held AND until > ",
         now!(),
@@ -70,7 +70,7 @@ pub(super) async fn acquire(
 
 /// Prolongs a lease that is still ours.
 pub(super) async fn renew(database: &Database, lease: &Lease, keep: Duration) -> Result<(), Fault> {
-    let (mut transaction, _turn) = database.begin().await?;
+    let mut transaction = database.begin().await?;
     let renewed =
         sqlx::query(concat!("UPDATE rd_leases SET until = ", now!(), " + $3 WHERE scope = $1 AND fence = $2 AND held"))
             .bind(&lease.scope)
@@ -86,7 +86,7 @@ pub(super) async fn renew(database: &Database, lease: &Lease, keep: Duration) ->
 
 /// Gives a lease back, if it is still ours.
 pub(super) async fn release(database: &Database, lease: &Lease) -> Result<(), Fault> {
-    let (mut transaction, _turn) = database.begin().await?;
+    let mut transaction = database.begin().await?;
     sqlx::query("UPDATE rd_leases SET held = false WHERE scope = $1 AND fence = $2")
         .bind(&lease.scope)
         .bind(lease.fence)

@@ -172,7 +172,8 @@ pub(super) async fn usernames(database: &Database, source: &str) -> Result<Vec<(
     let mut reader = database.reader().await?;
     let mut found = Vec::new();
     let mut rows = sqlx::query(
-        "SELECT username_key, id FROM rd_users WHERE source = $1 AND username_key IS NOT NULL \
+        // Not `IS NOT NULL`, which tempts SQLite to go through the index on names, row by row.
+        "SELECT username_key, id FROM rd_users WHERE source = $1 AND coalesce(username_key, '') <> '' \
          AND state IN ('active', 'kept', 'pending')",
     )
     .bind(source)

@@ -209,7 +209,7 @@ pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lea
         .rows_affected();
     let rows = sqlx::query(
         "SELECT id FROM rd_runs r WHERE started_at < $1 AND outcome <> 'running' \
-         AND NOT EXISTS (SELECT 1 FROM rd_changes c WHERE c.run_id = r.id) \
+         AND (last_seq IS NULL OR last_seq < (SELECT coalesce(min(seq), last_seq + 1) FROM rd_changes)) \
          AND id < (SELECT max(id) FROM rd_runs l WHERE l.source = r.source)",
     )
     .bind(millis(before))

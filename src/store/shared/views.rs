@@ -117,7 +117,11 @@ macro_rules! select_changes {
 
 pub(super) async fn changes(database: &Database, which: &Changes, limit: u32) -> Result<Vec<ChangeRow>, Fault> {
     let query = match which {
-        Changes::OfRun(run) => sqlx::query(select_changes!("c.run_id = $1")).bind(*run),
+        Changes::OfRun(run) => sqlx::query(select_changes!(
+            "c.run_id = $1 AND c.seq BETWEEN (SELECT first_seq FROM rd_runs WHERE id = $1) \
+             AND (SELECT last_seq FROM rd_runs WHERE id = $1)"
+        ))
+        .bind(*run),
         Changes::Since(seq) => sqlx::query(select_changes!("c.seq > $1")).bind(*seq),
         Changes::OfUser(user) => {
             let Ok(user) = Uuid::try_parse(user) else { return Ok(Vec::new()) };

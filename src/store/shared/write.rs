@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::{Row as _, Transaction};
 
-use super::dialect::{CLOSE_WRITE, Connection, Database, Db, OPEN_WRITE, Turn, bulk};
+use super::dialect::{CLOSE_WRITE, Connection, Database, Db, OPEN_WRITE, bulk};
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::{Fault, StoreError};
 use crate::store::{Lease, Stamp};
@@ -23,7 +23,6 @@ pub(super) struct Event {
 /// The only writer of the store, until it commits or is dropped.
 pub(super) struct Write {
     transaction: Transaction<'static, Db>,
-    _turn: Turn,
     seq: i64,
     /// Whether the roster changed; run bookkeeping alone leaves the version of the store as it is.
     changed: bool,
@@ -32,12 +31,14 @@ pub(super) struct Write {
     last_run: i64,
     last_conflict: i64,
     events: Rows,
+    /// The run whose changes these are, and the first of them.
+    first: Option<(i64, i64)>,
 }
 
 impl Write {
     /// Begins, and checks that every lease still holds.
     pub async fn begin(database: &Database, leases: &[Lease]) -> Result<Self, Fault> {
-        let (mut transaction, turn) = database.begin().await?;
+        let mut transaction = database.begin().await?;
         for lease in leases {
             let fence: Option<i64> = sqlx::query_scalar("SELECT fence FROM rd_leases WHERE scope = $1 AND held")
                 .bind(&lease.scope)
@@ -50,7 +51,6 @@ impl Write {
         let row = sqlx::query(OPEN_WRITE).fetch_one(&mut *transaction).await?;
         Ok(Self {
             transaction,
-            _turn: turn,
             seq: row.try_get(0)?,
             changed: false,
             last_user: row.try_get(1)?,
@@ -58,6 +58,7 @@ impl Write {
             last_run: row.try_get(3)?,
             last_conflict: row.try_get(4)?,
             events: Rows::new(10),
+            first: None,
         })
     }
 
@@ -106,6 +107,7 @@ impl Write {
     pub fn record(&mut self, stamp: Stamp<'_>, event: Event) {
         self.changed = true;
         self.seq += 1;
+        self.first = self.first.or(stamp.run.map(|run| (run.0, self.seq)));
         self.events.add([
             self.seq.into(),
             Cell::Int(stamp.run.map(|run| run.0)),
@@ -137,6 +139,14 @@ impl Write {
             "",
         )
         .await?;
+        if let Some((run, first)) = self.first {
+            sqlx::query("UPDATE rd_runs SET first_seq = coalesce(first_seq, $2), last_seq = $3 WHERE id = $1")
+                .bind(run)
+                .bind(first)
+                .bind(self.seq)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
         sqlx::query(CLOSE_WRITE)
             .bind(self.seq)
             .bind(self.last_user)

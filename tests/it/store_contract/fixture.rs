@@ -15,14 +15,14 @@ use serde_json::{Map, Value, json};
 use sqlx::types::Json;
 use sqlx::{Column as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 
-use crate::support::postgres::{self, Postgres};
+use crate::support::postgres;
 
 /// The source of all changes here.
 pub const SOURCE: &str = "corp";
 
 enum Place {
     Sqlite(PathBuf),
-    Postgres(&'static Postgres, String),
+    Postgres,
 }
 
 /// A store with nobody in it.
@@ -46,7 +46,7 @@ impl Fixture {
         let server = postgres::server("store contract on Postgres")?;
         let database = server.database();
         let settings = Settings { url: server.url(&database), password: None };
-        Some(Self::migrated(settings, Place::Postgres(server, database), tempfile::tempdir().unwrap()).await)
+        Some(Self::migrated(settings, Place::Postgres, tempfile::tempdir().unwrap()).await)
     }
 
     async fn migrated(settings: Settings, place: Place, folder: tempfile::TempDir) -> Self {
@@ -61,15 +61,22 @@ impl Fixture {
 
     /// Somebody else's connection: runs statements as an administrator would by hand.
     pub async fn by_hand(&self, sql: &'static str) {
+        self.try_by_hand(sql).await.unwrap();
+    }
+
+    /// The same where the database may refuse.
+    pub async fn try_by_hand(&self, sql: &'static str) -> Result<(), String> {
         match &self.place {
             Place::Sqlite(path) => {
                 let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
                 let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                let done = sqlx::raw_sql(sql).execute(&mut connection).await;
                 connection.close().await.unwrap();
+                done.map(drop).map_err(|error| error.to_string())
             }
-            Place::Postgres(server, database) => {
-                server.psql(database, sql);
+            Place::Postgres => {
+                let mut connection = sqlx::PgConnection::connect(&self.settings.url).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop).map_err(|error| error.to_string())
             }
         }
     }
@@ -83,7 +90,7 @@ impl Fixture {
                 let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
                 sqlx::query(sql).fetch_all(&mut connection).await.unwrap().iter().map(sqlite_row).collect()
             }
-            Place::Postgres(..) => {
+            Place::Postgres => {
                 let mut connection = sqlx::PgConnection::connect(&self.settings.url).await.unwrap();
                 let sql = format!("SELECT to_jsonb(wrapped) FROM ({sql}) wrapped");
                 let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();

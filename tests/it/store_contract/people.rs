@@ -328,6 +328,16 @@ on_both_stores! {
         assert_eq!(fixture.account(ada).await.fingerprint, Some(digest("again")), "our own change");
     }
 
+    /// I1: ids are never lost, not even by hand
+    async fn nobody_deletes_a_row_by_hand(fixture: Fixture) {
+        fixture.add(day(0), person("ada")).await;
+        let refused = fixture.try_by_hand("DELETE FROM rd_users").await.unwrap_err();
+        assert!(refused.contains("never deleted"), "{refused}");
+        let refused = fixture.try_by_hand("UPDATE rd_users SET extra = '[]'").await.unwrap_err();
+        assert!(refused.contains("extra"), "{refused}");
+        assert_eq!(fixture.user("ada").await.state, "active");
+    }
+
     /// Neither store keeps a NUL, whatever comes
     async fn text_with_a_nul_is_stored_without_it(fixture: Fixture) {
         let badge = fixture.names.extra("badge").unwrap();
