@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Transaction};
 use uuid::Uuid;
@@ -171,14 +171,16 @@ enum Array {
 }
 
 impl Array {
-    fn for_cell(cell: &Cell, rows: usize) -> Self {
-        match cell {
-            Cell::Int(_) => Self::Int(Vec::with_capacity(rows)),
-            Cell::Text(_) => Self::Text(Vec::with_capacity(rows)),
-            Cell::Digest(_) => Self::Digest(Vec::with_capacity(rows)),
-            Cell::Guid(_) => Self::Guid(Vec::with_capacity(rows)),
-            Cell::Json(_) => Self::Json(Vec::with_capacity(rows)),
-        }
+    fn starting_with(cell: Cell) -> Self {
+        let mut array = match cell {
+            Cell::Int(_) => Self::Int(Vec::new()),
+            Cell::Text(_) => Self::Text(Vec::new()),
+            Cell::Digest(_) => Self::Digest(Vec::new()),
+            Cell::Guid(_) => Self::Guid(Vec::new()),
+            Cell::Json(_) => Self::Json(Vec::new()),
+        };
+        array.push(cell);
+        array
     }
 
     fn push(&mut self, cell: Cell) {
@@ -203,7 +205,7 @@ impl Array {
         }
     }
 
-    fn bind(self, query: Query<'_, Db, sqlx::postgres::PgArguments>) -> Query<'_, Db, sqlx::postgres::PgArguments> {
+    fn bind(self, query: Query<'static, Db, PgArguments>) -> Query<'static, Db, PgArguments> {
         match self {
             Self::Int(items) => query.bind(items),
             Self::Text(items) | Self::Json(items) => query.bind(items),
@@ -222,29 +224,43 @@ pub(super) async fn bulk(
 ) -> Result<(), Fault> {
     let (width, mut left) = (rows.width(), rows.len());
     let mut cells = rows.into_cells();
-    while left > 0 {
+    // The next statement's values are bound while the database works on the last ones.
+    let mut next = || {
         let chunk = left.min(CHUNK);
-        let mut arrays: Vec<Array> =
-            cells.as_slice().iter().take(width).map(|cell| Array::for_cell(cell, chunk)).collect();
-        for _ in 0..chunk {
-            for (array, cell) in arrays.iter_mut().zip(cells.by_ref()) {
-                array.push(cell);
-            }
-        }
-        let columns = |column: &dyn Fn(usize, &Array) -> String| {
-            arrays.iter().enumerate().map(|(at, array)| column(at + 1, array)).collect::<Vec<_>>().join(", ")
-        };
-        let sql = format!(
-            "{head} SELECT {} FROM UNNEST({}) AS r({}) {tail}",
-            columns(&|at, array| format!("column{at}{}", array.types().1)),
-            columns(&|at, array| format!("${at}::{}", array.types().0)),
-            columns(&|at, _| format!("column{at}")),
-        );
-        let query = arrays.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, array| array.bind(query));
-        query.execute(&mut *connection).await?;
         left -= chunk;
+        (chunk > 0).then(|| bind(head, width, cells.by_ref().take(width * chunk), tail))
+    };
+    let mut query = next();
+    while let Some(now) = query {
+        let (done, following) = tokio::join!(now.execute(&mut *connection), async { next() });
+        done?;
+        query = following;
     }
     Ok(())
+}
+
+fn bind(
+    head: &str,
+    width: usize,
+    mut cells: impl Iterator<Item = Cell>,
+    tail: &str,
+) -> Query<'static, Db, PgArguments> {
+    let mut arrays: Vec<Array> = cells.by_ref().take(width).map(Array::starting_with).collect();
+    for (at, cell) in cells.enumerate() {
+        if let Some(array) = arrays.get_mut(at % width) {
+            array.push(cell);
+        }
+    }
+    let columns = |column: &dyn Fn(usize, &Array) -> String| {
+        arrays.iter().enumerate().map(|(at, array)| column(at + 1, array)).collect::<Vec<_>>().join(", ")
+    };
+    let sql = format!(
+        "{head} SELECT {} FROM UNNEST({}) AS r({}) {tail}",
+        columns(&|at, array| format!("column{at}{}", array.types().1)),
+        columns(&|at, array| format!("${at}::{}", array.types().0)),
+        columns(&|at, _| format!("column{at}")),
+    );
+    arrays.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, array| array.bind(query))
 }
 
 /// What an SQLSTATE means, and what to do.

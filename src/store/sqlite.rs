@@ -11,7 +11,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::migrate::Migrator;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Transaction};
 use uuid::Uuid;
 
@@ -224,26 +225,40 @@ pub(super) async fn bulk(
         Some((verb @ ("INSERT" | "UPDATE"), rest)) => format!("{verb} OR FAIL {rest}"),
         _ => head.to_owned(),
     };
-    for chunk in CHUNKS {
-        if left < chunk {
-            continue;
-        }
-        let sql: Arc<str> = format!("{head} VALUES {}{row} {tail}", format!("{row},").repeat(chunk - 1)).into();
-        while left >= chunk {
-            let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&sql)));
-            for cell in cells.by_ref().take(width * chunk) {
-                query = match cell {
-                    Cell::Int(value) => query.bind(value),
-                    Cell::Text(value) | Cell::Json(value) => query.bind(value),
-                    Cell::Digest(value) => query.bind(value.map(|digest| digest.to_bytes().to_vec())),
-                    Cell::Guid(value) => query.bind(value.hyphenated()),
-                };
+    let mut sizes = CHUNKS.into_iter().peekable();
+    let mut sql: Arc<str> = Arc::from("");
+    let mut prepared = 0;
+    // The next statement's values are bound while the database works on the last ones.
+    let mut next = || {
+        while let Some(&chunk) = sizes.peek() {
+            if left >= chunk {
+                if prepared != chunk {
+                    sql = format!("{head} VALUES {}{row} {tail}", format!("{row},").repeat(chunk - 1)).into();
+                    prepared = chunk;
+                }
+                left -= chunk;
+                return Some(bind(&sql, cells.by_ref().take(width * chunk)));
             }
-            query.execute(&mut *connection).await?;
-            left -= chunk;
+            sizes.next();
         }
+        None
+    };
+    let mut query = next();
+    while let Some(now) = query {
+        let (done, following) = tokio::join!(now.execute(&mut *connection), async { next() });
+        done?;
+        query = following;
     }
     Ok(())
+}
+
+fn bind(sql: &Arc<str>, cells: impl Iterator<Item = Cell>) -> Query<'static, Db, SqliteArguments> {
+    cells.fold(sqlx::query(AssertSqlSafe(Arc::clone(sql))), |query, cell| match cell {
+        Cell::Int(value) => query.bind(value),
+        Cell::Text(value) | Cell::Json(value) => query.bind(value),
+        Cell::Digest(value) => query.bind(value.map(|digest| digest.to_bytes().to_vec())),
+        Cell::Guid(value) => query.bind(value.hyphenated()),
+    })
 }
 
 /// What SQLite's result code means, and what to do.

@@ -76,7 +76,7 @@ async fn resolve(write: &mut Write, stamp: Stamp<'_>, resolved: &[ConflictId]) -
     for open in open_now(write.connection(), stamp.source).await? {
         if resolved.contains(&open.id) {
             ids.push(open.id);
-            write.record(
+            write.ledger.record(
                 stamp,
                 Event {
                     kind: "conflict.resolved",
@@ -124,7 +124,7 @@ async fn open(write: &mut Write, stamp: Stamp<'_>, findings: &Findings<'_>) -> R
             None => {
                 let after = json!({ "kind": kind.as_str(), "subject": subject, "detail": detail });
                 opened.add([
-                    write.next_conflict().into(),
+                    write.statements.next_conflict().into(),
                     stamp.source.into(),
                     kind.as_str().into(),
                     subject.as_str().into(),
@@ -135,14 +135,16 @@ async fn open(write: &mut Write, stamp: Stamp<'_>, findings: &Findings<'_>) -> R
                 ]);
                 let (before, after) = (None, Some(after));
                 let (kind, rule) = ("conflict.opened", rule(kind));
-                write.record(stamp, Event { kind, rule, user, group: None, before, after, counted: None });
+                write.ledger.record(stamp, Event { kind, rule, user, group: None, before, after, counted: None });
             }
         }
     }
     write
+        .statements
         .bulk("INSERT INTO rd_conflicts (id, source, kind, subject, user_id, detail, opened_at, status)", opened, "")
         .await?;
     write
+        .statements
         .bulk(
             "UPDATE rd_conflicts SET user_id = v.column2, detail = v.column3 FROM (",
             updated,
@@ -189,8 +191,8 @@ async fn skip(write: &mut Write, stamp: Stamp<'_>, skips: &[Skip]) -> Result<(),
             Cell::time(Some(stamp.at)),
         ]);
     }
-    write.bulk("DELETE FROM rd_skipped WHERE id IN (", gone, ")").await?;
-    write.bulk("INSERT INTO rd_skipped (source, dn, unique_id, reason, rule, detail, seen_at)", new, "").await
+    write.statements.bulk("DELETE FROM rd_skipped WHERE id IN (", gone, ")").await?;
+    write.statements.bulk("INSERT INTO rd_skipped (source, dn, unique_id, reason, rule, detail, seen_at)", new, "").await
 }
 
 fn skip_key(skip: &Skip) -> [String; 5] {

@@ -4,54 +4,93 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::write::{Event, Write};
+use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::plan::{GroupAct, GroupChange, GroupId, GroupRef, UserRef};
 use crate::roster::{Digest, UserId};
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
 use crate::store::{Stamp, new_uuid};
 
-/// Everything that happens in one transaction, by statement.
-struct Batch<'a> {
-    users: &'a HashMap<Digest, UserId>,
+/// Memberships in one part: enough for large statements, few enough to take little memory.
+const PART: usize = 2_000;
+/// Memberships made ready before the database is looked after again.
+const STEP: usize = 100;
+
+/// Some of the changes of the groups, by statement.
+struct Batch {
     added: Rows,
     updated: Rows,
     states: Rows,
     joins: Rows,
     leaves: Rows,
     emptied: Rows,
+    events: Rows,
+}
+
+/// Makes changes ready, part by part.
+struct Parts<'a> {
+    stamp: Stamp<'a>,
+    users: &'a HashMap<Digest, UserId>,
+    changes: std::slice::Iter<'a, GroupChange>,
+    /// The group that was begun: its row, its name, and who still has to leave and to join.
+    open: Option<Open<'a>>,
     newcomers: Vec<(Digest, GroupId)>,
 }
 
-/// Applies the changes; returns the rows of those added.
+struct Open<'a> {
+    id: i64,
+    name: &'a str,
+    leaves: &'a [UserId],
+    joins: &'a [UserRef],
+}
+
+/// Applies the changes, part by part; returns the rows of those added.
+///
+/// While the database works on one part, the next one is made ready.
 pub(super) async fn apply(
     write: &mut Write,
     stamp: Stamp<'_>,
     changes: &[GroupChange],
     users: &HashMap<Digest, UserId>,
 ) -> Result<Vec<(Digest, GroupId)>, Fault> {
-    let mut batch = Batch {
-        users,
-        added: Rows::new(8),
-        updated: Rows::new(4),
-        states: Rows::new(5),
-        joins: Rows::new(2),
-        leaves: Rows::new(2),
-        emptied: Rows::new(1),
-        newcomers: Vec::new(),
-    };
-    for change in changes {
-        batch.gather(write, stamp, change)?;
+    let Write { statements, ledger } = write;
+    let mut parts = Parts { stamp, users, changes: changes.iter(), open: None, newcomers: Vec::new() };
+    let mut ready = parts.next(ledger).await?;
+    while let Some(batch) = ready {
+        let (done, next) = tokio::join!(batch.run(statements), parts.next(ledger));
+        done?;
+        ready = next?;
     }
-    batch.run(write).await
+    Ok(parts.newcomers)
 }
 
-impl Batch<'_> {
-    fn gather(&mut self, write: &mut Write, stamp: Stamp<'_>, change: &GroupChange) -> Result<(), Fault> {
+impl<'a> Parts<'a> {
+    async fn next(&mut self, ledger: &mut Ledger) -> Result<Option<Batch>, Fault> {
+        let mut batch = Batch::default();
+        let mut size = 0;
+        while size < PART {
+            let mut open = match self.open.take() {
+                Some(open) => open,
+                None => match self.changes.next() {
+                    Some(change) => self.begin(&mut batch, ledger, change)?,
+                    None => break,
+                },
+            };
+            size += 1 + self.memberships(&mut batch, ledger, &mut open)?;
+            if !open.leaves.is_empty() || !open.joins.is_empty() {
+                self.open = Some(open);
+            }
+            tokio::task::yield_now().await;
+        }
+        batch.events = ledger.take_events();
+        Ok((size > 0).then_some(batch))
+    }
+
+    fn begin(&mut self, batch: &mut Batch, ledger: &mut Ledger, change: &'a GroupChange) -> Result<Open<'a>, Fault> {
         let id = match (change.subject, change.acts.first()) {
             (GroupRef::Known(group), _) => group.0,
             (GroupRef::New(digest), Some(GroupAct::Added { .. })) => {
-                let id = write.next_group();
+                let id = ledger.next_group();
                 self.newcomers.push((digest, GroupId(id)));
                 id
             }
@@ -66,19 +105,27 @@ impl Batch<'_> {
         for act in &change.acts {
             let (before, after) = act.before_after();
             let (kind, rule) = (act.event(), act.rule());
-            write.record(stamp, Event { kind, rule, user: None, group: Some(id), before, after, counted: None });
-            self.act(id, act, stamp);
+            ledger.record(self.stamp, Event { kind, rule, user: None, group: Some(id), before, after, counted: None });
+            batch.act(id, act, self.stamp);
         }
-        for user in &change.leaves {
-            self.leaves.add([id.into(), user.0.into()]);
-            write.record(stamp, membership("membership.removed", "G8", id, user.0));
+        Ok(Open { id, name: &change.name, leaves: &change.leaves, joins: &change.joins })
+    }
+
+    /// Some of those who leave, then of those who join; how many.
+    fn memberships(&self, batch: &mut Batch, ledger: &mut Ledger, open: &mut Open<'_>) -> Result<usize, Fault> {
+        let (leaves, left) = open.leaves.split_at(open.leaves.len().min(STEP));
+        let (joins, join) = open.joins.split_at(open.joins.len().min(STEP - leaves.len()));
+        (open.leaves, open.joins) = (left, join);
+        for user in leaves {
+            batch.leaves.add([open.id.into(), user.0.into()]);
+            ledger.record(self.stamp, membership("membership.removed", "G8", open.id, user.0));
         }
-        for user in &change.joins {
-            let user = self.user(user, &change.name)?;
-            self.joins.add([id.into(), user.into()]);
-            write.record(stamp, membership("membership.added", "G1", id, user));
+        for user in joins {
+            let user = self.user(user, open.name)?;
+            batch.joins.add([open.id.into(), user.into()]);
+            ledger.record(self.stamp, membership("membership.added", "G1", open.id, user));
         }
-        Ok(())
+        Ok(leaves.len() + joins.len())
     }
 
     fn user(&self, user: &UserRef, group: &str) -> Result<i64, Fault> {
@@ -90,7 +137,23 @@ impl Batch<'_> {
             }
         }
     }
+}
 
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            added: Rows::new(8),
+            updated: Rows::new(4),
+            states: Rows::new(5),
+            joins: Rows::new(2),
+            leaves: Rows::new(2),
+            emptied: Rows::new(1),
+            events: no_events(),
+        }
+    }
+}
+
+impl Batch {
     fn act(&mut self, id: i64, act: &GroupAct, stamp: Stamp<'_>) {
         let now = || Cell::time(Some(stamp.at));
         match act {
@@ -121,7 +184,7 @@ impl Batch<'_> {
         }
     }
 
-    async fn run(self, write: &mut Write) -> Result<Vec<(Digest, GroupId)>, Fault> {
+    async fn run(self, write: &mut Statements) -> Result<(), Fault> {
         write.bulk("DELETE FROM rd_memberships WHERE (group_id, user_id) IN (", self.leaves, ")").await?;
         write.bulk("DELETE FROM rd_memberships WHERE group_id IN (", self.emptied, ")").await?;
         write
@@ -148,7 +211,7 @@ impl Batch<'_> {
             .await?;
         // Somebody may have written the same membership by hand meanwhile.
         write.bulk("INSERT INTO rd_memberships (group_id, user_id)", self.joins, "ON CONFLICT DO NOTHING").await?;
-        Ok(self.newcomers)
+        write.feed(self.events).await
     }
 }
 

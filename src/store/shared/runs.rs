@@ -36,7 +36,7 @@ pub(super) async fn put_source(database: &Database, source: &SourceRecord) -> Re
     .execute(write.connection())
     .await?;
     if written.rows_affected() > 0 {
-        write.changed();
+        write.statements.changed();
     }
     write.commit_if_changed().await
 }
@@ -79,7 +79,7 @@ pub(super) async fn begin(database: &Database, start: &RunStart, leases: &[Lease
         .bind(Outcome::Running.as_str())
         .execute(write.connection())
         .await?;
-    let run = write.next_run();
+    let run = write.ledger.next_run();
     sqlx::query(
         "INSERT INTO rd_runs (id, source, \"trigger\", action, mode, outcome, started_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -134,14 +134,14 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
             item.reason.as_str().into(),
         ]);
     }
-    write.note("INSERT INTO rd_held (run_id, user_id, label, kind, reason)", held, "").await?;
+    write.statements.note("INSERT INTO rd_held (run_id, user_id, label, kind, reason)", held, "").await?;
     if let Some(coverage) = &end.coverage {
         sqlx::query("DELETE FROM rd_coverage WHERE source = $1").bind(&source).execute(write.connection()).await?;
         let mut rows = Rows::new(3);
         for (attribute, people) in coverage {
             rows.add([source.as_str().into(), attribute.as_str().into(), stored(*people).into()]);
         }
-        write.note("INSERT INTO rd_coverage (source, attribute, people)", rows, "").await?;
+        write.statements.note("INSERT INTO rd_coverage (source, attribute, people)", rows, "").await?;
     }
     write.commit().await
 }
@@ -216,7 +216,7 @@ pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lea
     .fetch_all(write.connection())
     .await?;
     if changes > 0 || !rows.is_empty() {
-        write.changed();
+        write.statements.changed();
     }
     let old: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     for statement in [

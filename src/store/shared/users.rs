@@ -10,7 +10,7 @@ use sqlx::Row as _;
 
 use super::addresses::Addresses;
 use super::dialect::any_list;
-use super::write::{Event, Write};
+use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::clock::Timestamp;
 use crate::plan::{Act, BrakeKind, FieldChange, Mark, NewUser, UserChange, UserRef};
 use crate::roster::address::fold;
@@ -42,6 +42,7 @@ struct Batch {
     restored: Vec<i64>,
     deleted: Vec<i64>,
     newcomers: Vec<(Digest, UserId)>,
+    events: Rows,
 }
 
 /// A row of the `pending-deletion` conflict.
@@ -52,17 +53,56 @@ struct Flag {
     due_at: Option<Timestamp>,
 }
 
-/// Applies the changes; returns the rows of those added.
+/// People in one part: enough for large statements, few enough to take little memory.
+const PART: usize = 1_000;
+/// People made ready before the database is looked after again.
+const STEP: usize = 16;
+
+/// Applies the changes, part by part; returns the rows of those added.
+///
+/// While the database works on one part, the next one is made ready.
 pub(super) async fn apply(
     write: &mut Write,
     stamp: Stamp<'_>,
     changes: &[UserChange],
 ) -> Result<Vec<(Digest, UserId)>, Fault> {
-    let mut batch = Batch::default();
-    for change in changes {
-        batch.gather(write, stamp, change)?;
+    let Write { statements, ledger } = write;
+    let mut parts = parts(changes);
+    let mut newcomers = Vec::new();
+    let mut ready = gather(ledger, stamp, parts.next()).await?;
+    while let Some(batch) = ready {
+        let (added, next) = tokio::join!(batch.run(statements, stamp), gather(ledger, stamp, parts.next()));
+        newcomers.append(&mut added?);
+        ready = next?;
     }
-    batch.run(write, stamp).await
+    Ok(newcomers)
+}
+
+/// Cuts where a unit ends: who hands an address to whom stays in one part (A5).
+fn parts(mut changes: &[UserChange]) -> impl Iterator<Item = &[UserChange]> {
+    std::iter::from_fn(move || {
+        let last = changes.get(..PART).unwrap_or(changes).last()?;
+        let (part, rest) = changes.split_at(changes.partition_point(|change| change.unit <= last.unit));
+        changes = rest;
+        Some(part)
+    })
+}
+
+async fn gather(
+    ledger: &mut Ledger,
+    stamp: Stamp<'_>,
+    changes: Option<&[UserChange]>,
+) -> Result<Option<Batch>, Fault> {
+    let Some(changes) = changes else { return Ok(None) };
+    let mut batch = Batch::default();
+    for step in changes.chunks(STEP) {
+        for change in step {
+            batch.gather(ledger, stamp, change)?;
+        }
+        tokio::task::yield_now().await;
+    }
+    batch.events = ledger.take_events();
+    Ok(Some(batch))
 }
 
 impl Default for Batch {
@@ -82,16 +122,17 @@ impl Default for Batch {
             restored: Vec::new(),
             deleted: Vec::new(),
             newcomers: Vec::new(),
+            events: no_events(),
         }
     }
 }
 
 impl Batch {
-    fn gather(&mut self, write: &mut Write, stamp: Stamp<'_>, change: &UserChange) -> Result<(), Fault> {
+    fn gather(&mut self, ledger: &mut Ledger, stamp: Stamp<'_>, change: &UserChange) -> Result<(), Fault> {
         let id = match (change.subject, change.acts.first()) {
             (UserRef::Known(user), _) => user.0,
             (UserRef::New(digest), Some(Act::Added(_))) => {
-                let id = write.next_user();
+                let id = ledger.next_user();
                 self.newcomers.push((digest, UserId(id)));
                 id
             }
@@ -106,7 +147,7 @@ impl Batch {
         let mut addresses = Addresses::default();
         let mut fate = None;
         for act in &change.acts {
-            self.event(write, stamp, id, act);
+            event(ledger, stamp, id, act);
             match act {
                 Act::Added(new) => self.add(id, new, change.mark.as_ref(), stamp, &mut addresses),
                 Act::Revived(new) => self.revive(id, new, stamp, &mut addresses),
@@ -134,16 +175,6 @@ impl Batch {
         }
         addresses.claim_rows(id, &mut self.claimed);
         Ok(())
-    }
-
-    fn event(&self, write: &mut Write, stamp: Stamp<'_>, id: i64, act: &Act) {
-        let (before, after) = act.before_after(stamp.names);
-        let counted = match act {
-            Act::Flagged { counted, .. } => counted.map(BrakeKind::as_str),
-            _ => None,
-        };
-        let (kind, rule) = (act.event(), act.rule());
-        write.record(stamp, Event { kind, rule, user: Some(id), group: None, before, after, counted });
     }
 
     fn add(&mut self, id: i64, new: &NewUser, mark: Option<&Mark>, stamp: Stamp<'_>, addresses: &mut Addresses) {
@@ -248,7 +279,7 @@ impl Batch {
         }
     }
 
-    async fn run(self, write: &mut Write, stamp: Stamp<'_>) -> Result<Vec<(Digest, UserId)>, Fault> {
+    async fn run(self, write: &mut Statements, stamp: Stamp<'_>) -> Result<Vec<(Digest, UserId)>, Fault> {
         release(write, self.released, &self.deleted).await?;
         write.bulk(ADD, self.added, "").await?;
         write.bulk(REVIVE, self.revived, BY_ID).await?;
@@ -277,8 +308,19 @@ impl Batch {
                 .execute(write.connection())
                 .await?;
         }
+        write.feed(self.events).await?;
         Ok(self.newcomers)
     }
+}
+
+fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
+    let (before, after) = act.before_after(stamp.names);
+    let counted = match act {
+        Act::Flagged { counted, .. } => counted.map(BrakeKind::as_str),
+        _ => None,
+    };
+    let (kind, rule) = (act.event(), act.rule());
+    ledger.record(stamp, Event { kind, rule, user: Some(id), group: None, before, after, counted });
 }
 
 const ADD: &str = "INSERT INTO rd_users (id, source, unique_id_digest, dn_digest, fingerprint, review_at, reasons_seen, \
@@ -312,7 +354,7 @@ const BURY: &str = concat!(
 const BY_ID: &str = ") AS v WHERE rd_users.id = v.column1";
 
 /// Takes away addresses that are given up, and everything that hangs on a person who is deleted.
-async fn release(write: &mut Write, released: Rows, deleted: &[i64]) -> Result<(), Fault> {
+async fn release(write: &mut Statements, released: Rows, deleted: &[i64]) -> Result<(), Fault> {
     write.bulk("DELETE FROM rd_addresses WHERE (key, user_id) IN (", released, ")").await?;
     for statement in [
         BURY,
@@ -327,7 +369,7 @@ async fn release(write: &mut Write, released: Rows, deleted: &[i64]) -> Result<(
 }
 
 /// Runs a statement for a list of users, or not at all when there is none.
-async fn on_each(write: &mut Write, statement: &'static str, users: &[i64]) -> Result<(), Fault> {
+async fn on_each(write: &mut Statements, statement: &'static str, users: &[i64]) -> Result<(), Fault> {
     if !users.is_empty() {
         write.changed();
         sqlx::query(statement).bind(any_list(users)).execute(write.connection()).await?;
@@ -336,7 +378,7 @@ async fn on_each(write: &mut Write, statement: &'static str, users: &[i64]) -> R
 }
 
 /// Opens `pending-deletion` for people who are flagged, or brings the open one up to date.
-async fn open_flags(write: &mut Write, stamp: Stamp<'_>, flags: Vec<Flag>) -> Result<(), Fault> {
+async fn open_flags(write: &mut Statements, stamp: Stamp<'_>, flags: Vec<Flag>) -> Result<(), Fault> {
     if flags.is_empty() {
         return Ok(());
     }
@@ -386,7 +428,7 @@ async fn open_flags(write: &mut Write, stamp: Stamp<'_>, flags: Vec<Flag>) -> Re
         .await
 }
 
-async fn close_flags(write: &mut Write, at: Timestamp, users: &[i64]) -> Result<(), Fault> {
+async fn close_flags(write: &mut Statements, at: Timestamp, users: &[i64]) -> Result<(), Fault> {
     if !users.is_empty() {
         sqlx::query(concat!(
             "UPDATE rd_conflicts SET status = 'resolved', closed_at = $2 WHERE kind = 'pending-deletion' \

@@ -22,17 +22,29 @@ pub(super) struct Event {
 
 /// The only writer of the store, until it commits or is dropped.
 pub(super) struct Write {
+    pub statements: Statements,
+    pub ledger: Ledger,
+}
+
+/// What a write transaction says to the database.
+pub(super) struct Statements {
     transaction: Transaction<'static, Db>,
-    seq: i64,
     /// Whether the roster changed; run bookkeeping alone leaves the version of the store as it is.
     changed: bool,
+    last_conflict: i64,
+}
+
+/// The numbers a write transaction gives out, and the changes that are not in the feed yet.
+///
+/// Apart from the statements, so that the next people can be made ready while the database works on the last ones.
+pub(super) struct Ledger {
+    seq: i64,
     last_user: i64,
     last_group: i64,
     last_run: i64,
-    last_conflict: i64,
     events: Rows,
-    /// The run whose changes these are, and the first of them.
-    first: Option<(i64, i64)>,
+    /// The run whose changes these are, and the number of the first.
+    first: Option<(Option<i64>, i64)>,
 }
 
 impl Write {
@@ -49,19 +61,59 @@ impl Write {
             }
         }
         let row = sqlx::query(OPEN_WRITE).fetch_one(&mut *transaction).await?;
-        Ok(Self {
-            transaction,
+        let ledger = Ledger {
             seq: row.try_get(0)?,
-            changed: false,
             last_user: row.try_get(1)?,
             last_group: row.try_get(2)?,
             last_run: row.try_get(3)?,
-            last_conflict: row.try_get(4)?,
-            events: Rows::new(10),
+            events: no_events(),
             first: None,
-        })
+        };
+        let statements = Statements { transaction, changed: false, last_conflict: row.try_get(4)? };
+        Ok(Self { statements, ledger })
     }
 
+    /// The connection inside the transaction.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.statements.transaction
+    }
+
+    /// Commits, unless nothing in the roster changed: then nothing is written at all (U3).
+    pub async fn commit_if_changed(self) -> Result<(), Fault> {
+        let changed = self.statements.changed || !self.ledger.events.is_empty();
+        if changed { self.commit().await } else { Ok(self.statements.transaction.rollback().await?) }
+    }
+
+    /// Writes feed and counters, and commits.
+    pub async fn commit(mut self) -> Result<(), Fault> {
+        let events = self.ledger.take_events();
+        self.statements.feed(events).await?;
+        let Self { mut statements, mut ledger } = self;
+        if statements.changed && ledger.first.is_none() {
+            ledger.seq += 1;
+        }
+        let connection = &mut *statements.transaction;
+        if let Some((run, first)) = ledger.first.and_then(|(run, first)| Some((run?, first))) {
+            sqlx::query("UPDATE rd_runs SET first_seq = coalesce(first_seq, $2), last_seq = $3 WHERE id = $1")
+                .bind(run)
+                .bind(first)
+                .bind(ledger.seq)
+                .execute(&mut *connection)
+                .await?;
+        }
+        sqlx::query(CLOSE_WRITE)
+            .bind(ledger.seq)
+            .bind(ledger.last_user)
+            .bind(ledger.last_group)
+            .bind(ledger.last_run)
+            .bind(statements.last_conflict)
+            .execute(connection)
+            .await?;
+        Ok(statements.transaction.commit().await?)
+    }
+}
+
+impl Statements {
     /// The connection inside the transaction.
     pub fn connection(&mut self) -> &mut Connection {
         &mut self.transaction
@@ -78,11 +130,28 @@ impl Write {
         bulk(&mut self.transaction, head, rows, tail).await
     }
 
+    /// Adds changes to the feed.
+    pub async fn feed(&mut self, events: Rows) -> Result<(), Fault> {
+        self.bulk(
+            "INSERT INTO rd_changes (seq, run_id, at, kind, user_id, group_id, before, after, rule, counted)",
+            events,
+            "",
+        )
+        .await
+    }
+
     /// Notes that the roster changed, for statements that are not [`Self::bulk`].
     pub fn changed(&mut self) {
         self.changed = true;
     }
 
+    pub fn next_conflict(&mut self) -> i64 {
+        self.last_conflict += 1;
+        self.last_conflict
+    }
+}
+
+impl Ledger {
     pub fn next_user(&mut self) -> i64 {
         self.last_user += 1;
         self.last_user
@@ -98,19 +167,14 @@ impl Write {
         self.last_run
     }
 
-    pub fn next_conflict(&mut self) -> i64 {
-        self.last_conflict += 1;
-        self.last_conflict
-    }
-
-    /// Adds a change to the feed.
+    /// Notes a change for the feed.
     pub fn record(&mut self, stamp: Stamp<'_>, event: Event) {
-        self.changed = true;
         self.seq += 1;
-        self.first = self.first.or(stamp.run.map(|run| (run.0, self.seq)));
+        let run = stamp.run.map(|run| run.0);
+        self.first.get_or_insert((run, self.seq));
         self.events.add([
             self.seq.into(),
-            Cell::Int(stamp.run.map(|run| run.0)),
+            Cell::Int(run),
             Cell::time(Some(stamp.at)),
             event.kind.into(),
             Cell::Int(event.user),
@@ -122,39 +186,13 @@ impl Write {
         ]);
     }
 
-    /// Commits, unless nothing in the roster changed: then nothing is written at all (U3).
-    pub async fn commit_if_changed(self) -> Result<(), Fault> {
-        if self.changed { self.commit().await } else { Ok(self.transaction.rollback().await?) }
+    /// What was noted so far, for [`Statements::feed`].
+    pub fn take_events(&mut self) -> Rows {
+        std::mem::replace(&mut self.events, no_events())
     }
+}
 
-    /// Writes feed and counters, and commits.
-    pub async fn commit(mut self) -> Result<(), Fault> {
-        if self.changed && self.events.is_empty() {
-            self.seq += 1;
-        }
-        bulk(
-            &mut self.transaction,
-            "INSERT INTO rd_changes (seq, run_id, at, kind, user_id, group_id, before, after, rule, counted)",
-            self.events,
-            "",
-        )
-        .await?;
-        if let Some((run, first)) = self.first {
-            sqlx::query("UPDATE rd_runs SET first_seq = coalesce(first_seq, $2), last_seq = $3 WHERE id = $1")
-                .bind(run)
-                .bind(first)
-                .bind(self.seq)
-                .execute(&mut *self.transaction)
-                .await?;
-        }
-        sqlx::query(CLOSE_WRITE)
-            .bind(self.seq)
-            .bind(self.last_user)
-            .bind(self.last_group)
-            .bind(self.last_run)
-            .bind(self.last_conflict)
-            .execute(&mut *self.transaction)
-            .await?;
-        Ok(self.transaction.commit().await?)
-    }
+/// Rows for the feed.
+pub(super) fn no_events() -> Rows {
+    Rows::new(10)
 }
