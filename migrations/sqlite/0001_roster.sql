@@ -109,7 +109,7 @@ CREATE INDEX rd_users_not_active ON rd_users (state) WHERE state <> 'active';
 -- primary key it has one bearer (A3), whatever anybody writes here.
 CREATE TABLE rd_addresses (
     key TEXT NOT NULL PRIMARY KEY,
-    user_id INTEGER NOT NULL REFERENCES rd_users (id) DEFERRABLE INITIALLY DEFERRED,
+    user_id INTEGER NOT NULL,
     kind TEXT NOT NULL CHECK (kind IN ('primary', 'alias')),
     address TEXT NOT NULL
 );
@@ -133,8 +133,8 @@ CREATE TABLE rd_groups (
 CREATE UNIQUE INDEX rd_groups_unique_id ON rd_groups (source, unique_id) WHERE unique_id IS NOT NULL;
 
 CREATE TABLE rd_memberships (
-    group_id INTEGER NOT NULL REFERENCES rd_groups (id) DEFERRABLE INITIALLY DEFERRED,
-    user_id INTEGER NOT NULL REFERENCES rd_users (id) DEFERRABLE INITIALLY DEFERRED,
+    group_id INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
     via TEXT NOT NULL DEFAULT 'direct' CHECK (via IN ('direct', 'nested', 'primary', 'local')),
     PRIMARY KEY (group_id, user_id)
 ) WITHOUT ROWID;
@@ -241,8 +241,8 @@ CREATE TABLE rd_changes (
 CREATE INDEX rd_changes_user ON rd_changes (user_id);
 CREATE INDEX rd_changes_counted ON rd_changes (at) WHERE counted IS NOT NULL;
 
--- Users and groups are never deleted: what is left of them keeps their id. Programs that write here by hand need not
--- have foreign keys switched on, so this says it too.
+-- Users and groups are never deleted: what is left of them keeps their id. So addresses and memberships need no
+-- foreign keys, whose checks would take a quarter of a first sync.
 CREATE TRIGGER rd_users_never_deleted BEFORE DELETE ON rd_users
 BEGIN
     SELECT RAISE(ABORT, 'rows of rd_users are never deleted, their state becomes deleted');
@@ -279,19 +279,6 @@ CREATE TRIGGER rd_addresses_removed_by_hand AFTER DELETE ON rd_addresses WHEN (S
 BEGIN
     UPDATE rd_users SET fingerprint = NULL WHERE id = OLD.user_id;
 END;
-CREATE TRIGGER rd_memberships_added_by_hand AFTER INSERT ON rd_memberships WHEN (SELECT writing FROM rd_store) = 0
-BEGIN
-    UPDATE rd_users SET fingerprint = NULL WHERE id = NEW.user_id;
-END;
-CREATE TRIGGER rd_memberships_changed_by_hand AFTER UPDATE ON rd_memberships WHEN (SELECT writing FROM rd_store) = 0
-BEGIN
-    UPDATE rd_users SET fingerprint = NULL WHERE id IN (OLD.user_id, NEW.user_id);
-END;
-CREATE TRIGGER rd_memberships_removed_by_hand AFTER DELETE ON rd_memberships WHEN (SELECT writing FROM rd_store) = 0
-BEGIN
-    UPDATE rd_users SET fingerprint = NULL WHERE id = OLD.user_id;
-END;
-
 CREATE VIEW roster_users AS
 SELECT u.uuid AS id,
        u.source,

@@ -66,6 +66,11 @@ fn clean_json(value: &mut Value) {
     }
 }
 
+fn written(mut value: Value) -> String {
+    clean_json(&mut value);
+    value.to_string()
+}
+
 impl Cell {
     /// Milliseconds, cut to the years that views can show.
     pub fn time(at: Option<Timestamp>) -> Self {
@@ -74,10 +79,12 @@ impl Cell {
 
     /// A JSON document.
     pub fn json(value: Option<Value>) -> Self {
-        Self::Json(value.map(|mut value| {
-            clean_json(&mut value);
-            value.to_string()
-        }))
+        Self::Json(value.map(written))
+    }
+
+    /// A JSON document for a column of text.
+    pub fn document(value: Option<Value>) -> Self {
+        Self::Text(value.map(written))
     }
 }
 

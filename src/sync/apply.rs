@@ -8,9 +8,9 @@ use crate::store::{Stamp, StoreError};
 use crate::sync::{Scene, SyncError, events};
 
 /// People in one transaction: large enough that one durable commit serves many, small enough to be seen soon.
-const PEOPLE: usize = 10_000;
+const PEOPLE: usize = 25_000;
 /// Memberships in one transaction.
-const MEMBERSHIPS: usize = 20_000;
+const MEMBERSHIPS: usize = 100_000;
 
 /// Applies everything but the end of the run; returns the plan with users and groups drained.
 pub(super) async fn apply(scene: &Scene<'_>, stamp: Stamp<'_>, mut plan: Plan) -> Result<Plan, SyncError> {

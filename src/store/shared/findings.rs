@@ -192,7 +192,10 @@ async fn skip(write: &mut Write, stamp: Stamp<'_>, skips: &[Skip]) -> Result<(),
         ]);
     }
     write.statements.bulk("DELETE FROM rd_skipped WHERE id IN (", gone, ")").await?;
-    write.statements.bulk("INSERT INTO rd_skipped (source, dn, unique_id, reason, rule, detail, seen_at)", new, "").await
+    write
+        .statements
+        .bulk("INSERT INTO rd_skipped (source, dn, unique_id, reason, rule, detail, seen_at)", new, "")
+        .await
 }
 
 fn skip_key(skip: &Skip) -> [String; 5] {

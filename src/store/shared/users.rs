@@ -88,11 +88,7 @@ fn parts(mut changes: &[UserChange]) -> impl Iterator<Item = &[UserChange]> {
     })
 }
 
-async fn gather(
-    ledger: &mut Ledger,
-    stamp: Stamp<'_>,
-    changes: Option<&[UserChange]>,
-) -> Result<Option<Batch>, Fault> {
+async fn gather(ledger: &mut Ledger, stamp: Stamp<'_>, changes: Option<&[UserChange]>) -> Result<Option<Batch>, Fault> {
     let Some(changes) = changes else { return Ok(None) };
     let mut batch = Batch::default();
     for step in changes.chunks(STEP) {

@@ -1,7 +1,7 @@
 //! Groups, runs, changes, conflicts and skipped entries, as commands show them.
 
+use serde_json::Value;
 use sqlx::Row as _;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::dialect::{Database, Guid, Row, from_guid, to_guid};
@@ -138,12 +138,18 @@ pub(super) async fn changes(database: &Database, which: &Changes, limit: u32) ->
                 kind: row.try_get(3)?,
                 user_id: maybe_guid(row, 4)?,
                 group_id: maybe_guid(row, 5)?,
-                before: row.try_get::<Option<Json<_>>, _>(6)?.map(|json| json.0),
-                after: row.try_get::<Option<Json<_>>, _>(7)?.map(|json| json.0),
+                before: document(row, 6)?,
+                after: document(row, 7)?,
                 rule: row.try_get(8)?,
             })
         })
         .collect()
+}
+
+fn document(row: &Row, at: usize) -> Result<Option<Value>, Fault> {
+    let text: Option<&str> = row.try_get(at)?;
+    let broken = |error: serde_json::Error| Fault::Sql(sqlx::Error::Decode(error.into()));
+    text.map(|text| serde_json::from_str(text).map_err(broken)).transpose()
 }
 
 pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Vec<ConflictRow>, Fault> {

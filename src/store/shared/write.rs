@@ -179,8 +179,8 @@ impl Ledger {
             event.kind.into(),
             Cell::Int(event.user),
             Cell::Int(event.group),
-            Cell::json(event.before),
-            Cell::json(event.after),
+            Cell::document(event.before),
+            Cell::document(event.after),
             event.rule.into(),
             event.counted.into(),
         ]);

@@ -109,7 +109,7 @@ on_both_stores! {
             fixture.by_hand(statement).await;
         }
         if !fixture.is_sqlite() {
-            fixture.by_hand("DROP FUNCTION rd_users_by_hand; DROP FUNCTION rd_belongings_by_hand; \
+            fixture.by_hand("DROP FUNCTION rd_users_by_hand; DROP FUNCTION rd_addresses_by_hand; \
                              DROP FUNCTION rd_never_deleted").await;
         }
         assert_eq!(fixture.store.schema().await.unwrap(), Schema::Empty);
