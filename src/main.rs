@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// A first sync makes and drops millions of small pieces; the system's allocator takes a quarter of its time for that.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     rosterd::cli::main(std::env::args_os())

@@ -1,7 +1,7 @@
 # rosterd from this repository on plain Debian; target "demo" has what tests/demo needs as well.
 FROM debian:bookworm-slim AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates curl gcc libc6-dev \
+ && apt-get install -y --no-install-recommends ca-certificates curl gcc libc6-dev make \
  && rm -rf /var/lib/apt/lists/*
 RUN curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs \
   | sh -s -- -y --profile minimal --default-toolchain 1.95.0

@@ -112,6 +112,8 @@ impl<'a> People<'a> {
 
     /// Sorts those whose entry was read and is new or differs.
     pub fn see_people(&mut self, people: Vec<Person>) {
+        self.comers.reserve_exact(people.len());
+        self.decided.places.reserve_exact(people.len());
         for mut person in people {
             let known = self.view.index.find(person.key.digest());
             let account = known.and_then(|known| self.view.accounts.get(&known.id));
@@ -272,6 +274,7 @@ impl<'a> People<'a> {
         let outcome = contest::settle(&participants, &owners, &places);
         let awards = Awards { outcome: &outcome, participants: &participants, labels: &labels, people: self };
         let mut findings = Findings::default();
+        units.reserve(comers.len());
         for (at, comer) in comers.into_iter().enumerate() {
             let node = comer.account.map(|account| account.id);
             let node = if let Some(user) = node { units.node(user) } else { units.fresh() };

@@ -14,6 +14,12 @@ pub(super) struct Units {
 }
 
 impl Units {
+    /// Makes room for so many more changes.
+    pub fn reserve(&mut self, more: usize) {
+        self.changes.reserve_exact(more);
+        self.parents.reserve(more);
+    }
+
     /// A place of its own.
     pub fn fresh(&mut self) -> u32 {
         let node = u32::try_from(self.parents.len()).unwrap_or(u32::MAX);

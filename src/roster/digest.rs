@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Collisions cannot be made on purpose by whoever writes into the directory, so equal digests mean equal values.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(u128);
+pub struct Digest([u64; 2]);
 
 impl Digest {
     /// Digest of one byte string.
@@ -16,23 +16,32 @@ impl Digest {
 
     /// From the 16 bytes that [`Digest::to_bytes`] gave; `None` for any other length.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        Some(Self(u128::from_be_bytes(bytes.try_into().ok()?)))
+        Some(Self::from_bytes(bytes.try_into().ok()?))
     }
 
     /// Half of it, for sorting where a rare coincidence does no harm.
     pub fn short(self) -> u64 {
-        (self.0 >> 64) as u64
+        let [first, _] = self.0;
+        first
     }
 
     /// The written form, as the store keeps it.
     pub fn to_bytes(self) -> [u8; 16] {
-        self.0.to_be_bytes()
+        let [first, second] = self.0;
+        ((u128::from(first) << 64) | u128::from(second)).to_be_bytes()
+    }
+
+    // Two halves, because a u128 is aligned to 16 octets and makes everything that holds one larger.
+    fn from_bytes(bytes: [u8; 16]) -> Self {
+        let all = u128::from_be_bytes(bytes);
+        Self([(all >> 64) as u64, all as u64])
     }
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        let [first, second] = self.0;
+        write!(f, "{first:016x}{second:016x}")
     }
 }
 
@@ -57,7 +66,7 @@ impl Digester {
     pub fn finish(&self) -> Digest {
         let mut head = [0; 16];
         self.0.finalize_xof().fill(&mut head);
-        Digest(u128::from_be_bytes(head))
+        Digest::from_bytes(head)
     }
 }
 

@@ -64,7 +64,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How long a writer waits for the others of this process.
 const WAIT: Duration = Duration::from_secs(60);
 /// What the writer keeps in memory (KiB, negative): about the pages that a batch of a first sync touches.
-const WRITER_CACHE: &str = "-32000";
+const WRITER_CACHE: &str = "-16000";
 /// Pages of the write-ahead log (64 MiB) before it is copied back: a first sync writes more than SQLite's default.
 const CHECKPOINT_PAGES: &str = "16000";
 /// Rows a statement; few different numbers, so that the prepared statements are found again.

@@ -132,20 +132,22 @@ fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account,
 }
 
 pub(super) async fn owners(database: &Database, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, Fault> {
-    let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
     let found = pairs(
         database,
-        &keys,
+        "SELECT EXISTS (SELECT 1 FROM rd_addresses)",
+        keys,
+        |key| key.as_str().to_owned(),
         concat!("SELECT key, user_id FROM rd_addresses WHERE key ", any_of!("$1"), " ORDER BY key"),
     );
     Ok(found.await?.into_iter().map(|(key, user)| (AddressKey::from_stored(&key), user)).collect())
 }
 
 pub(super) async fn name_owners(database: &Database, names: &[String]) -> Result<Vec<(String, UserId)>, Fault> {
-    let names: Vec<String> = names.iter().map(|name| clean(name).into_owned()).collect();
     pairs(
         database,
-        &names,
+        "SELECT EXISTS (SELECT 1 FROM rd_users)",
+        names,
+        |name| clean(name).into_owned(),
         concat!(
             "SELECT username_key, id FROM rd_users WHERE username_key ",
             any_of!("$1"),
@@ -155,12 +157,22 @@ pub(super) async fn name_owners(database: &Database, names: &[String]) -> Result
     .await
 }
 
-/// Text and user of every row that a statement finds for these texts.
-async fn pairs(database: &Database, texts: &[String], statement: &'static str) -> Result<Vec<(String, UserId)>, Fault> {
+/// Text and user of every row that a statement finds for these texts; a store with nobody in it is not asked.
+async fn pairs<T>(
+    database: &Database,
+    anybody: &'static str,
+    items: &[T],
+    text: impl Fn(&T) -> String,
+    statement: &'static str,
+) -> Result<Vec<(String, UserId)>, Fault> {
     let mut reader = database.snapshot().await?;
     let mut found = Vec::new();
-    for chunk in texts.chunks(CHUNK) {
-        let mut rows = sqlx::query(statement).bind(any_list(chunk)).fetch(&mut *reader);
+    if !sqlx::query_scalar::<_, bool>(anybody).fetch_one(&mut *reader).await? {
+        return Ok(found);
+    }
+    for chunk in items.chunks(CHUNK) {
+        let chunk: Vec<String> = chunk.iter().map(&text).collect();
+        let mut rows = sqlx::query(statement).bind(any_list(&chunk)).fetch(&mut *reader);
         while let Some(row) = rows.try_next().await? {
             found.push((row.try_get(0)?, UserId(row.try_get(1)?)));
         }
