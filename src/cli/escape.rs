@@ -8,19 +8,10 @@ use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub use crate::daemon::log::line::hazardous;
+
 /// The widest value shown in running text, in columns; longer ones end in `…`.
 pub const LONGEST: usize = 160;
-
-/// Whether a character may act on a terminal, forge a line, or hide what is written.
-///
-/// C0 and C1 controls, DEL, line and paragraph separators, bidirectional marks, invisible operators, the byte order
-/// mark, and language tags. Joiners (U+200C, U+200D) are letters of living scripts and pass.
-pub fn hazardous(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
 
 /// Text that is safe to print: hazardous characters written as Rust writes them (`\n`, `\u{1b}`).
 pub fn text(raw: &str) -> Cow<'_, str> {

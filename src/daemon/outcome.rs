@@ -6,10 +6,10 @@ use tokio::task::JoinError;
 
 use crate::clock::Timestamp;
 use crate::store::Outcome;
-use crate::sync::{Report, Request, SyncError};
+use crate::sync::{Report, Request, SyncError, chain};
 
 use super::agenda::Ending;
-use super::log::{chain, panicked};
+use super::log::panicked;
 use super::schedule::Moment;
 
 /// So far away that the longest wait is meant.

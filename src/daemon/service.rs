@@ -9,11 +9,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Problems};
 use crate::store::{Action, StoreError, Trigger};
-use crate::sync::{Report, Request, SyncError};
+use crate::sync::{Report, Request, SyncError, chain};
 
 use super::Engine;
 use super::agenda::Agenda;
-use super::log::chain;
 use super::outcome::{Reach, RunResult, ending, internal_error, last_line, why};
 use super::reload::{changed, needs_restart};
 use super::schedule::{Alarm, Moment};

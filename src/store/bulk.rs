@@ -35,6 +35,12 @@ impl Rows {
         self.cells.extend(row);
     }
 
+    /// Adds a row that is put together from several; it has to have the width.
+    pub fn extend(&mut self, row: impl IntoIterator<Item = Cell>) {
+        self.cells.extend(row);
+        debug_assert_eq!(self.cells.len() % self.width, 0, "a row of another width");
+    }
+
     pub fn width(&self) -> usize {
         self.width
     }

@@ -10,13 +10,13 @@ use crate::sync::{Report, SyncError};
 const FIRST_NAMES: usize = 5;
 
 /// An error with everything that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
         let says = next.to_string();
-        // A transparent error repeats its source's words.
-        if !text.ends_with(&says) {
+        // A transparent error repeats its source's words, others quote them.
+        if !text.contains(&says) {
             text.push_str(": ");
             text.push_str(&says);
         }
@@ -194,5 +194,22 @@ pub(super) fn findings(stamp: Stamp<'_>, plan: &Plan) {
     }
     for (group, strangers) in &plan.strangers {
         debug!(event = "group.strangers", run, source = stamp.source, group, strangers, "members that are no user");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_names_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read the directory")]
+        struct Outer(#[source] io::Error);
+        let error = Outer(io::Error::other("connection refused"));
+        assert_eq!(chain(&error), "cannot read the directory: connection refused");
+        assert_eq!(chain(&io::Error::other("alone")), "alone");
     }
 }

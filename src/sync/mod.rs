@@ -23,6 +23,7 @@ use crate::plan::{Counts, Plan};
 use crate::roster::Incomplete;
 use crate::store::{Action, Holder, Outcome, RunEnd, RunId, RunStart, Stamp, Store, StoreError, Trigger};
 
+pub use events::chain;
 use lease::Held;
 use look::Look;
 
@@ -244,7 +245,7 @@ impl Scene<'_> {
             outcome: if stopped { Outcome::Interrupted } else { Outcome::Failed },
             at: self.clock.now(),
             counts: Counts::default(),
-            error: Some(events::chain(error)),
+            error: Some(chain(error)),
             cause: None,
             server: None,
             held: Vec::new(),

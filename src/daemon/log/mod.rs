@@ -96,22 +96,6 @@ pub fn panicked(payload: &(dyn std::any::Any + Send)) -> String {
     format!("internal error: {}", text.unwrap_or("a panic without a text"))
 }
 
-/// An error with its causes, as one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let says = inner.to_string();
-        // An error that already quotes its cause is not said twice.
-        if !text.contains(&says) {
-            text.push_str(": ");
-            text.push_str(&says);
-        }
-        cause = inner.source();
-    }
-    text
-}
-
 /// What is logged at a level: this program from there on, everything else from warnings on.
 fn levels(level: &str) -> Targets {
     let ours = LevelFilter::from_str(level).unwrap_or(LevelFilter::INFO);
@@ -200,15 +184,5 @@ mod tests {
         assert!(levels("debug").would_enable("rosterd", &Level::DEBUG));
         assert!(!levels("error").would_enable("log", &Level::WARN));
         assert!(levels("loud").would_enable("rosterd", &Level::INFO));
-    }
-
-    #[test]
-    fn a_chain_names_each_cause_once() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("cannot read the directory")]
-        struct Outer(#[source] io::Error);
-        let error = Outer(io::Error::other("connection refused"));
-        assert_eq!(chain(&error), "cannot read the directory: connection refused");
-        assert_eq!(chain(&io::Error::other("alone")), "alone");
     }
 }

@@ -174,60 +174,20 @@ impl Batch {
     }
 
     fn add(&mut self, id: i64, new: &NewUser, mark: Option<&Mark>, stamp: Stamp<'_>, addresses: &mut Addresses) {
-        let [username, username_key, principal, display, given, surname, home, mobile, company, department, notes] =
-            columns(new);
-        self.added.add([
-            id.into(),
-            stamp.source.into(),
-            new.key.digest().into(),
-            Dn::digest_of(&new.dn).into(),
+        let beside = [
             mark.and_then(|mark| mark.fingerprint).into(),
             Cell::time(mark.and_then(|mark| mark.review_at)),
             reasons(mark.map_or(&[], |mark| &mark.reasons_seen)),
             new_uuid().into(),
-            new.key.as_str().into(),
-            new.dn.as_ref().into(),
-            username,
-            username_key,
-            principal,
-            display,
-            given,
-            surname,
-            home,
-            mobile,
-            company,
-            department,
-            notes,
-            Cell::json(Some(extra(new, stamp.names))),
             Cell::time(Some(stamp.at)),
             Cell::time(Some(stamp.at)),
-        ]);
+        ];
+        self.added.extend(columns(id, new, stamp).into_iter().chain(beside));
         addresses.claim_all(new);
     }
 
     fn revive(&mut self, id: i64, new: &NewUser, stamp: Stamp<'_>, addresses: &mut Addresses) {
-        let [username, username_key, principal, display, given, surname, home, mobile, company, department, notes] =
-            columns(new);
-        self.revived.add([
-            id.into(),
-            stamp.source.into(),
-            new.key.digest().into(),
-            Dn::digest_of(&new.dn).into(),
-            new.key.as_str().into(),
-            new.dn.as_ref().into(),
-            username,
-            username_key,
-            principal,
-            display,
-            given,
-            surname,
-            home,
-            mobile,
-            company,
-            department,
-            notes,
-            Cell::json(Some(extra(new, stamp.names))),
-        ]);
+        self.revived.add(columns(id, new, stamp));
         addresses.claim_all(new);
     }
 
@@ -319,9 +279,9 @@ fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
     ledger.record(stamp, Event { kind, rule, user: Some(id), group: None, before, after, counted });
 }
 
-const ADD: &str = "INSERT INTO rd_users (id, source, unique_id_digest, dn_digest, fingerprint, review_at, reasons_seen, \
-     uuid, unique_id, dn, username, username_key, user_principal_name, display_name, given_name, surname, home_phone, \
-     mobile, company, department, notes, extra, created_at, updated_at)";
+const ADD: &str = "INSERT INTO rd_users (id, source, unique_id_digest, dn_digest, unique_id, dn, username, username_key, \
+     user_principal_name, display_name, given_name, surname, home_phone, mobile, company, department, notes, extra, \
+     fingerprint, review_at, reasons_seen, uuid, created_at, updated_at)";
 const REVIVE: &str = "UPDATE rd_users SET source = v.column2, unique_id_digest = v.column3, dn_digest = v.column4, \
      unique_id = v.column5, dn = v.column6, username = v.column7, username_key = v.column8, \
      user_principal_name = v.column9, display_name = v.column10, given_name = v.column11, surname = v.column12, \
@@ -453,10 +413,16 @@ fn reasons(seen: &[PendingReason]) -> Cell {
     seen.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(" ").as_str().into()
 }
 
-/// The fixed columns in order, the username followed by its compared form.
-fn columns(new: &NewUser) -> [Cell; 11] {
+/// What somebody starts with, in the order of [`ADD`] and [`REVIVE`].
+fn columns(id: i64, new: &NewUser, stamp: Stamp<'_>) -> [Cell; 18] {
     let first = |field| new.fields.first(field);
     [
+        id.into(),
+        stamp.source.into(),
+        new.key.digest().into(),
+        Dn::digest_of(&new.dn).into(),
+        new.key.as_str().into(),
+        new.dn.as_ref().into(),
         first(FieldId::USERNAME).into(),
         first(FieldId::USERNAME).map(fold).as_deref().into(),
         first(FieldId::USER_PRINCIPAL_NAME).into(),
@@ -468,6 +434,7 @@ fn columns(new: &NewUser) -> [Cell; 11] {
         first(FieldId::COMPANY).into(),
         first(FieldId::DEPARTMENT).into(),
         first(FieldId::NOTES).into(),
+        Cell::json(Some(extra(new, stamp.names))),
     ]
 }
 
