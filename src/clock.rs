@@ -8,16 +8,22 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// A moment in UTC, with millisecond resolution.
+/// A moment in UTC, with millisecond resolution, from 1970 to the end of the year 9999; what lies outside is cut.
 ///
-/// Written as RFC 3339 with milliseconds and `Z`; stored as milliseconds since 1970-01-01T00:00:00Z.
+/// Those are the years that RFC 3339, LDAP's GeneralizedTime and both stores can write. Written as RFC 3339 with milliseconds and `Z`; stored as milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    const LAST: i64 = 253_402_300_799_999;
+
     /// A moment given as milliseconds since the Unix epoch.
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis)
+        match millis {
+            ..0 => Self(0),
+            Self::LAST.. => Self(Self::LAST),
+            _ => Self(millis),
+        }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -27,13 +33,12 @@ impl Timestamp {
 
     /// Reads RFC 3339 text; `None` when it is not such a time.
     pub fn parse(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text).ok().map(|at| Self(at.timestamp_millis()))
+        DateTime::parse_from_rfc3339(text).ok().map(|at| Self::from_millis(at.timestamp_millis()))
     }
 
-    /// The same moment for a calendar; moments beyond chrono's years are cut to its first or last one.
+    /// The same moment for a calendar.
     pub fn to_datetime(self) -> DateTime<Utc> {
-        let edge = if self.0 < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
-        DateTime::from_timestamp_millis(self.0).unwrap_or(edge)
+        DateTime::from_timestamp_millis(self.0).unwrap_or_default()
     }
 
     /// How long after `earlier` this moment is; zero when it is not later.
@@ -45,14 +50,14 @@ impl Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+        Self::from_millis(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 
 impl Sub<Duration> for Timestamp {
     type Output = Self;
     fn sub(self, by: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+        Self::from_millis(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 
@@ -83,7 +88,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> Timestamp {
-        Timestamp(Utc::now().timestamp_millis())
+        Timestamp::from_millis(Utc::now().timestamp_millis())
     }
 
     fn since_boot(&self) -> Duration {

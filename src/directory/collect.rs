@@ -29,7 +29,7 @@ pub struct Collector<'a> {
     /// Configured ids that two entries bear (I7).
     twice: HashSet<Digest>,
     /// Users by DN, made when the first entry without a readable id needs it.
-    by_dn: Option<HashMap<Digest, usize>>,
+    by_dn: Option<Vec<(Digest, usize)>>,
     /// How many people have each asked attribute, in the mapping's order.
     coverage: Vec<u64>,
     covered: u64,
@@ -243,13 +243,20 @@ impl<'a> Collector<'a> {
         let index = self.index;
         let by_dn = self.by_dn.get_or_insert_with(|| {
             let living = index.iter().enumerate().filter(|(_, known)| !known.state.tombstone());
-            living.map(|(position, known)| (known.dn, position)).collect()
+            let mut by_dn: Vec<_> = living.map(|(position, known)| (known.dn, position)).collect();
+            by_dn.sort_unstable();
+            by_dn
         });
-        let bearer = by_dn.get(&Dn::digest_of(&entry.shown_dn())).copied();
-        if let Some(position) = bearer {
-            self.reading.waiting.insert(position);
+        let dn = Dn::digest_of(&entry.shown_dn());
+        // Two may bear it in the store: one has moved away, the other took the place.
+        let from = by_dn.partition_point(|(other, _)| *other < dn);
+        let bearers = by_dn.iter().skip(from).take_while(|(other, _)| *other == dn);
+        let mut any = false;
+        for (_, position) in bearers {
+            self.reading.waiting.insert(*position);
+            any = true;
         }
-        bearer.is_some()
+        any
     }
 
     fn unidentified(&mut self, entry: &RawEntry<'_>, attribute: &str) {

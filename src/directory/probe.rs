@@ -55,6 +55,8 @@ pub struct Probe {
     pub findings: Vec<Finding>,
     /// The server, once bound.
     pub about: Option<About>,
+    /// Whether a server refused the account or its password.
+    pub bind_refused: bool,
     /// Domains of primary addresses among the entries read, with how many people have them.
     pub domains: BTreeMap<String, u64>,
     /// User entries read.
@@ -120,6 +122,7 @@ async fn servers(probe: &mut Probe, settings: &Settings, clock: &dyn Clock) -> O
             }
             Err(error) => {
                 let stop = !error.tries_next();
+                probe.bind_refused |= error.is_bind_refused();
                 failures.push((step_of(&error), error.to_string()));
                 if stop {
                     break;

@@ -2,7 +2,7 @@
 
 use crate::plan::contest::{Lost, Outcome, Participant, Winner, name_digest};
 use crate::plan::findings::Findings;
-use crate::plan::people::{Comer, People};
+use crate::plan::people::{Comer, Left, People};
 use crate::plan::{Act, ConflictKind, FieldChange, Mark, NewUser, Policy, UserChange, UserRef, View};
 use crate::roster::address::fold;
 use crate::roster::{Account, Address, AddressKey, Digest, Dn, FieldId, Fields, Person, State};
@@ -66,6 +66,7 @@ pub(super) struct Awards<'a> {
     pub participants: &'a [Participant],
     pub labels: &'a [String],
     pub people: &'a People<'a>,
+    pub left: &'a Left,
 }
 
 impl Awards<'_> {
@@ -205,7 +206,7 @@ impl Awards<'_> {
         let Some(participant) = self.participants.get(at) else { return false };
         let taken = |thing: Digest| self.outcome.winner(thing).is_some() && !self.outcome.wins(at, thing);
         let lost = Lost { primary: participant.primary.is_some_and(taken), name: participant.name.is_some_and(taken) };
-        let who = (&*comer.label(), &*comer.person.dn);
+        let who = (self.labels.get(at).map_or("?", String::as_str), &*comer.person.dn);
         let mut any = false;
         if let Some(primary) = comer.wish.primary.as_ref().filter(|_| lost.primary) {
             let thing = primary.key();
@@ -249,10 +250,10 @@ impl Awards<'_> {
             Winner::Bystander(user) => {
                 let account = self.people.view.accounts.get(&user);
                 let name = account.map_or_else(|| format!("user {}", user.0), Account::label);
-                let until = match account.map(|account| (account.state, account.delete_after)) {
-                    Some((State::Pending, Some(at))) => format!(", who is pending deletion until {at}"),
-                    Some((State::Pending, None)) => ", who is pending and never deleted".into(),
-                    _ => String::new(),
+                let until = match account.and_then(|account| self.left.pending_until(account)) {
+                    Some(Some(at)) => format!(", who is pending deletion until {at}"),
+                    Some(None) => ", who is pending and never deleted".into(),
+                    None => String::new(),
                 };
                 Some((UserRef::Known(user), format!("`{name}`{until}")))
             }

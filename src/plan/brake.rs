@@ -1,13 +1,25 @@
 //! Too many would leave: hold the departures (B1).
 
-use crate::plan::{BrakeKind, Hold, Policy, View};
+use std::collections::BTreeSet;
 
-/// Which kinds are held, given how many of each kind would go now beside those of the window.
-pub(super) fn holds(missing: u64, disabled: u64, policy: &Policy, view: &View) -> Vec<Hold> {
-    let recent = view.recent;
-    let of = view.index.with_access() as u64 + recent.missing + recent.disabled;
-    let kinds = [(BrakeKind::Missing, missing, recent.missing), (BrakeKind::Disabled, disabled, recent.disabled)];
-    kinds.into_iter().filter_map(|(kind, now, before)| hold(kind, now, before, of, policy)).collect()
+use crate::plan::{BrakeKind, Hold, Policy, View};
+use crate::roster::UserId;
+
+/// Which kinds are held, given who would go now, by kind, beside those of the window.
+///
+/// Everybody counts once, and against those who had access when the window began.
+pub(super) fn holds(leaving: &BTreeSet<(BrakeKind, UserId)>, policy: &Policy, view: &View) -> Vec<Hold> {
+    let recent = &view.recent;
+    let of = (view.index.with_access() as u64 + recent.lost).saturating_sub(recent.gained);
+    let kinds = [BrakeKind::Missing, BrakeKind::Disabled];
+    kinds
+        .into_iter()
+        .filter_map(|kind| {
+            let now = leaving.iter().filter(|(other, _)| *other == kind);
+            let before = recent.departed.iter().filter(|one| one.0 == kind && !leaving.contains(one));
+            hold(kind, now.count() as u64, before.count() as u64, of, policy)
+        })
+        .collect()
 }
 
 fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Policy) -> Option<Hold> {

@@ -412,6 +412,8 @@ pub struct Plan {
     pub groups: Vec<GroupChange>,
     /// Conflicts to open.
     pub opened: Vec<Conflict>,
+    /// Open conflicts whose parties are others now.
+    pub reworded: Vec<Conflict>,
     /// Conflicts to close because their cause is gone.
     pub resolved: Vec<ConflictId>,
     /// The whole of `roster_skipped` for this source after the run.
@@ -436,6 +438,7 @@ impl Plan {
         self.users.iter().all(|change| change.acts.is_empty())
             && self.groups.is_empty()
             && self.opened.is_empty()
+            && self.reworded.is_empty()
             && self.resolved.is_empty()
     }
 }

@@ -15,6 +15,15 @@ pub(super) struct Findings {
     contests: BTreeMap<(ConflictKind, String), Contest>,
 }
 
+/// What becomes of conflicts.
+#[derive(Default)]
+pub(super) struct Conflicts {
+    pub opened: Vec<Conflict>,
+    /// Open ones whose parties are others now.
+    pub reworded: Vec<Conflict>,
+    pub resolved: Vec<ConflictId>,
+}
+
 struct Contest {
     holder: Option<(UserRef, String)>,
     losers: BTreeSet<String>,
@@ -95,18 +104,25 @@ impl Findings {
         self.skips.extend(skips);
     }
 
-    /// All conflicts of now, compared with the open ones: to be opened, and to be resolved.
+    /// All conflicts of now, compared with the open ones.
     ///
     /// A conflict that is open stays open while the thing is contested, whoever the parties are; from a partial read
-    /// none is resolved, because those who did not show up may still claim.
-    pub fn conflicts(&self, open: &[OpenConflict], proven: bool) -> (Vec<Conflict>, Vec<ConflictId>) {
-        let known: BTreeSet<_> = open.iter().map(|one| (one.conflict.kind, one.conflict.subject.as_str())).collect();
-        let opened = self.contests.iter().filter(|((kind, subject), _)| !known.contains(&(*kind, subject.as_str())));
-        let opened = opened.map(|((kind, subject), contest)| contest.conflict(*kind, subject)).collect();
+    /// none is resolved or worded anew, because those who did not show up may still claim.
+    pub fn conflicts(&self, open: &[OpenConflict], proven: bool) -> Conflicts {
+        let known: BTreeMap<_, _> = open.iter().map(|one| ((one.conflict.kind, &*one.conflict.subject), one)).collect();
+        let mut conflicts = Conflicts::default();
+        for ((kind, subject), contest) in &self.contests {
+            let now = contest.conflict(*kind, subject);
+            match known.get(&(*kind, &**subject)) {
+                None => conflicts.opened.push(now),
+                Some(one) if proven && one.conflict != now => conflicts.reworded.push(now),
+                Some(_) => {}
+            }
+        }
         let over =
             |one: &&OpenConflict| !self.contests.contains_key(&(one.conflict.kind, one.conflict.subject.clone()));
-        let resolved = open.iter().filter(|one| proven && over(one)).map(|one| one.id).collect();
-        (opened, resolved)
+        conflicts.resolved = open.iter().filter(|one| proven && over(one)).map(|one| one.id).collect();
+        conflicts
     }
 
     /// The rows of `roster_skipped`, in order.

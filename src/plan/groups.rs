@@ -54,7 +54,8 @@ pub(super) fn decide(
         if strangers > 0 {
             decided.strangers.insert(group.name.to_string(), strangers);
         }
-        let may_take = proven && group.whole;
+        // Without a users pass, a member nobody knows may be somebody known who was renamed.
+        let may_take = proven && group.whole && (reading.passes.users || strangers == 0);
         decided.changes.extend(members.group(group, known, wanted, may_take));
     }
     if proven {

@@ -44,7 +44,6 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     let mut people = people::People::new(view, policy, now, proven);
     if let Some(complete) = snapshot.complete() {
         people.see_missing(complete);
-        people.see_due(&complete.reading().unchanged);
     }
     let mut reading = snapshot.into_reading();
     let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
@@ -55,7 +54,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
     // A run that looked at no user knows nothing of conflicts between them.
     let judged = proven && reading.passes.users;
-    let (opened, resolved) = decided.findings.conflicts(&view.conflicts, judged);
+    let conflicts = decided.findings.conflicts(&view.conflicts, judged);
     decided.changes.retain(|change| change.writes(view));
     let mut plan = Plan {
         users: decided.changes,
@@ -65,8 +64,9 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         holds: decided.holds,
         unjudged: decided.unjudged,
         strangers: groups.strangers,
-        opened,
-        resolved,
+        opened: conflicts.opened,
+        reworded: conflicts.reworded,
+        resolved: conflicts.resolved,
         counts: Counts::default(),
         group_counts: GroupCounts::default(),
     };
@@ -103,8 +103,8 @@ pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
     plan
 }
 
-/// Rows of `roster_skipped` that this run has no reason to drop: those of entries that were read and are unchanged,
-/// and, when not everything was read, all that were there.
+/// Rows of `roster_skipped` that this run has no reason to drop: those of entries that were read and are unchanged, of
+/// people who could not be judged, and, when not everything was read, all that were there.
 fn kept_skips<'a>(
     reading: &'a Reading,
     view: &'a View,
@@ -120,7 +120,12 @@ fn kept_skips<'a>(
                 return false;
             }
             let position = key.and_then(|key| view.index.position(key));
-            all || position.is_some_and(|at| reading.unchanged.contains(at) || reading.waiting.contains(at))
+            let unjudged = |at| {
+                let known = view.index.get(at).and_then(|known| view.look_ups.get(&known.id));
+                known.is_some_and(|found| departures::cause(found).is_none())
+            };
+            let kept = |at| reading.unchanged.contains(at) || reading.waiting.contains(at) || unjudged(at);
+            all || position.is_some_and(kept)
         })
         .cloned()
 }

@@ -4,17 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::plan::acts::{self, Awards};
-use crate::plan::contest::{self, Participant};
+use crate::plan::contest::{self, Lost, Participant};
 use crate::plan::departures::{self, Departure};
 use crate::plan::findings::Findings;
 use crate::plan::policy::AttributeUse;
 use crate::plan::units::Units;
-use crate::plan::view::is_due;
 use crate::plan::wishes::{self, Wish};
-use crate::plan::{Act, BrakeKind, Held, Hold, Mark, Policy, UserChange, UserRef, View, brake};
+use crate::plan::{Act, Held, Hold, Mark, Policy, UserChange, UserRef, View, brake};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, FieldId, Known, LookUp, PendingReason, Person, Positions, State, UserId,
+    Account, Address, Claim, Complete, Digest, FieldId, Known, LookUp, PendingReason, Person, State, UserId,
 };
 
 /// What was decided about people.
@@ -49,8 +48,6 @@ struct Leaver<'a> {
 enum Seen {
     /// The entry was read; it says itself why the person has to leave.
     Read(Box<(Person, Wish)>),
-    /// It was read and says what it said when the person was flagged.
-    Unchanged,
     /// It was not in the search result; looking up found it here, or nowhere.
     Vanished(Option<String>),
 }
@@ -94,18 +91,6 @@ impl<'a> People<'a> {
                     let says = format!("not in the search result, but {}", found.map_or_else(not_looked_up, verdict));
                     self.decided.unjudged.push((account.label().into(), says));
                 }
-            }
-        }
-    }
-
-    /// Deletes those who are due and whose entry still says what it said when they were flagged (L6, L9).
-    pub fn see_due(&mut self, unchanged: &Positions) {
-        for (position, known) in self.view.index.iter().enumerate() {
-            if unchanged.contains(position) && is_due(known, self.now) {
-                let reason = known.reason.unwrap_or(PendingReason::Gone);
-                let Some(account) = self.view.accounts.get(&known.id) else { continue };
-                let departure = self.departure(known, reason, None);
-                self.leavers.push(Leaver { account, seen: Seen::Unchanged, departure });
             }
         }
     }
@@ -192,13 +177,9 @@ impl<'a> People<'a> {
 
     /// Applies the brake: leavers of a held kind who are counted stay as they are (B1).
     fn hold(&mut self) {
-        let count = |kind: BrakeKind| {
-            let counts =
-                |leaver: &&Leaver| leaver.departure.counted && departures::kind(leaver.departure.reason) == kind;
-            self.leavers.iter().filter(counts).count() as u64
-        };
-        self.decided.holds =
-            brake::holds(count(BrakeKind::Missing), count(BrakeKind::Disabled), self.policy, self.view);
+        let counted = self.leavers.iter().filter(|leaver| leaver.departure.counted);
+        let leaving = counted.map(|leaver| (departures::kind(leaver.departure.reason), leaver.account.id)).collect();
+        self.decided.holds = brake::holds(&leaving, self.policy, self.view);
         for leaver in &self.leavers {
             if self.is_held(leaver) {
                 self.decided.held.push(Held {
@@ -228,18 +209,21 @@ impl<'a> People<'a> {
                 acts.extend(acts::moved(account, &person.dn));
             }
             Seen::Vanished(Some(dn)) => acts.extend(acts::moved(account, dn)),
-            Seen::Vanished(None) | Seen::Unchanged => {}
+            Seen::Vanished(None) => {}
         }
         if self.is_held(leaver) {
             let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
             return acts::change(account, acts, mark);
         }
         let flag = departures::flag(account, &leaver.departure, self.policy, self.now, self.proven);
+        if let (Seen::Read(read), Some(Act::Deleted { .. })) = (&leaver.seen, flag.acts.last()) {
+            // From now on an unknown entry that may not come in (U3: the next run says the same).
+            self.decided.findings.admit(&read.0, &read.1, Some(leaver.departure.reason), self.policy);
+        }
         acts.extend(flag.acts);
         // Only an entry that itself says why the person is out may go unread next time.
         let (fingerprint, review_at) = match &leaver.seen {
             Seen::Read(read) if self.view.vanished.is_empty() => (Some(read.0.fingerprint), read.0.review_at),
-            Seen::Unchanged => (account.fingerprint, account.review_at),
             Seen::Read(_) | Seen::Vanished(_) => (None, None),
         };
         acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen })
@@ -266,13 +250,14 @@ impl<'a> People<'a> {
         let place = |at: usize| entangled.binary_search(&at).ok();
         let rivals = || entangled.iter().filter_map(|at| comers.get(*at));
         let participants: Vec<Participant> = rivals().map(|comer| self.participant(comer)).collect();
-        let labels: Vec<String> = rivals().map(Comer::label).collect();
         let owners =
             former.iter().filter(|(_, owner)| !left.releases(owner)).map(|(thing, owner)| (*thing, owner.user));
         let owners: HashMap<Digest, UserId> = owners.collect();
         let places = participants.iter().enumerate().filter_map(|(at, one)| Some((one.user?, at))).collect();
         let outcome = contest::settle(&participants, &owners, &places);
-        let awards = Awards { outcome: &outcome, participants: &participants, labels: &labels, people: self };
+        let rivals = rivals().zip(&participants).enumerate();
+        let labels: Vec<String> = rivals.map(|(at, (comer, one))| self.label(comer, one, outcome.lost(at))).collect();
+        let awards = Awards { outcome: &outcome, participants: &participants, labels: &labels, people: self, left };
         let mut findings = Findings::default();
         units.reserve(comers.len());
         for (at, comer) in comers.into_iter().enumerate() {
@@ -361,6 +346,22 @@ impl<'a> People<'a> {
         }
     }
 
+    /// What people call a comer after this run, so that the next one uses the same words.
+    fn label(&self, comer: &Comer, participant: &Participant, lost: Lost) -> String {
+        let out = lost.keeps_out(participant);
+        let Some(account) = comer.account.filter(|account| account.state != State::Deleted) else {
+            return comer.person.label();
+        };
+        let name = account.fields.get(&FieldId::USERNAME).cloned();
+        let name = match out || lost.name {
+            true => name,
+            false => acts::wished(&comer.person, Some(account), FieldId::USERNAME, self.policy, self.view),
+        };
+        let present = account.primary();
+        let primary = if out || lost.primary { present } else { self.primary(comer, present) };
+        name.or_else(|| primary.map(ToString::to_string)).unwrap_or_else(|| comer.person.dn.to_string())
+    }
+
     /// Whether the primary stays what it is because the attribute it comes from vanished from everybody (E2).
     pub(super) fn keeps_addresses(&self, comer: &Comer) -> bool {
         comer.account.is_some() && self.view.has_vanished(self.policy, AttributeUse::Addresses)
@@ -375,16 +376,17 @@ struct Owner {
 
 /// Who gives something up by leaving: the deleted everything, the flagged their name (L4, L6, U7).
 #[derive(Default)]
-struct Left {
+pub(super) struct Left {
     deleted: HashSet<UserId>,
-    flagged: HashSet<UserId>,
+    /// With the date of deletion, if there is one.
+    flagged: HashMap<UserId, Option<Timestamp>>,
 }
 
 impl Left {
     fn note(&mut self, user: UserId, change: &UserChange) {
         for act in &change.acts {
             match act {
-                Act::Flagged { .. } => _ = self.flagged.insert(user),
+                Act::Flagged { delete_after, .. } => _ = self.flagged.insert(user, *delete_after),
                 Act::Deleted { .. } => _ = self.deleted.insert(user),
                 _ => {}
             }
@@ -392,14 +394,13 @@ impl Left {
     }
 
     fn releases(&self, owner: &Owner) -> bool {
-        self.deleted.contains(&owner.user) || (owner.name && self.flagged.contains(&owner.user))
+        self.deleted.contains(&owner.user) || (owner.name && self.flagged.contains_key(&owner.user))
     }
-}
 
-impl Comer<'_> {
-    /// What people call this person: as the store does, or the entry.
-    pub fn label(&self) -> String {
-        self.account.map_or_else(|| self.person.label(), Account::label)
+    /// Until when somebody who is pending after this run keeps what nobody else may have; `Some(None)` = for ever.
+    pub fn pending_until(&self, account: &Account) -> Option<Option<Timestamp>> {
+        let stored = (account.state == State::Pending).then_some(account.delete_after);
+        self.flagged.get(&account.id).copied().or(stored)
     }
 }
 

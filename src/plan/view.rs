@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
-use crate::plan::{GroupId, OpenConflict};
+use crate::plan::{BrakeKind, GroupId, OpenConflict};
 use crate::roster::{
     Account, AddressKey, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State, UniqueId,
     UserId,
@@ -26,13 +26,15 @@ pub struct StoredGroup {
     pub delete_after: Option<Timestamp>,
 }
 
-/// Departures that count for the brake's window (B1).
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+/// Whose access changed inside the brake's window (B1).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct RecentDepartures {
-    /// People flagged as missing.
-    pub missing: u64,
-    /// People flagged as disabled.
-    pub disabled: u64,
+    /// Who went, by the kind they were counted under; whoever is back counts too.
+    pub departed: BTreeSet<(BrakeKind, UserId)>,
+    /// How many had access when the window began and have none now.
+    pub lost: u64,
+    /// How many had no access when the window began and have it now.
+    pub gained: u64,
 }
 
 /// The store's side of a plan: an index over everybody, and the accounts of those whom this plan touches.
@@ -58,7 +60,7 @@ pub struct View {
     pub conflicts: Vec<OpenConflict>,
     /// `roster_skipped` of the source.
     pub skips: Vec<Skip>,
-    /// Departures inside the brake's window.
+    /// What happened inside the brake's window.
     pub recent: RecentDepartures,
     /// People whose departure a person approved for this run (B1).
     pub approved: BTreeSet<UserId>,
@@ -69,7 +71,7 @@ pub struct View {
 /// What has to be loaded before a plan can be made.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Needs {
-    /// Users whose accounts are needed: they differ, are missing, or are due.
+    /// Users whose accounts are needed: they differ, or are missing.
     pub accounts: Vec<UserId>,
     /// Users to be looked up by unique id, because a complete read did not see them (L2).
     pub look_ups: Vec<UserId>,
@@ -83,7 +85,7 @@ pub struct Needs {
 
 impl Needs {
     /// What a plan for this snapshot needs of the store.
-    pub fn of(snapshot: &Snapshot, index: &Index, now: Timestamp) -> Self {
+    pub fn of(snapshot: &Snapshot, index: &Index) -> Self {
         let reading = snapshot.reading();
         let mut needs = Self::default();
         for person in &reading.people {
@@ -95,8 +97,6 @@ impl Needs {
                 needs.accounts.push(known.id);
                 needs.look_ups.push(known.id);
             }
-            let due = |(position, known): &(usize, &Known)| reading.unchanged.contains(*position) && is_due(known, now);
-            needs.accounts.extend(index.iter().enumerate().filter(due).map(|(_, known)| known.id));
         }
         needs.usernames = reading
             .groups

@@ -78,9 +78,9 @@ fn written(mut value: Value) -> String {
 }
 
 impl Cell {
-    /// Milliseconds, cut to the years that views can show.
+    /// Milliseconds.
     pub fn time(at: Option<Timestamp>) -> Self {
-        Self::Int(at.map(millis))
+        Self::Int(at.map(Timestamp::millis))
     }
 
     /// A JSON document.
@@ -92,11 +92,6 @@ impl Cell {
     pub fn document(value: Option<Value>) -> Self {
         Self::Text(value.map(written))
     }
-}
-
-/// The stored form of a moment: milliseconds, at most the end of the year 9999.
-pub(super) fn millis(at: Timestamp) -> i64 {
-    at.millis().clamp(0, 253_402_300_799_999)
 }
 
 impl From<i64> for Cell {
@@ -144,10 +139,5 @@ mod tests {
         assert_eq!(Cell::from("a\0b"), Cell::Text(Some("ab".to_owned())));
         let json = serde_json::json!({ "a": ["x\0", { "b": "\0" }] });
         assert_eq!(Cell::json(Some(json)), Cell::Json(Some(r#"{"a":["x",{"b":""}]}"#.to_owned())));
-    }
-
-    #[test]
-    fn moments_that_no_view_can_show_are_cut() {
-        assert_eq!(Cell::time(Some(Timestamp::from_millis(i64::MAX))), Cell::Int(Some(253_402_300_799_999)));
     }
 }

@@ -266,11 +266,16 @@ pub trait Store: Send + Sync {
     /// All sources ever registered, by name.
     async fn sources(&self) -> Result<Vec<SourceRecord>, StoreError>;
     /// Registers a source, or updates its directory and bases.
-    async fn put_source(&self, source: &SourceRecord) -> Result<(), StoreError>;
+    async fn put_source(&self, source: &SourceRecord, leases: &[Lease]) -> Result<(), StoreError>;
     /// When a bind of this account was last refused (E9), with a digest of the password that was refused.
     async fn refused_bind(&self, source: &str) -> Result<Option<(Timestamp, Digest)>, StoreError>;
     /// Remembers or forgets a refused bind.
-    async fn put_refused_bind(&self, source: &str, refused: Option<(Timestamp, Digest)>) -> Result<(), StoreError>;
+    async fn put_refused_bind(
+        &self,
+        source: &str,
+        refused: Option<(Timestamp, Digest)>,
+        leases: &[Lease],
+    ) -> Result<(), StoreError>;
 
     /// Opens a run, and marks earlier runs of the source that never ended as interrupted.
     async fn begin_run(&self, start: &RunStart, leases: &[Lease]) -> Result<RunId, StoreError>;
@@ -280,7 +285,7 @@ pub trait Store: Send + Sync {
     async fn held(&self, run: RunId) -> Result<Vec<Held>, StoreError>;
     /// Attribute coverage of the last complete run of users; empty when there was none (E2).
     async fn coverage(&self, source: &str) -> Result<std::collections::BTreeMap<String, u64>, StoreError>;
-    /// Departures recorded since a moment that count for the brake (B1).
+    /// Whose access changed since a moment, for the brake (B1).
     async fn recent_departures(&self, source: &str, since: Timestamp) -> Result<RecentDepartures, StoreError>;
 
     /// Every directory user of the source that has a unique id, tombstones included.
@@ -311,7 +316,7 @@ pub trait Store: Send + Sync {
         changes: &[GroupChange],
         added: &std::collections::HashMap<Digest, UserId>,
     ) -> Result<Vec<(Digest, GroupId)>, StoreError>;
-    /// Opens and resolves conflicts, and makes `roster_skipped` of the source equal `skips`, writing only what
+    /// Opens conflicts, words open ones anew, resolves others, and makes `roster_skipped` of the source equal `skips`, writing only what
     /// differs.
     async fn apply_findings(
         &self,

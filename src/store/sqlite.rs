@@ -314,12 +314,12 @@ mod tests {
     async fn a_full_disk_is_named_and_leaves_the_store_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let database = opened(folder.path(), |options| options.pragma("max_page_count", "200")).await;
-        database.put_source(&source("small")).await.unwrap();
-        let error = database.put_source(&source(&"large ".repeat(1_000_000))).await.unwrap_err();
+        database.put_source(&source("small"), &[]).await.unwrap();
+        let error = database.put_source(&source(&"large ".repeat(1_000_000)), &[]).await.unwrap_err();
         assert!(error.to_string().contains("the disk or the quota is full; make room"), "{error}");
         assert!(error.is_transient());
         assert_eq!(database.sources().await.unwrap(), [source("small")]);
-        database.put_source(&source("smaller")).await.unwrap();
+        database.put_source(&source("smaller"), &[]).await.unwrap();
     }
 
     #[tokio::test]
@@ -327,7 +327,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = opened(folder.path(), |options| options.read_only(true)).await;
         assert_eq!(database.sources().await.unwrap(), []);
-        let error = database.put_source(&source("small")).await.unwrap_err();
+        let error = database.put_source(&source("small"), &[]).await.unwrap_err();
         assert!(error.to_string().contains("read-only for this user"), "{error}");
         assert!(!error.is_transient());
     }

@@ -28,7 +28,8 @@ pub(super) async fn apply(scene: &Scene<'_>, stamp: Stamp<'_>, mut plan: Plan) -
         scene.progress.applied(done, total);
     }
     apply_groups(scene, stamp, std::mem::take(&mut plan.groups), &added).await?;
-    scene.store.apply_findings(stamp, &plan.opened, &plan.resolved, &plan.skips, &added).await?;
+    let conflicts = [plan.opened.as_slice(), plan.reworded.as_slice()].concat();
+    scene.store.apply_findings(stamp, &conflicts, &plan.resolved, &plan.skips, &added).await?;
     events::findings(stamp, &plan);
     Ok(plan)
 }

@@ -95,6 +95,12 @@ pub(super) fn run_finished(run: RunId, start: &RunStart, report: &Report, second
 }
 
 pub(super) fn run_failed(run: RunId, start: &RunStart, error: &SyncError, seconds: f64) {
+    if matches!(error, SyncError::Stopped) {
+        let (run, source, action) = (run.0, start.source.as_str(), start.action.as_str());
+        let trigger = start.trigger.as_str();
+        warn!(event = "run.failed", run, source, trigger, action, seconds, "run {run} was {error}");
+        return;
+    }
     error!(
         event = "run.failed",
         run = run.0,

@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
-use crate::directory::{self, Connection, Searches};
-use crate::plan::{self, Needs, Plan, Policy, View};
+use crate::directory::{self, Connection, DirectoryError, Searches};
+use crate::plan::{self, Needs, Plan, Policy, RecentDepartures, View};
 use crate::roster::{
     Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
-use crate::store::{Action, RunId, SourceRecord, Store, StoreError};
-use crate::sync::{Request, Scene, SyncError};
-
-/// How long a refused password is not tried again (E9).
-const BIND_PAUSE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+use crate::store::{Action, Lease, RunId, SourceRecord, Store, StoreError};
+use crate::sync::{Request, Scene, SyncError, refused};
 
 /// Both sides as a run saw them.
 pub(super) struct Look {
@@ -34,14 +31,14 @@ enum Seen {
 }
 
 impl Look {
-    /// Connects, reads, and looks the missing up.
-    pub async fn take(scene: &Scene<'_>, request: Request) -> Result<Self, SyncError> {
+    /// Connects, reads, and looks the missing up; `leases` prove what little is written on the way.
+    pub async fn take(scene: &Scene<'_>, request: Request, leases: &[Lease]) -> Result<Self, SyncError> {
         let store = scene.store;
         let source = scene.config.source.name.as_str();
         let approval = Approval::of(store, source, request.approve).await?;
         // The two sides are looked at side by side; the version is asked first, so that a change shows.
         let version = store.version().await?;
-        let (connected, index) = tokio::join!(scene.connect(request), store.index(source));
+        let (connected, index) = tokio::join!(scene.connect(request, leases), store.index(source));
         let (mut connection, index) = (connected?, index?);
         let config = scene.config;
         let searches =
@@ -50,7 +47,7 @@ impl Look {
         let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
         let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
         let server = connection.about().server.clone();
-        scene.check_source(&connection).await?;
+        scene.check_source(&connection, leases).await?;
         let mut look = Self {
             seen: Seen::Due,
             index,
@@ -95,7 +92,7 @@ impl Look {
         let now = scene.clock.now();
         let snapshot = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress).await?;
         self.vanished = before.vanished(snapshot.reading()).map(|(name, _)| name.to_owned()).collect();
-        let missing = Needs::of(&snapshot, &self.index, now).look_ups;
+        let missing = Needs::of(&snapshot, &self.index).look_ups;
         self.look_up(scene, connection, searches, &missing).await?;
         let accepted = before.accepted.iter().any(|cause| cause == "unjudged");
         let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted);
@@ -188,10 +185,12 @@ impl Look {
             };
             return Ok(plan::cleanup(&view, now, false));
         };
-        let needs = Needs::of(&snapshot, &index, now);
+        let needs = Needs::of(&snapshot, &index);
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
+        // Nobody departs of whom there is nothing to be seen.
+        let departures = !wanted.is_empty();
         drop((needs.addresses, needs.names));
         wanted.extend(owners.values().chain(name_owners.values()));
         wanted.sort_unstable();
@@ -199,6 +198,10 @@ impl Look {
         let mut memberships = store.memberships(source).await?;
         memberships.sort_unstable();
         let usernames = if by_name { store.usernames(source).await? } else { Vec::new() };
+        let recent = match departures {
+            true => store.recent_departures(source, now - policy.brake.window).await?,
+            false => RecentDepartures::default(),
+        };
         let view = View {
             accounts: accounts(store, &wanted).await?,
             owners,
@@ -209,7 +212,7 @@ impl Look {
             usernames,
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
-            recent: store.recent_departures(source, now - policy.brake.window).await?,
+            recent,
             approved,
             vanished,
             index,
@@ -252,37 +255,23 @@ impl Approval {
 
 impl Scene<'_> {
     /// Connects and binds; a password that was refused a short while ago is not tried again (E9).
-    async fn connect(&self, request: Request) -> Result<Connection, SyncError> {
+    async fn connect(&self, request: Request, leases: &[Lease]) -> Result<Connection, SyncError> {
         let settings = &self.config.source;
-        let stamp = directory::password_stamp(settings);
         let now = self.clock.now();
-        if !request.insist
-            && let Some((at, refused)) = self.store.refused_bind(&settings.name).await?
-            && stamp == Some(refused)
-            && now.since(at) < BIND_PAUSE
-        {
-            let account = settings.bind.account().to_owned();
-            return Err(SyncError::BindRefusedBefore { account, at, again: at + BIND_PAUSE });
+        let paused = refused::refused_before(self.store, &settings.name, settings, now).await?;
+        if let Some(paused) = paused.filter(|_| !request.insist) {
+            return Err(paused);
         }
-        match directory::connect(settings, self.clock).await {
-            Err(error) if error.is_bind_refused() => {
-                if let Some(stamp) = stamp.filter(|_| self.writes) {
-                    self.store.put_refused_bind(&settings.name, Some((now, stamp))).await?;
-                }
-                Err(error.into())
-            }
-            Err(error) => Err(error.into()),
-            Ok(connection) => {
-                if self.writes && self.store.refused_bind(&settings.name).await?.is_some() {
-                    self.store.put_refused_bind(&settings.name, None).await?;
-                }
-                Ok(connection)
-            }
+        let connected = directory::connect(settings, self.clock).await;
+        let refused = connected.as_ref().err().is_some_and(DirectoryError::is_bind_refused).then_some(now);
+        if refused.is_some() || connected.is_ok() {
+            refused::remember(self.store, &settings.name, settings, refused, leases).await?;
         }
+        Ok(connected?)
     }
 
     /// Refuses a known name on another directory, and a new name on a known directory and bases (I9).
-    async fn check_source(&self, connection: &Connection) -> Result<(), SyncError> {
+    async fn check_source(&self, connection: &Connection, leases: &[Lease]) -> Result<(), SyncError> {
         let config = self.config;
         let users = config.users.iter().flat_map(|users| users.base_dns.iter());
         let groups = config.groups.iter().flat_map(|groups| groups.base_dns.iter());
@@ -310,7 +299,7 @@ impl Scene<'_> {
             });
         }
         if self.writes {
-            self.store.put_source(&ours).await?;
+            self.store.put_source(&ours, leases).await?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod apply;
 mod events;
 mod lease;
 mod look;
+pub mod refused;
 
 use std::time::Duration;
 
@@ -170,8 +171,9 @@ pub async fn sync(
     let scene = Scene { config, store, clock, progress, writes: true };
     let began = clock.since_boot();
     let held = Held::acquire(store, &lease::source_scope(&config.source.name)).await?;
-    let work =
-        async { if config.enabled { scene.run(request, &held, stop).await } else { scene.switched_off(&held).await } };
+    let work = async {
+        if config.enabled { scene.run(request, &held, stop).await } else { scene.switched_off(&held, stop).await }
+    };
     let result = held.keep_while(work).await;
     held.release().await;
     result.map(|mut report| {
@@ -180,7 +182,7 @@ pub async fn sync(
     })
 }
 
-/// What a run would do; changes nothing (B2).
+/// What a run would do; changes nothing (B2). `insist` as in [`Request`].
 ///
 /// # Errors
 /// When nothing could be read.
@@ -188,7 +190,7 @@ pub async fn plan(
     config: &Config,
     store: &dyn Store,
     clock: &dyn Clock,
-    action: Action,
+    (action, insist): (Action, bool),
     progress: &dyn Progress,
 ) -> Result<Preview, SyncError> {
     let scene = Scene { config, store, clock, progress, writes: false };
@@ -196,8 +198,8 @@ pub async fn plan(
         let plan = scene.due_by_date().await?;
         return Ok(Preview { plan, incomplete: None, server: None, names: config.names() });
     }
-    let request = Request { trigger: Trigger::Command, action, approve: None, insist: true };
-    let look = Look::take(&scene, request).await?;
+    let request = Request { trigger: Trigger::Command, action, approve: None, insist };
+    let look = Look::take(&scene, request, &[]).await?;
     let server = Some(look.server().to_owned());
     let names = look.policy().names.clone();
     let incomplete = look.incomplete().cloned();
@@ -217,14 +219,7 @@ impl Scene<'_> {
         let run = self.store.begin_run(&start, &[held.lease().clone()]).await?;
         events::run_started(run, &start);
         let began = self.clock.since_boot();
-        let timeout = self.config.source.run_timeout;
-        let result = tokio::select! {
-            biased;
-            () = stop.cancelled() => Err(SyncError::Stopped),
-            // Reading has its own deadline; this one is for what comes after it.
-            () = tokio::time::sleep(timeout.saturating_mul(2)) => Err(SyncError::Timeout(timeout)),
-            result = self.read_and_apply(run, request, held) => result,
-        };
+        let result = self.read_and_apply(run, request, held, stop).await;
         let seconds = self.clock.since_boot().saturating_sub(began).as_secs_f64();
         match result {
             Ok(report) => {
@@ -262,41 +257,70 @@ impl Scene<'_> {
         }
     }
 
-    async fn read_and_apply(&self, run: RunId, request: Request, held: &Held<'_>) -> Result<Report, SyncError> {
-        let look = Look::take(self, request).await?;
+    /// Ends work early when asked to stop, or when it takes too long. Reading has its own deadline; this one is for
+    /// what comes after it.
+    async fn bounded<T>(
+        &self,
+        stop: &CancellationToken,
+        work: impl Future<Output = Result<T, SyncError>>,
+    ) -> Result<T, SyncError> {
+        let timeout = self.config.source.run_timeout;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(SyncError::Stopped),
+            () = tokio::time::sleep(timeout.saturating_mul(2)) => Err(SyncError::Timeout(timeout)),
+            done = work => done,
+        }
+    }
+
+    /// Works while nobody else plans or applies on this store; the turn is given back however the work ends.
+    async fn in_turn<T>(
+        &self,
+        stop: &CancellationToken,
+        work: impl AsyncFnOnce(&Held<'_>) -> Result<T, SyncError>,
+    ) -> Result<T, SyncError> {
+        let turn = self.bounded(stop, Held::wait(self.store, lease::TURN)).await?;
+        let result = turn.keep_while(self.bounded(stop, work(&turn))).await;
+        turn.release().await;
+        result
+    }
+
+    async fn read_and_apply(
+        &self,
+        run: RunId,
+        request: Request,
+        held: &Held<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Report, SyncError> {
+        let look = self.bounded(stop, Look::take(self, request, &[held.lease().clone()])).await?;
         let server = look.server().to_owned();
         let incomplete = look.incomplete().cloned();
         let coverage = look.coverage_if_complete();
         let names = look.policy().names.clone();
         let accepted = look.accepted().to_vec();
-        let turn = Held::wait(self.store, lease::TURN).await?;
-        let result = turn
-            .keep_while(async {
-                let plan = look.plan(self).await?;
-                let leases = [held.lease().clone(), turn.lease().clone()];
-                let source = &self.config.source.name;
-                let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
-                let plan = apply::apply(self, stamp, plan).await?;
-                let report = report(run, plan, incomplete, server);
-                let end = run_end(&report, self.clock.now(), coverage, accepted);
-                self.store.finish_run(run, &end, &leases).await?;
-                let old = self.clock.now() - self.config.history_keep;
-                if let Err(error) = self.store.forget_history(old, &leases).await {
-                    // The run is over and recorded; the next one tries again.
-                    tracing::warn!(event = "history.kept", run = run.0, "cannot drop old history: {error}");
-                }
-                Ok(report)
-            })
-            .await;
-        turn.release().await;
-        result
+        self.in_turn(stop, async |turn| {
+            let plan = look.plan(self).await?;
+            let leases = [held.lease().clone(), turn.lease().clone()];
+            let source = &self.config.source.name;
+            let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
+            let plan = apply::apply(self, stamp, plan).await?;
+            let report = report(run, plan, incomplete, server);
+            let end = run_end(&report, self.clock.now(), coverage, accepted);
+            self.store.finish_run(run, &end, &leases).await?;
+            let old = self.clock.now() - self.config.history_keep;
+            if let Err(error) = self.store.forget_history(old, &leases).await {
+                // The run is over and recorded; the next one tries again.
+                tracing::warn!(event = "history.kept", run = run.0, "cannot drop old history: {error}");
+            }
+            Ok(report)
+        })
+        .await
     }
 
     /// With `enabled = false` nothing is read and no run is recorded, but who is due is deleted (S1).
-    async fn switched_off(&self, held: &Held<'_>) -> Result<Report, SyncError> {
-        let turn = Held::wait(self.store, lease::TURN).await?;
-        let result = turn
-            .keep_while(async {
+    async fn switched_off(&self, held: &Held<'_>, stop: &CancellationToken) -> Result<Report, SyncError> {
+        let plan = self
+            .in_turn(stop, async |turn| {
                 let plan = self.due_by_date().await?;
                 let leases = [held.lease().clone(), turn.lease().clone()];
                 let names = self.config.names();
@@ -304,9 +328,7 @@ impl Scene<'_> {
                 let stamp = Stamp { run: None, source, at: self.clock.now(), names: &names, leases: &leases };
                 apply::apply(self, stamp, plan).await
             })
-            .await;
-        turn.release().await;
-        let plan = result?;
+            .await?;
         let says = "source.enabled = false: the directory was not read; only deletions that were due were carried out";
         Ok(Report {
             run: None,

@@ -9,9 +9,12 @@ use crate::clock::{Clock as _, Timestamp};
 use crate::config::{Config, Schedule, When};
 use crate::directory;
 use crate::store::{self, Schema, StoreError};
+use crate::sync::refused;
 
 /// How many of a schedule's next times are told.
 const TIMES: usize = 3;
+/// How many are looked at: several a minute are told once.
+const WITHIN: usize = 60 * TIMES;
 
 /// Looks at everything a run needs; a step that fails makes the exit status 1.
 pub async fn run(session: &mut Session) -> Result<u8, Failure> {
@@ -104,9 +107,22 @@ async fn store_state(config: &Config) -> Result<(Verdict, String), StoreError> {
     })
 }
 
+/// What the server says; a password that was refused a short while ago is not tried again, but by a person (E9).
 async fn directory(config: &Config, session: &Session) -> Vec<Step> {
+    let (settings, now) = (&config.source, session.clock.now());
+    let store = store::open(&config.store).await.ok();
+    if let Some(store) = store.as_deref().filter(|_| !session.on_terminal())
+        && let Ok(Some(paused)) = refused::refused_before(store, &settings.name, settings, now).await
+    {
+        return vec![Step::new(Verdict::Fail, "bind", paused.to_string())];
+    }
     let (users, groups, managed) = (config.users.as_ref(), config.groups.as_ref(), config.managed.as_ref());
-    let found = directory::probe(&config.source, users, groups, managed, &session.clock).await;
+    let found = directory::probe(settings, users, groups, managed, &session.clock).await;
+    if let Some(store) = store.as_deref().filter(|_| found.bind_refused || found.about.is_some()) {
+        let refused = found.bind_refused.then_some(now);
+        // A store that cannot be written is told by its own step.
+        drop(refused::remember(store, &settings.name, settings, refused, &[]).await);
+    }
     let verdict = |verdict| match verdict {
         directory::Verdict::Ok => Verdict::Ok,
         directory::Verdict::Warn => Verdict::Warn,
@@ -123,8 +139,10 @@ fn times(schedule: &Schedule, now: Timestamp) -> Step {
         When::Reboot => "once, when the daemon starts".to_owned(),
         When::Cron(_) => {
             let after = |last: &Timestamp| schedule.next_after(*last);
-            let times: Vec<String> =
-                std::iter::successors(schedule.next_after(now), after).take(TIMES).map(moment).collect();
+            let times = std::iter::successors(schedule.next_after(now), after).take(WITHIN).map(moment);
+            let mut times: Vec<String> = times.collect();
+            times.dedup();
+            times.truncate(TIMES);
             if times.is_empty() {
                 let says = format!("{what}: never fires again; look at its day and month");
                 return Step::new(Verdict::Warn, "schedule", says);

@@ -23,7 +23,8 @@ pub async fn run(session: &mut Session, args: &Plan) -> Result<u8, Failure> {
             .say("source.enabled = false: the directory is not read; only deletions that are due are shown")?;
     }
     let progress = sync::progress(session, &config, &*store).await?;
-    let ended = engine::plan(&config, &*store, &session.clock, args.only.into(), &progress).await;
+    let ended =
+        engine::plan(&config, &*store, &session.clock, (args.only.into(), session.on_terminal()), &progress).await;
     progress.clear();
     let preview = ended?;
     let json = session.screen.json;

@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use crate::cli::render::{Labels, PlanLabels, Tense, counted, moment, number, report, totals};
 use crate::cli::{escape, style};
-use crate::plan::{Act, FieldChange, GroupAct, GroupChange, NewUser, Plan, UserChange, UserRef};
+use crate::plan::{Act, Conflict, FieldChange, GroupAct, GroupChange, NewUser, Plan, UserChange, UserRef};
 use crate::roster::{FieldNames, Incomplete, PendingReason, State};
 
 /// How many lines a chapter has at most; what is beyond is counted.
@@ -75,11 +75,8 @@ pub fn print(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         print_chapter(out, title, items, "people")?;
     }
     held(out, view)?;
-    let conflicts = view.plan.opened.iter().map(|conflict| {
-        let subject = escape::value(&conflict.subject);
-        vec![alarm(&format!("{} {subject}: {}", conflict.kind, escape::value(&conflict.detail)))]
-    });
-    print_chapter(out, "Conflicts to open", conflicts, "conflicts")?;
+    print_chapter(out, "Conflicts to open", view.plan.opened.iter().map(conflict), "conflicts")?;
+    print_chapter(out, "Conflicts with other parties", view.plan.reworded.iter().map(conflict), "conflicts")?;
     let unjudged = view.plan.unjudged.iter();
     let unjudged = unjudged.map(|(who, why)| vec![alarm(&format!("{}: {}", escape::value(who), escape::value(why)))]);
     print_chapter(out, "Not judged: they stay as they are", unjudged, "people")?;
@@ -87,6 +84,11 @@ pub fn print(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     let groups = view.plan.groups.iter().map(|change| group(change, view.labels, &named));
     print_chapter(out, "Groups", groups, "groups")?;
     closing(out, view)
+}
+
+fn conflict(conflict: &Conflict) -> Vec<String> {
+    let subject = escape::value(&conflict.subject);
+    vec![alarm(&format!("{} {subject}: {}", conflict.kind, escape::value(&conflict.detail)))]
 }
 
 fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {

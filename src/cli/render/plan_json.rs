@@ -29,6 +29,7 @@ impl Serialize for Whole<'_> {
         all.serialize_entry("holds", &Stream(|| plan.holds.iter().map(hold)))?;
         all.serialize_entry("unjudged", &Stream(|| plan.unjudged.iter().map(unjudged)))?;
         all.serialize_entry("opened", &Stream(|| plan.opened.iter().map(conflict)))?;
+        all.serialize_entry("reworded", &Stream(|| plan.reworded.iter().map(conflict)))?;
         all.serialize_entry("resolved", &plan.resolved.iter().map(|id| id.0).collect::<Vec<_>>())?;
         all.serialize_entry("skipped", &Stream(|| plan.skips.iter().map(skipped)))?;
         all.serialize_entry("strangers", &plan.strangers)?;

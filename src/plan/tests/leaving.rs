@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::world::{DAY, World};
-use crate::plan::policy::{Brake, Delay};
-use crate::roster::{PendingReason, State};
+use crate::plan::BrakeKind;
+use crate::plan::policy::Delay;
+use crate::roster::{PendingReason, State, UserId};
 
 const NOTHING: [&str; 0] = [];
 
@@ -109,6 +110,20 @@ fn a_name_given_away_makes_the_returner_wait() {
     assert_eq!(world.state("ada"), State::Pending);
     world.entry("zoe").uid = Some("zoe".into());
     assert_eq!(world.run(), ["ada: restore", "ada: update username ada -> zoe", "conflict resolved"]);
+}
+
+/// U3, U4: who is deleted in spite of an entry is skipped from that run on, not from the next.
+#[test]
+fn somebody_deleted_while_the_entry_is_there_is_skipped_at_once() {
+    let mut world = World::with(&["ada"]);
+    world.entry("ada").enabled = false;
+    world.run();
+    world.later(14 * DAY);
+    assert_eq!(world.run(), ["ada: delete"]);
+    assert_eq!(world.store.skips.iter().map(|skip| &*skip.reason).collect::<Vec<_>>(), ["disabled"]);
+    let before = world.store.skips.clone();
+    assert_eq!(world.run(), Vec::<String>::new());
+    assert_eq!(world.store.skips, before);
 }
 
 /// I4, L2: the reason is a cause, and says where the entry is.
@@ -266,10 +281,26 @@ fn kinds_are_held_apart_and_the_window_sums_up() {
     assert_eq!(text.iter().filter(|line| line.ends_with("held disabled")).count(), 6);
     assert_eq!(world.state("u10"), State::Pending, "the kind below its limit is applied");
     world.people.remove("u11");
-    world.recent.missing = 5;
+    world.recent.departed = (900..905).map(|id| (BrakeKind::Missing, UserId(id))).collect();
+    world.recent.lost = 5;
     assert!(world.run().contains(&"u11: held gone".to_owned()));
-    world.policy.brake = Brake { percent: 100.0, ..world.policy.brake };
-    assert!(world.run().contains(&"u11: flag gone until 2026-03-16".to_owned()));
+    world.recent.departed.retain(|(_, user)| user.0 < 903);
+    world.recent.departed.insert((BrakeKind::Missing, world.account("u11").id));
+    assert!(world.run().contains(&"u11: flag gone until 2026-03-16".to_owned()), "who went before counts once");
+}
+
+/// B1: measured against those who had access before the window, not against who came within it.
+#[test]
+fn people_who_came_within_the_window_do_not_loosen_the_brake() {
+    let names: Vec<String> = (0..100).map(|n| format!("u{n:02}")).collect();
+    let mut world = World::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for name in &names[..8] {
+        world.people.remove(name);
+    }
+    world.recent.gained = 40;
+    assert_eq!(world.run().iter().filter(|line| line.ends_with("held gone")).count(), 8, "8 of 60");
+    world.recent.gained = 0;
+    assert!(world.run().contains(&"u00: flag gone until 2026-03-16".to_owned()), "8 of 100");
 }
 
 /// L9: one that was counted when it was flagged is not counted again when it is deleted.

@@ -58,7 +58,11 @@ impl Model {
         }
         for conflict in &plan.opened {
             let id = ConflictId(self.fresh());
-            self.conflicts.insert(id, conflict.clone());
+            self.conflicts.insert(id, owned(conflict, &added));
+        }
+        for conflict in &plan.reworded {
+            let same = |open: &&mut Conflict| (open.kind, &open.subject) == (conflict.kind, &conflict.subject);
+            *self.conflicts.values_mut().find(same).unwrap() = owned(conflict, &added);
         }
         self.conflicts.retain(|id, _| !plan.resolved.contains(id));
         self.skips = plan.skips.clone();
@@ -220,4 +224,13 @@ fn account(id: UserId, new: &NewUser, _: &FieldNames) -> Account {
         fingerprint: None,
         review_at: None,
     }
+}
+
+/// A conflict with its owner's row.
+fn owned(conflict: &Conflict, added: &BTreeMap<Digest, UserId>) -> Conflict {
+    let owner = conflict.owner.map(|owner| match owner {
+        UserRef::New(key) => UserRef::Known(added[&key]),
+        known @ UserRef::Known(_) => known,
+    });
+    Conflict { owner, ..conflict.clone() }
 }

@@ -156,8 +156,11 @@ fn a_contested_address_stays_with_its_owner_and_the_conflict_closes_by_itself() 
         [
             "ada: update primary_address ada@ours.example -> ada2@ours.example",
             "bob: update primary_address bob@ours.example -> ada@ours.example",
+            "conflict address-taken ada@ours.example reworded",
         ]
     );
+    let detail = &world.store.conflicts.values().next().unwrap().detail;
+    assert!(detail.contains("belongs to `bob`") && !detail.contains("claimed by `bob`"), "A4: {detail}");
     assert_eq!(world.store.conflicts.len(), 1, "cy still waits, for bob now");
     world.people.remove("cy");
     assert_eq!(world.run(), ["conflict resolved"]);

@@ -128,7 +128,7 @@ impl World {
             self.broken.map_or(Ok(()), |cause| Err(Incomplete { cause, says: cause.to_owned(), attribute: None }));
         let before = Before::default();
         let mut snapshot = Snapshot::judge(reading, ended, &before);
-        let needs = Needs::of(&snapshot, &index, self.now);
+        let needs = Needs::of(&snapshot, &index);
         let look_ups: HashMap<UserId, LookUp> = needs.look_ups.iter().map(|id| (*id, self.look_up(*id))).collect();
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);
@@ -147,7 +147,7 @@ impl World {
             let position = index.position(person.key.digest());
             let same = position
                 .and_then(|at| index.get(at))
-                .is_some_and(|known| known.fingerprint == Some(person.fingerprint));
+                .is_some_and(|known| known.state == State::Active && known.fingerprint == Some(person.fingerprint));
             match position {
                 Some(at) if !entry.readable => reading.waiting.insert(at),
                 Some(at) if same => reading.unchanged.insert(at),
@@ -215,7 +215,7 @@ impl World {
                 .map(|(id, one)| OpenConflict { id: *id, conflict: one.clone() })
                 .collect(),
             skips: self.store.skips.clone(),
-            recent: self.recent,
+            recent: self.recent.clone(),
             approved: self.approved.clone(),
             vanished: self.vanished.clone(),
         }
@@ -303,6 +303,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
     }
     lines.extend(plan.held.iter().map(|held| format!("{}: held {}", held.label, held.reason)));
     lines.extend(plan.opened.iter().map(|one| format!("conflict {} {}", one.kind, one.subject)));
+    lines.extend(plan.reworded.iter().map(|one| format!("conflict {} {} reworded", one.kind, one.subject)));
     lines.extend(plan.resolved.iter().map(|_| "conflict resolved".to_owned()));
     lines
 }

@@ -11,7 +11,7 @@ use super::write::{Event, Write};
 use crate::plan::{Conflict, ConflictId, ConflictKind, UserRef};
 use crate::roster::{Digest, Skip, UserId};
 use crate::store::Stamp;
-use crate::store::bulk::{Cell, Rows, clean, millis};
+use crate::store::bulk::{Cell, Rows, clean};
 use crate::store::error::Fault;
 
 /// What [`apply`] writes.
@@ -92,7 +92,7 @@ async fn resolve(write: &mut Write, stamp: Stamp<'_>, resolved: &[ConflictId]) -
     }
     sqlx::query(concat!("UPDATE rd_conflicts SET status = 'resolved', closed_at = $2 WHERE id ", any_of!("$1")))
         .bind(any_list(&ids))
-        .bind(millis(stamp.at))
+        .bind(stamp.at.millis())
         .execute(write.connection())
         .await?;
     Ok(())

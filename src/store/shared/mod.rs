@@ -171,16 +171,21 @@ impl Store for Database {
         self.told("read the sources", runs::sources(self).await)
     }
 
-    async fn put_source(&self, source: &SourceRecord) -> Result<(), StoreError> {
-        self.told(format!("register the source {}", source.name), runs::put_source(self, source).await)
+    async fn put_source(&self, source: &SourceRecord, leases: &[Lease]) -> Result<(), StoreError> {
+        self.told(format!("register the source {}", source.name), runs::put_source(self, source, leases).await)
     }
 
     async fn refused_bind(&self, source: &str) -> Result<Option<(Timestamp, Digest)>, StoreError> {
         self.told("read the last refused bind", runs::refused_bind(self, source).await)
     }
 
-    async fn put_refused_bind(&self, source: &str, refused: Option<(Timestamp, Digest)>) -> Result<(), StoreError> {
-        self.told("remember a refused bind", runs::put_refused_bind(self, source, refused).await)
+    async fn put_refused_bind(
+        &self,
+        source: &str,
+        refused: Option<(Timestamp, Digest)>,
+        leases: &[Lease],
+    ) -> Result<(), StoreError> {
+        self.told("remember a refused bind", runs::put_refused_bind(self, source, refused, leases).await)
     }
 
     async fn begin_run(&self, start: &RunStart, leases: &[Lease]) -> Result<RunId, StoreError> {

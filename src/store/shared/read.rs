@@ -16,7 +16,7 @@ use crate::roster::{
     StoredAddress, UniqueId, UserId,
 };
 use crate::store::StoredGroup;
-use crate::store::bulk::{clean, millis};
+use crate::store::bulk::clean;
 use crate::store::error::Fault;
 
 /// Items bound to one statement.
@@ -271,7 +271,7 @@ pub(super) async fn next_deadline(
          WHERE source = $1 AND state IN ('active', 'kept', 'pending') AND review_at > $2) AS dates",
     )
     .bind(source)
-    .bind(millis(after))
+    .bind(after.millis())
     .fetch_one(&mut *database.reader().await?)
     .await?;
     Ok(time(at))

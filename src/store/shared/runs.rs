@@ -1,16 +1,17 @@
 //! Runs, and what is remembered from one to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row as _;
 
 use super::dialect::{Database, any_list};
+use super::views::document;
 use super::write::Write;
 use super::{counted, stored, word};
 use crate::clock::Timestamp;
 use crate::plan::{BrakeKind, Held};
-use crate::roster::{Digest, PendingReason, UserId};
-use crate::store::bulk::{Rows, clean, millis};
+use crate::roster::{Digest, PendingReason, State, UserId};
+use crate::store::bulk::{Rows, clean};
 use crate::store::error::Fault;
 use crate::store::{Lease, Outcome, RecentDepartures, RunEnd, RunId, RunStart, SourceRecord};
 
@@ -23,8 +24,8 @@ pub(super) async fn sources(database: &Database) -> Result<Vec<SourceRecord>, Fa
         .collect()
 }
 
-pub(super) async fn put_source(database: &Database, source: &SourceRecord) -> Result<(), Fault> {
-    let mut write = Write::begin(database, &[]).await?;
+pub(super) async fn put_source(database: &Database, source: &SourceRecord, leases: &[Lease]) -> Result<(), Fault> {
+    let mut write = Write::begin(database, leases).await?;
     let written = sqlx::query(
         "INSERT INTO rd_sources (name, directory, bases) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
          SET directory = excluded.directory, bases = excluded.bases \
@@ -55,13 +56,14 @@ pub(super) async fn put_refused_bind(
     database: &Database,
     source: &str,
     refused: Option<(Timestamp, Digest)>,
+    leases: &[Lease],
 ) -> Result<(), Fault> {
-    let mut write = Write::begin(database, &[]).await?;
+    let mut write = Write::begin(database, leases).await?;
     sqlx::query("DELETE FROM rd_refused_binds WHERE source = $1").bind(source).execute(write.connection()).await?;
     if let Some((at, password)) = refused {
         sqlx::query("INSERT INTO rd_refused_binds (source, at, password) VALUES ($1, $2, $3)")
             .bind(source)
-            .bind(millis(at))
+            .bind(at.millis())
             .bind(password.to_bytes().to_vec())
             .execute(write.connection())
             .await?;
@@ -74,7 +76,7 @@ pub(super) async fn begin(database: &Database, start: &RunStart, leases: &[Lease
     let mut write = Write::begin(database, leases).await?;
     sqlx::query("UPDATE rd_runs SET outcome = $3, finished_at = $2 WHERE source = $1 AND outcome = $4")
         .bind(&start.source)
-        .bind(millis(start.at))
+        .bind(start.at.millis())
         .bind(Outcome::Interrupted.as_str())
         .bind(Outcome::Running.as_str())
         .execute(write.connection())
@@ -90,7 +92,7 @@ pub(super) async fn begin(database: &Database, start: &RunStart, leases: &[Lease
     .bind(start.action.as_str())
     .bind(start.mode)
     .bind(Outcome::Running.as_str())
-    .bind(millis(start.at))
+    .bind(start.at.millis())
     .execute(write.connection())
     .await?;
     write.commit().await?;
@@ -107,7 +109,7 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
     )
     .bind(run.0)
     .bind(end.outcome.as_str())
-    .bind(millis(end.at))
+    .bind(end.at.millis())
     .bind(stored(counts.entries))
     .bind(stored(counts.added))
     .bind(stored(counts.updated))
@@ -178,21 +180,33 @@ pub(super) async fn recent_departures(
     source: &str,
     since: Timestamp,
 ) -> Result<RecentDepartures, Fault> {
+    // The feed ascends in time, so what is older is found from its end.
     let rows = sqlx::query(
-        "SELECT c.counted, count(DISTINCT c.user_id) FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
-         WHERE c.counted IS NOT NULL AND c.at >= $2 AND u.source = $1 GROUP BY c.counted",
+        "SELECT c.user_id, c.before, c.counted, u.state FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
+         WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
+         AND c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.deleted') \
+         AND u.source = $1 ORDER BY c.seq",
     )
     .bind(source)
-    .bind(millis(since))
+    .bind(since.millis())
     .fetch_all(&mut *database.reader().await?)
     .await?;
     let mut recent = RecentDepartures::default();
+    let mut seen = BTreeSet::new();
     for row in &rows {
-        let kind: &str = row.try_get(0)?;
-        let people = counted(row.try_get(1)?);
-        match word("rd_changes", "counted", kind, BrakeKind::parse(kind))? {
-            BrakeKind::Missing => recent.missing = people,
-            BrakeKind::Disabled => recent.disabled = people,
+        let (user, counted, state): (i64, Option<&str>, &str) = (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
+        if let Some(counted) = counted {
+            let kind = word("rd_changes", "counted", counted, BrakeKind::parse(counted))?;
+            recent.departed.insert((kind, UserId(user)));
+        }
+        // The first change of somebody's access tells what it was before.
+        if seen.insert(user) {
+            let access = word("rd_users", user, state, State::parse(state))?.access();
+            let before = document(row, 1)?;
+            let before = before.as_ref().and_then(|before| State::parse(before.get("state")?.as_str()?));
+            let had_access = before.is_some_and(State::access);
+            recent.lost += u64::from(had_access && !access);
+            recent.gained += u64::from(!had_access && access);
         }
     }
     Ok(recent)
@@ -203,7 +217,7 @@ pub(super) async fn recent_departures(
 pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lease]) -> Result<u64, Fault> {
     let mut write = Write::begin(database, leases).await?;
     let changes = sqlx::query("DELETE FROM rd_changes WHERE at < $1")
-        .bind(millis(before))
+        .bind(before.millis())
         .execute(write.connection())
         .await?
         .rows_affected();
@@ -212,7 +226,7 @@ pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lea
          AND (last_seq IS NULL OR last_seq < (SELECT coalesce(min(seq), last_seq + 1) FROM rd_changes)) \
          AND id < (SELECT max(id) FROM rd_runs l WHERE l.source = r.source)",
     )
-    .bind(millis(before))
+    .bind(before.millis())
     .fetch_all(write.connection())
     .await?;
     if changes > 0 || !rows.is_empty() {

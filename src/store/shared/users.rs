@@ -260,7 +260,7 @@ impl Batch {
         if !self.touched.is_empty() {
             sqlx::query(concat!("UPDATE rd_users SET updated_at = $2 WHERE id ", any_of!("$1")))
                 .bind(any_list(&self.touched))
-                .bind(crate::store::bulk::millis(stamp.at))
+                .bind(stamp.at.millis())
                 .execute(write.connection())
                 .await?;
         }
@@ -392,7 +392,7 @@ async fn close_flags(write: &mut Statements, at: Timestamp, users: &[i64]) -> Re
             any_of!("$1")
         ))
         .bind(any_list(users))
-        .bind(crate::store::bulk::millis(at))
+        .bind(at.millis())
         .execute(write.connection())
         .await?;
     }

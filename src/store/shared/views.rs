@@ -146,7 +146,8 @@ pub(super) async fn changes(database: &Database, which: &Changes, limit: u32) ->
         .collect()
 }
 
-fn document(row: &Row, at: usize) -> Result<Option<Value>, Fault> {
+/// A JSON document of the feed.
+pub(super) fn document(row: &Row, at: usize) -> Result<Option<Value>, Fault> {
     let text: Option<&str> = row.try_get(at)?;
     let broken = |error: serde_json::Error| Fault::Sql(sqlx::Error::Decode(error.into()));
     text.map(|text| serde_json::from_str(text).map_err(broken)).transpose()

@@ -107,11 +107,11 @@ on_both_stores! {
             name: name.to_owned(), directory: "dc=example,dc=com".to_owned(), bases: bases.to_owned(),
         };
         for source in [record("other", "a"), record("corp", "a\nb"), record("corp", "c")] {
-            fixture.store.put_source(&source).await.unwrap();
+            fixture.store.put_source(&source, &[]).await.unwrap();
         }
         assert_eq!(fixture.store.sources().await.unwrap(), [record("corp", "c"), record("other", "a")]);
         let version = fixture.store.version().await.unwrap();
-        fixture.store.put_source(&record("corp", "c")).await.unwrap();
+        fixture.store.put_source(&record("corp", "c"), &[]).await.unwrap();
         assert_eq!(fixture.store.version().await.unwrap(), version, "nothing differs");
     }
 
@@ -120,7 +120,7 @@ on_both_stores! {
         let store = &fixture.store;
         assert_eq!(store.refused_bind(SOURCE).await.unwrap(), None);
         for refused in [Some((day(1), Digest::of("x"))), Some((day(2), Digest::of("y"))), None] {
-            store.put_refused_bind(SOURCE, refused).await.unwrap();
+            store.put_refused_bind(SOURCE, refused, &[]).await.unwrap();
             assert_eq!(store.refused_bind(SOURCE).await.unwrap(), refused);
             assert_eq!(store.refused_bind("other").await.unwrap(), None);
         }

@@ -276,12 +276,12 @@ on_both_stores! {
         fixture.apply(day(1), &flags).await;
         assert_eq!(fixture.store.user_counts(Some(SOURCE)).await.unwrap(), [(State::Pending, 10_000)]);
         let recent = fixture.store.recent_departures(SOURCE, day(1)).await.unwrap();
-        assert_eq!((recent.missing, recent.disabled), (10_000, 0));
+        assert_eq!((recent.departed.len(), recent.lost, recent.gained), (10_000, 10_000, 0));
         assert_eq!(fixture.store.user_rows(&Which::All).await.unwrap().len(), 10_000);
     }
 
-    /// B1: distinct people by kind, inside the window
-    async fn departures_count_each_person_once_a_kind(fixture: Fixture) {
+    /// B1: distinct people by kind inside the window, and who had access when it began
+    async fn the_window_of_the_brake_knows_each_person_once_a_kind(fixture: Fixture) {
         let ada = fixture.add(day(0), person("ada")).await;
         let bob = fixture.add(day(0), person("bob")).await;
         let act = |reason, at, counted| vec![flagged(reason, at, None, counted)];
@@ -291,11 +291,20 @@ on_both_stores! {
         ] {
             fixture.apply(at, &[change(id, "x", act(PendingReason::Gone, at, kind), None)]).await;
         }
+        fixture.add(day(3), person("cy")).await;
+        let back = vec![Act::Restored { from: State::Pending, reason: Some(PendingReason::Gone) }];
+        fixture.apply(day(4), &[change(bob, "bob", back, None)]).await;
         let recent = |since| fixture.store.recent_departures(SOURCE, since);
-        let counts = |recent: rosterd::store::RecentDepartures| (recent.missing, recent.disabled);
-        assert_eq!(counts(recent(day(0)).await.unwrap()), (1, 1));
-        assert_eq!(counts(recent(day(3)).await.unwrap()), (0, 0));
-        assert_eq!(counts(fixture.store.recent_departures("other", day(0)).await.unwrap()), (0, 0));
+        let everybody = recent(day(0)).await.unwrap();
+        let went = [(BrakeKind::Missing, ada), (BrakeKind::Disabled, bob)];
+        assert_eq!(everybody.departed, went.into());
+        assert_eq!((everybody.lost, everybody.gained), (0, 2), "all came within the window; bob and cy are in");
+        let later = recent(day(1)).await.unwrap();
+        assert_eq!((later.departed, later.lost, later.gained), (went.into(), 1, 1), "ada had access, cy had not");
+        let last = recent(day(4)).await.unwrap();
+        assert_eq!((last.departed.len(), last.lost, last.gained), (0, 0, 1), "bob was pending when it began");
+        let other = fixture.store.recent_departures("other", day(0)).await.unwrap();
+        assert_eq!(other, rosterd::store::RecentDepartures::default());
     }
 
     /// U2: a change made by hand makes the next run look again; rosterd's own do not

@@ -36,6 +36,7 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
         users: people(names),
         group_counts: GroupCounts::of(&teams()),
         groups: teams(),
+        reworded: Vec::new(),
         opened: vec![Conflict {
             kind: ConflictKind::AddressTaken,
             subject: "sales@example.com".into(),
