@@ -7,10 +7,13 @@ use crate::roster::UserId;
 
 /// Which kinds are held, given who would go now, by kind, beside those of the window.
 ///
-/// Everybody counts once, and against those who had access when the window began.
+/// Everybody counts once, and against those who had access when the window began; when nobody
+/// had, against everybody.
 pub(super) fn holds(leaving: &BTreeSet<(BrakeKind, UserId)>, policy: &Policy, view: &View) -> Vec<Hold> {
     let recent = &view.recent;
-    let of = (view.index.with_access() as u64 + recent.lost).saturating_sub(recent.gained);
+    let all = view.index.with_access() as u64 + recent.lost;
+    // Within a window of the first sync nobody was there before.
+    let of = if recent.gained < all { all - recent.gained } else { all };
     let kinds = [BrakeKind::Missing, BrakeKind::Disabled];
     kinds
         .into_iter()
