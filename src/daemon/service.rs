@@ -198,7 +198,7 @@ impl Service {
         }
         if let Some(at) = at {
             let action = request.action.as_str();
-            tracing::info!(event = "run.retry", action, at, why, "the run is tried again then at the latest");
+            tracing::info!(event = "run.retry", action, next = at, why, "the run is tried again at {at} at the latest");
         }
         self.deadline.ask_at = now;
     }

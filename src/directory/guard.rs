@@ -61,6 +61,16 @@ pub enum Fault {
     Protocol(String),
 }
 
+impl Fault {
+    /// An end without TLS's good-bye, or a reset, is how a killed server looks.
+    fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => Self::Closed,
+            _ => Self::Broken(error.to_string()),
+        }
+    }
+}
+
 /// What the guard knows while it works.
 #[derive(Default, Debug)]
 pub struct Watch {
@@ -136,7 +146,7 @@ impl Pump {
                             return fault;
                         }
                     }
-                    Err(error) => return Fault::Broken(error.to_string()),
+                    Err(error) => return Fault::of(&error),
                 },
                 read = self.local.read_buf(&mut outbound) => match read {
                     Ok(0) | Err(_) => return Fault::Closed,
@@ -255,7 +265,7 @@ fn protocol(says: impl Into<String>) -> Fault {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn broken(error: io::Error) -> Fault {
-    Fault::Broken(error.to_string())
+    Fault::of(&error)
 }
 
 #[cfg(test)]

@@ -138,3 +138,23 @@ pub fn is_secret(attribute: &str) -> bool {
     let base = attribute.split(';').next().unwrap_or_default().trim();
     SECRET.contains(&base.to_ascii_lowercase().as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_on_configuration_has_every_default_of_every_kind() {
+        let page = include_str!("../../docs/configuration.md").replace("\\|", "|");
+        for defaults in Kind::ALL.map(Kind::defaults) {
+            let attributes = defaults.attributes.iter().map(|(_, attribute)| attribute);
+            let disabled = defaults.disabled_values.iter().flat_map(|(attribute, value)| [attribute, value]);
+            let filters = [&defaults.user_filter, &defaults.group_filter, &defaults.group_unique_id];
+            let all = attributes.chain(disabled).chain(defaults.disabled_expired).chain(defaults.members);
+            let all = all.chain(defaults.aliases).chain(filters).chain([&defaults.name, &defaults.group_name]);
+            for word in all.filter(|word| !word.is_empty()) {
+                assert!(page.contains(&format!("`{word}`")), "{word} of {}", defaults.name);
+            }
+        }
+    }
+}

@@ -428,6 +428,8 @@ pub struct Plan {
     pub strangers: BTreeMap<String, u64>,
     /// The numbers.
     pub counts: Counts,
+    /// How many people are pending deletion after the run.
+    pub pending: u64,
     /// The numbers of groups and memberships.
     pub group_counts: GroupCounts,
 }

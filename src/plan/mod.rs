@@ -68,6 +68,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         reworded: conflicts.reworded,
         resolved: conflicts.resolved,
         counts: Counts::default(),
+        pending: 0,
         group_counts: GroupCounts::default(),
     };
     plan.count(reading.entries, view);
@@ -145,7 +146,8 @@ impl Plan {
         let waiting = view.index.iter().filter(|known| known.state == crate::roster::State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
         let left = self.users.iter().filter(|change| change.leaves_pending()).count() as u64;
-        counts.conflicts = waiting + counts.flagged + others - left.min(waiting + counts.flagged);
+        self.pending = waiting + counts.flagged - left.min(waiting + counts.flagged);
+        counts.conflicts = self.pending + others;
         self.counts = counts;
         self.group_counts = GroupCounts::of(&self.groups);
     }

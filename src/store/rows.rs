@@ -118,6 +118,8 @@ pub struct RunRow {
     pub server: Option<String>,
     /// Stable word for what made it incomplete; not a column of the view.
     pub cause: Option<String>,
+    /// Whether the feed has any change of it; not a column of the view.
+    pub changed: bool,
 }
 
 /// A row of `roster_changes`.

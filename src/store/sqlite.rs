@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -79,6 +79,8 @@ pub(super) struct Database {
     /// One connection: writers of this process wait in order, and its page cache stays true because nobody else
     /// writes.
     writer: sqlx::SqlitePool,
+    /// Device and number of the file that was opened.
+    file: OnceLock<Option<(u64, u64)>>,
 }
 
 /// Whether a connection from the pool can be used.
@@ -116,18 +118,36 @@ impl Database {
                 .acquire_timeout(WAIT)
                 .before_acquire(usable)
                 .connect_lazy_with(options.pragma("cache_size", WRITER_CACHE)),
+            file: OnceLock::new(),
         }
+    }
+
+    /// Refuses to write into a file that nobody finds any more: it was removed, or another one put in its place.
+    fn same_file(&self) -> Result<(), StoreError> {
+        let now = std::fs::metadata(&self.path).ok().map(|file| (file.dev(), file.ino()));
+        if *self.file.get_or_init(|| now) == now {
+            return Ok(());
+        }
+        let says =
+            "the file was removed or replaced while it was open; restart rosterd, so that it opens the one that \
+                    is there now"
+                .to_owned();
+        Err(StoreError::Open { store: self.name.clone(), says, source: None })
     }
 
     /// Begins to write: from here to the commit nobody else does.
     pub async fn begin(&self) -> Result<Transaction<'static, Db>, Fault> {
+        self.same_file()?;
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// Whether there is nothing to read versions from.
     pub async fn is_empty(&self) -> Result<bool, Fault> {
         match tokio::fs::metadata(&self.path).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.folder()?;
+                return Ok(true);
+            }
             Ok(found) if found.is_file() && found.len() == 0 => return Ok(true),
             _ => (),
         }
@@ -147,21 +167,28 @@ impl Database {
         Ok(transaction.commit().await?)
     }
 
-    /// Creates the file with mode 0600, owned by the owner of its folder: a command run by root must not leave a
-    /// store that the daemon cannot write.
-    fn create(&self) -> Result<(), StoreError> {
+    /// The folder of the file, and what is known of it.
+    fn folder(&self) -> Result<(&Path, std::fs::Metadata), StoreError> {
         let folder = match self.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
         let failed = |says: String| StoreError::Open { store: self.name.clone(), says, source: None };
-        let owner = folder.metadata().map_err(|error| match error.kind() {
+        let found = folder.metadata().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => failed(format!(
                 "the folder {} does not exist; create it, owned by the user that rosterd runs as",
                 folder.display()
             )),
             _ => failed(format!("the folder {} cannot be looked at: {error}", folder.display())),
         })?;
+        Ok((folder, found))
+    }
+
+    /// Creates the file with mode 0600, owned by the owner of its folder: a command run by root must not leave a
+    /// store that the daemon cannot write.
+    fn create(&self) -> Result<(), StoreError> {
+        let failed = |says: String| StoreError::Open { store: self.name.clone(), says, source: None };
+        let (folder, owner) = self.folder()?;
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path) {
             Ok(file) => {
                 let ours = file.metadata().is_ok_and(|file| (file.uid(), file.gid()) == (owner.uid(), owner.gid()));
@@ -330,6 +357,19 @@ mod tests {
         let error = database.put_source(&source("small"), &[]).await.unwrap_err();
         assert!(error.to_string().contains("read-only for this user"), "{error}");
         assert!(!error.is_transient());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_replaced_is_not_written_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = opened(folder.path(), |options| options).await;
+        database.put_source(&source("small"), &[]).await.unwrap();
+        std::fs::rename(folder.path().join("roster.db"), folder.path().join("away.db")).unwrap();
+        for _ in 0..2 {
+            let error = database.put_source(&source("large"), &[]).await.unwrap_err();
+            assert!(error.to_string().contains("removed or replaced"), "{error}");
+            std::fs::write(folder.path().join("roster.db"), "").unwrap();
+        }
     }
 
     #[tokio::test]

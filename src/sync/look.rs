@@ -8,8 +8,8 @@ use crate::plan::{self, Needs, Plan, Policy, RecentDepartures, View};
 use crate::roster::{
     Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
-use crate::store::{Action, Lease, RunId, SourceRecord, Store, StoreError};
-use crate::sync::{Request, Scene, SyncError, refused};
+use crate::store::{Action, Lease, RunId, Store, StoreError};
+use crate::sync::{Request, Scene, SyncError, refused, source};
 
 /// Both sides as a run saw them.
 pub(super) struct Look {
@@ -270,35 +270,14 @@ impl Scene<'_> {
         Ok(connected?)
     }
 
-    /// Refuses a known name on another directory, and a new name on a known directory and bases (I9).
+    /// Refuses a source that cannot be what the configuration says, and registers the others (I9).
     async fn check_source(&self, connection: &Connection, leases: &[Lease]) -> Result<(), SyncError> {
-        let config = self.config;
-        let users = config.users.iter().flat_map(|users| users.base_dns.iter());
-        let groups = config.groups.iter().flat_map(|groups| groups.base_dns.iter());
-        let bases: BTreeSet<String> = users.chain(groups).map(|base| crate::roster::address::fold(base)).collect();
-        let ours = SourceRecord {
-            name: config.source.name.clone(),
-            directory: connection.about().directory_id.clone(),
-            bases: bases.into_iter().collect::<Vec<_>>().join("\n"),
-        };
+        let ours = source::record(self.config, &connection.about().directory_id);
         let known = self.store.sources().await?;
-        if let Some(before) = known.iter().find(|source| source.name == ours.name) {
-            if before.directory != ours.directory {
-                return Err(another_directory(&ours, before));
-            }
-            if *before == ours {
-                return Ok(());
-            }
-        } else if let Some(twin) = known.iter().find(|one| one.directory == ours.directory && one.bases == ours.bases) {
-            return Err(SyncError::Source {
-                says: format!(
-                    "source.name is `{}`, but this store knows the same directory and bases as `{}`; a new name would \
-                     orphan its users: set source.name back to `{}`, or use another store",
-                    ours.name, twin.name, twin.name
-                ),
-            });
+        if let Some(trouble) = source::trouble(&ours, &known) {
+            return Err(trouble);
         }
-        if self.writes {
+        if self.writes && !known.contains(&ours) {
             self.store.put_source(&ours, leases).await?;
         }
         Ok(())
@@ -317,16 +296,6 @@ impl Scene<'_> {
             ..View::default()
         };
         Ok(plan::cleanup(&view, now, true))
-    }
-}
-
-fn another_directory(ours: &SourceRecord, before: &SourceRecord) -> SyncError {
-    SyncError::Source {
-        says: format!(
-            "source `{}` was another directory so far ({}, now {}); its users would all be taken for gone: set \
-             source.urls back, give this directory a name of its own, or use another store",
-            ours.name, before.directory, ours.directory
-        ),
     }
 }
 

@@ -11,6 +11,7 @@ mod events;
 mod lease;
 mod look;
 pub mod refused;
+pub mod source;
 
 use std::time::Duration;
 

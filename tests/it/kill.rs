@@ -1,12 +1,16 @@
 //! A process killed at any moment leaves a store that the next run repairs.
 
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::program::Site;
-use crate::support::slapd::{Options, Slapd};
+use crate::support::postgres;
+use crate::support::program::{Site, said};
+use crate::support::slapd::{Options, Slapd, left_out};
 
 const PEOPLE: usize = 10_000;
+/// Where what goes away is the store.
+const GONE: usize = 4_000;
 
 /// Small numbers that look random, the same in every run of the test.
 struct Moments(u64);
@@ -52,4 +56,70 @@ fn a_kill_at_any_moment_is_repaired_by_the_next_run() {
         std::thread::sleep(Duration::from_millis(1));
     }
     assert!(cut_off * 2 > rounds, "only {cut_off} of {rounds} runs were cut off");
+}
+
+/// B3, U9: Postgres goes away at random moments of a first sync; the run says so, nothing is half applied, and the
+/// next run brings the store to what an undisturbed one has.
+#[test]
+fn a_postgres_that_goes_away_at_any_moment_is_repaired_by_the_next_run() {
+    let Some(mut slapd) = Slapd::start(Options::default()) else { return };
+    let Some(postgres) = postgres::server("Postgres gone in the middle of a run") else { return };
+    slapd.load_people(GONE);
+    let mut cut_off = 0;
+    for moment in Moments(7).take(6) {
+        let (mut site, database) = (Site::new(&slapd), postgres.database());
+        site.set("store", &format!("url = \"{}\"\n", postgres.url(&database)));
+        site.expect(0, &["migrate"]);
+        let child = site.command(&["sync"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(200 + moment % 1_500));
+        let gone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+                    AND pid <> pg_backend_pid()";
+        postgres.psql(&database, gone);
+        let ended = said(&child.wait_with_output().unwrap());
+        assert!([0, 1].contains(&ended.code), "{ended:?}");
+        if ended.code == 1 {
+            cut_off += 1;
+            assert!(ended.err.contains("postgres"), "it names the store: {ended:?}");
+            let addresses = "SELECT count(*) FROM roster_users u WHERE primary_address IS NULL AND state = 'active'";
+            assert_eq!(postgres.psql(&database, addresses).trim(), "0", "nobody is there by half");
+        }
+        site.expect(0, &["sync"]);
+        assert_eq!(site.count("active"), GONE);
+        site.expect(0, &["plan"]);
+    }
+    assert!(cut_off > 0, "no run was cut off");
+}
+
+/// B3: a disk that is full in the middle of a run ends it with the remedy; with room the next run finishes the work.
+#[test]
+fn a_disk_that_is_full_in_the_middle_of_a_run_is_named_and_the_next_run_goes_on() {
+    let Some(mut slapd) = Slapd::start(Options::default()) else { return };
+    slapd.load_people(GONE);
+    let mut site = Site::new(&slapd);
+    let disk = site.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mount = |options: &str| Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&disk).status();
+    if !mount("size=2m").is_ok_and(|status| status.success()) {
+        left_out("full disk", "this user may not mount a file system");
+        return;
+    }
+    let disk = Mounted(disk.clone());
+    site.set("store", &format!("url = \"sqlite://{}\"\n", disk.0.join("roster.db").display()));
+    let full = site.expect(1, &["sync"]);
+    assert!(full.err.contains("make room"), "{full:?}");
+    mount("remount,size=100m").unwrap();
+    let outcomes = site.json(&["runs"]);
+    assert!(outcomes.as_array().unwrap().iter().all(|run| run["outcome"] != "ok"), "{outcomes}");
+    site.expect(0, &["sync"]);
+    assert_eq!(site.count("active"), GONE);
+    site.expect(0, &["plan"]);
+}
+
+/// A file system that goes with the test.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
 }

@@ -1,5 +1,7 @@
 //! `rosterd check`
 
+use std::sync::Arc;
+
 use crate::cli::commands::Session;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -8,8 +10,8 @@ use crate::cli::render::moment;
 use crate::clock::{Clock as _, Timestamp};
 use crate::config::{Config, Schedule, When};
 use crate::directory;
-use crate::store::{self, Schema, StoreError};
-use crate::sync::refused;
+use crate::store::{self, Schema, Store, StoreError};
+use crate::sync::{refused, source};
 
 /// How many of a schedule's next times are told.
 const TIMES: usize = 3;
@@ -75,7 +77,7 @@ fn configuration(config: &Config) -> Step {
     Step::new(Verdict::Warn, "configuration", says)
 }
 
-/// The store opens and its schema is known; an empty one is created, an old one is left for an update on purpose.
+/// The store opens and its schema is known; nothing is created or brought up to date for a look.
 async fn store(config: &Config) -> Step {
     match store_state(config).await {
         Ok((verdict, says)) => Step::new(verdict, "store", says),
@@ -86,15 +88,19 @@ async fn store(config: &Config) -> Step {
     }
 }
 
+/// The store, if it is there and as this program wants it.
+async fn current_store(config: &Config) -> Option<Arc<dyn Store>> {
+    let store = store::open(&config.store).await.ok()?;
+    let current = matches!(store.schema().await, Ok(Schema::Current));
+    current.then_some(store)
+}
+
 async fn store_state(config: &Config) -> Result<(Verdict, String), StoreError> {
     let store = store::open(&config.store).await?;
     let name = store.describe().to_owned();
     Ok(match store.schema().await? {
         Schema::Current => (Verdict::Ok, format!("{name}: the schema is current")),
-        Schema::Empty => {
-            store.migrate().await?;
-            (Verdict::Ok, format!("{name}: was empty, created"))
-        }
+        Schema::Empty => (Verdict::Ok, format!("{name}: empty; the first sync creates what it needs")),
         Schema::Old => {
             let says =
                 "the schema is older than this program; the next sync, or `rosterd migrate`, brings it up to date";
@@ -110,7 +116,7 @@ async fn store_state(config: &Config) -> Result<(Verdict, String), StoreError> {
 /// What the server says; a password that was refused a short while ago is not tried again, but by a person (E9).
 async fn directory(config: &Config, session: &Session) -> Vec<Step> {
     let (settings, now) = (&config.source, session.clock.now());
-    let store = store::open(&config.store).await.ok();
+    let store = current_store(config).await;
     if let Some(store) = store.as_deref().filter(|_| !session.on_terminal())
         && let Ok(Some(paused)) = refused::refused_before(store, &settings.name, settings, now).await
     {
@@ -123,12 +129,20 @@ async fn directory(config: &Config, session: &Session) -> Vec<Step> {
         // A store that cannot be written is told by its own step.
         drop(refused::remember(store, &settings.name, settings, refused, &[]).await);
     }
+    let mut steps = Vec::new();
+    if let (Some(store), Some(about)) = (store.as_deref(), &found.about) {
+        let ours = source::record(config, &about.directory_id);
+        let known = store.sources().await.unwrap_or_default();
+        let trouble = source::trouble(&ours, &known).map(|trouble| trouble.to_string());
+        steps.extend(trouble.map(|says| Step::new(Verdict::Fail, "source", says)));
+    }
     let verdict = |verdict| match verdict {
         directory::Verdict::Ok => Verdict::Ok,
         directory::Verdict::Warn => Verdict::Warn,
         directory::Verdict::Fail => Verdict::Fail,
     };
-    found.findings.into_iter().map(|found| Step::new(verdict(found.verdict), found.step, found.text)).collect()
+    let found = found.findings.into_iter().map(|found| Step::new(verdict(found.verdict), found.step, found.text));
+    found.chain(steps).collect()
 }
 
 /// A schedule with its next times.

@@ -10,7 +10,7 @@ use crate::store::rows::GroupRow;
 /// Lists every group.
 pub async fn list(session: &mut Session) -> Result<u8, Failure> {
     let config = session.config()?;
-    let store = session.store(&config).await?;
+    let store = session.store_to_read(&config).await?;
     let groups = store.group_rows().await?;
     if session.screen.json {
         session.screen.json(&groups)?;
@@ -26,7 +26,7 @@ pub async fn list(session: &mut Session) -> Result<u8, Failure> {
 /// Shows one group; several matches are listed, none is guessed.
 pub async fn show(session: &mut Session, which: &str) -> Result<u8, Failure> {
     let config = session.config()?;
-    let store = session.store(&config).await?;
+    let store = session.store_to_read(&config).await?;
     let groups = store.group_rows().await?;
     let found = matching(groups, which);
     match found.as_slice() {

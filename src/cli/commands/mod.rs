@@ -21,7 +21,7 @@ use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
 use crate::clock::SystemClock;
 use crate::config::{Config, load};
-use crate::store::{self, Store};
+use crate::store::{self, Schema, Store};
 
 /// One command on its way: where it writes, and what it works on.
 pub struct Session {
@@ -31,6 +31,8 @@ pub struct Session {
     pub clock: SystemClock,
     path: PathBuf,
     given: Option<PathBuf>,
+    /// Where an empty store is that stands in for one that is not there yet.
+    stand_in: Option<tempfile::TempDir>,
 }
 
 impl Session {
@@ -39,6 +41,7 @@ impl Session {
         Self {
             screen: Screen::of_process(cli.color, cli.json),
             clock: SystemClock,
+            stand_in: None,
             path: cli.config_path(),
             given: cli.config.clone(),
         }
@@ -66,6 +69,36 @@ impl Session {
     /// The store, created and brought up to date when it is not.
     pub async fn store(&self, config: &Config) -> Result<Arc<dyn Store>, Failure> {
         let store = store::open(&config.store).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// The store as it is, for commands that only show something: one that is empty or not there yet is not touched,
+    /// an old one is not brought up to date.
+    pub async fn store_to_read(&mut self, config: &Config) -> Result<Arc<dyn Store>, Failure> {
+        let store = store::open(&config.store).await?;
+        let name = store.describe().to_owned();
+        match store.schema().await? {
+            Schema::Current => Ok(store),
+            Schema::Empty => {
+                self.screen.say(&format!("the store {name} is empty: nothing was ever synchronised into it"))?;
+                self.empty_store().await
+            }
+            Schema::Old => {
+                let migrate = self.invocation("migrate");
+                let says = "has the schema of an older version; make a backup, then run";
+                Err(Failure::Refused(format!("the store {name} {says} `{migrate}`")))
+            }
+            // Refused there, in words of its own.
+            Schema::Newer => self.store(config).await,
+        }
+    }
+
+    /// A store with nobody in it, which ends with the command.
+    async fn empty_store(&mut self) -> Result<Arc<dyn Store>, Failure> {
+        let folder = self.stand_in.insert(tempfile::tempdir()?);
+        let url = format!("sqlite://{}", folder.path().join("empty.db").display());
+        let store = store::open(&store::Settings { url, password: None }).await?;
         store.migrate().await?;
         Ok(store)
     }

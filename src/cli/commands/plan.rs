@@ -16,7 +16,7 @@ const BATCH: usize = 1_000;
 /// Shows what a run would do, and changes nothing.
 pub async fn run(session: &mut Session, args: &Plan) -> Result<u8, Failure> {
     let config = session.config()?;
-    let store = session.store(&config).await?;
+    let store = session.store_to_read(&config).await?;
     if !config.enabled {
         session
             .screen

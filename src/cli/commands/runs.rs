@@ -19,7 +19,7 @@ const FEW: usize = 50;
 /// Lists the runs of every source, newest first.
 pub async fn list(session: &mut Session, args: &RunsList) -> Result<u8, Failure> {
     let config = session.config()?;
-    let store = session.store(&config).await?;
+    let store = session.store_to_read(&config).await?;
     let limit = args.limit.unwrap_or(if session.screen.json { u32::MAX } else { LISTED });
     let runs = store.run_rows(None, limit).await?;
     if session.screen.json {
@@ -36,7 +36,7 @@ pub async fn list(session: &mut Session, args: &RunsList) -> Result<u8, Failure>
 /// Shows one run.
 pub async fn show(session: &mut Session, run: RunId) -> Result<u8, Failure> {
     let config = session.config()?;
-    let store = session.store(&config).await?;
+    let store = session.store_to_read(&config).await?;
     let Some(row) = store.run_row(run).await? else {
         let runs = session.invocation("runs");
         return Err(Failure::Refused(format!("there is no run {}; `{runs}` lists them", run.0)));

@@ -13,7 +13,7 @@ const RUNS: u32 = 2_000;
 /// Shows how the source is doing.
 pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     let config = session.config()?;
-    let store = session.store(&config).await?;
+    let store = session.store_to_read(&config).await?;
     let source = config.source.name.as_str();
     let runs = store.run_rows(Some(source), RUNS).await?;
     let held = match waiting(&runs) {

@@ -4,16 +4,20 @@ use crate::cli::args::UsersList;
 use crate::cli::commands::{Session, runs};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
+use crate::cli::render::status::waiting;
 use crate::cli::render::users::{View, absent, list as print_list, show as print_one, value};
 use crate::clock::Clock as _;
 use crate::roster::address::fold;
-use crate::store::Store;
-use crate::store::rows::{Changes, ConflictRow, SkipRow, Which};
+use crate::store::rows::{Changes, ConflictRow, SkipRow, UserRow, Which};
+use crate::store::{RunId, Store};
+
+/// How far back a run that holds somebody is looked for.
+const RUNS: u32 = 200;
 
 /// Lists everybody.
 pub async fn list(session: &mut Session, args: &UsersList) -> Result<u8, Failure> {
     let config = session.config()?;
-    let store = session.store(&config).await?;
+    let store = session.store_to_read(&config).await?;
     let mut users = store.user_rows(&Which::All).await?;
     if !args.state.is_empty() {
         users.retain(|user| args.state.iter().any(|state| state.as_str() == user.state));
@@ -32,7 +36,7 @@ pub async fn list(session: &mut Session, args: &UsersList) -> Result<u8, Failure
 /// Shows one user; several matches are listed, none is guessed.
 pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
     let config = session.config()?;
-    let store = session.store(&config).await?;
+    let store = session.store_to_read(&config).await?;
     let found = store.user_rows(&Which::Who(who.to_owned())).await?;
     let user = match found.as_slice() {
         [user] => user,
@@ -51,8 +55,12 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
     let history = store.change_rows(&Changes::OfUser(user.id.clone()), u32::MAX).await?;
     let mut conflicts = store.conflict_rows(true).await?;
     conflicts.retain(|conflict| conflict.user_id.as_ref() == Some(&user.id));
+    let mut left_out = store.skip_rows(user.source.as_str().into()).await?;
+    left_out.retain(|skip| skip.unique_id == user.unique_id && skip.unique_id.is_some());
     let view = View {
         user,
+        left_out: &left_out,
+        held_by: held_by(&*store, user).await?,
         groups: &store.user_groups(&user.id).await?,
         history: &history,
         conflicts: &conflicts,
@@ -65,6 +73,15 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
         print_one(session.screen.out(), &view)?;
     }
     Ok(exit::DONE)
+}
+
+/// The run that waits for somebody to let this user go.
+async fn held_by(store: &dyn Store, user: &UserRow) -> Result<Option<i64>, Failure> {
+    let runs = store.run_rows(Some(&user.source), RUNS).await?;
+    let Some(run) = waiting(&runs) else { return Ok(None) };
+    let held: Vec<_> = store.held(RunId(run.id)).await?.iter().map(|held| held.user).collect();
+    let accounts = store.accounts(&held).await?;
+    Ok(accounts.iter().any(|account| account.uuid.to_string() == user.id).then_some(run.id))
 }
 
 /// Why there is no such user, as far as the last run tells.

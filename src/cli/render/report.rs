@@ -25,7 +25,8 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
     }
     let heading = style::HEADING;
     let (people, groups) = totals(&report.counts, &report.plan, Tense::Past);
-    writeln!(out, "{heading}Done: {people}.{heading:#}")?;
+    let opening = if report.incomplete.is_some() { "Not complete" } else { "Done" };
+    writeln!(out, "{heading}{opening}: {people}.{heading:#}")?;
     if let Some(groups) = groups {
         writeln!(out, "{groups}")?;
     }
@@ -34,9 +35,16 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
     let entries = counted(report.counts.entries, "entry", "entries");
     writeln!(out, "{run}{entries} read{server} in {:.1} s.", report.seconds)?;
     if report.counts.conflicts > 0 {
-        writeln!(out, "{} open.", counted(report.counts.conflicts, "conflict is", "conflicts are"))?;
+        let pending = report.plan.pending.min(report.counts.conflicts);
+        let waiting = match pending {
+            0 => String::new(),
+            _ => format!(", {} of them nothing but somebody pending deletion", number(pending)),
+        };
+        writeln!(out, "{} open{waiting}.", counted(report.counts.conflicts, "conflict is", "conflicts are"))?;
     }
-    skipped(out, &report.plan)?;
+    if report.counts.entries > 0 {
+        skipped(out, &report.plan)?;
+    }
     incomplete(out, report.incomplete.as_ref())?;
     held(out, report, command)?;
     if report.outcome == Outcome::Failed {

@@ -66,7 +66,11 @@ pub fn changes(run: &RunRow) -> String {
     ];
     let said: Vec<String> =
         all.iter().filter(|(n, _)| *n != 0).map(|(n, word)| format!("{} {word}", shown(*n))).collect();
-    if said.is_empty() { "none".to_owned() } else { said.join(", ") }
+    match (said.is_empty(), run.changed) {
+        (true, false) => "none".to_owned(),
+        (true, true) => "groups or conflicts".to_owned(),
+        (false, _) => said.join(", "),
+    }
 }
 
 fn shown(n: i64) -> String {

@@ -55,6 +55,10 @@ pub struct View<'a> {
     pub history: &'a [ChangeRow],
     /// Conflicts in which it is the present owner.
     pub conflicts: &'a [ConflictRow],
+    /// What the last run left out of its entry.
+    pub left_out: &'a [SkipRow],
+    /// The run that holds its departure.
+    pub held_by: Option<i64>,
     /// What the changes speak of.
     pub names: &'a Names,
     /// The present.
@@ -113,6 +117,12 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     if let Some(settles) = settles(user) {
         writeln!(out, "  settled by: {settles}")?;
+    }
+    if let Some(run) = view.held_by {
+        writeln!(out, "  would lose access, but the brake holds it: see run {run}")?;
+    }
+    for skip in view.left_out {
+        writeln!(out, "  left out by the last run: {}", left_out(skip))?;
     }
     if let Some(who) = &user.transferred_to {
         writeln!(out, "  handed over to: {}", escape::value(who))?;
@@ -223,13 +233,17 @@ pub fn value(view: &View<'_>) -> Value {
     user
 }
 
+/// One row of `roster_skipped`, without whose it is.
+fn left_out(skip: &SkipRow) -> String {
+    let detail = if skip.detail.is_empty() { String::new() } else { format!(": {}", escape::value(&skip.detail)) };
+    format!("{} ({}){detail}", escape::value(&skip.reason), escape::value(&skip.rule))
+}
+
 /// Why somebody who is no user may be missing: what the last run skipped or contested under that name.
 pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<String> {
     let skipped = skips.iter().map(|skip| {
-        let dn = escape::value(&skip.dn);
-        let (reason, rule) = (escape::value(&skip.reason), escape::value(&skip.rule));
-        let detail = if skip.detail.is_empty() { String::new() } else { format!(": {}", escape::value(&skip.detail)) };
-        format!("the last run of `{}` left out {dn}: {reason} ({rule}){detail}", escape::value(&skip.source))
+        let (source, dn) = (escape::value(&skip.source), escape::value(&skip.dn));
+        format!("the last run of `{source}` left out {dn}: {}", left_out(skip))
     });
     let contested = conflicts.iter().map(|conflict| {
         let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
@@ -239,7 +253,8 @@ pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<
     if lines.is_empty() {
         let who = escape::value(who);
         lines.push(format!(
-            "nor did the last run leave out anybody called `{who}`: look in the directory, at users.base_dns and at users.filter"
+            "nor is `{who}` the DN, the unique id or the name in the DN of anybody whom the last run left out (addresses \
+             of those are not kept); look in the directory, at users.base_dns and at users.filter"
         ));
     }
     lines

@@ -56,7 +56,8 @@ macro_rules! select_runs {
     ($where:literal) => {
         concat!(
             "SELECT id, source, \"trigger\", action, mode, outcome, started_at, finished_at, entries, added, updated, \
-             moved, flagged, restored, deleted, conflicts, skipped, error, server, cause FROM rd_runs ",
+             moved, flagged, restored, deleted, conflicts, skipped, error, server, cause, \
+             last_seq IS NOT NULL FROM rd_runs ",
             $where
         )
     };
@@ -84,6 +85,7 @@ fn run_from(row: &Row) -> Result<RunRow, Fault> {
         error: row.try_get(17)?,
         server: row.try_get(18)?,
         cause: row.try_get(19)?,
+        changed: row.try_get(20)?,
     })
 }
 

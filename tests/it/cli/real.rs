@@ -59,6 +59,7 @@ fn plan_and_sync_end_with_the_status_of_what_they_found() {
     let plan = site.expect(3, &["plan"]);
     has(&plan, &["New people", "+ u00", "Plan: 20 to add.\nGroups: 1 to add; memberships: 1 to add.\n"]);
     assert_eq!(site.json(&["users"]), Value::Array(vec![]), "a plan changes nothing");
+    assert!(!site.path("roster.db").exists(), "it does not even create the store");
     let done = site.expect(0, &["sync"]);
     has(&done, &["Done: 20 added.\nGroups: 1 added; memberships: 1 added.\n"]);
     assert_eq!(done.err, "reading groups\nreading users\napplying\n", "no terminal, so plain lines");
@@ -257,8 +258,13 @@ fn check_says_step_by_step_what_is_well_and_what_is_not() {
     for step in ["configuration", "store", "server", "users", "schedule"] {
         assert!(steps.contains(&step), "{step}: {}", well.out);
     }
-    has(&well, &["created", " 0 fail", "(Europe/Zurich)"]);
+    has(&well, &["empty; the first sync creates what it needs", " 0 fail", "(Europe/Zurich)"]);
+    site.expect(0, &["sync"]);
     has(&site.expect(0, &["check"]), &["the schema is current"]);
+    site.set("source", &source(&slapd, slapd.url(), "").replace("corp", "crop"));
+    let renamed = site.expect(1, &["check"]);
+    assert!(renamed.out.lines().any(|line| line.starts_with("fail  source")), "I9: {}", renamed.out);
+    site.set("source", &source(&slapd, slapd.url(), ""));
     let json = site.json(&["check"]);
     assert!(json.as_array().unwrap().iter().all(|step| step["verdict"] != "fail"), "{json}");
     site.set("source", &source(&slapd, slapd.url(), "").replace(slapd.bind_dn(), &format!("cn=wrong,{BASE}")));

@@ -89,6 +89,8 @@ fn one_user_is_shown_with_state_dates_what_settles_it_and_history() {
     flagged.after = Some(json!({ "state": "pending", "pending_reason": "disabled" }));
     let conflicts = [conflict_row()];
     let view = users::View {
+        left_out: &[],
+        held_by: None,
         user: &user,
         groups: &groups,
         history: &[flagged],
