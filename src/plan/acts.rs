@@ -207,25 +207,27 @@ impl Awards<'_> {
         let taken = |thing: Digest| self.outcome.winner(thing).is_some() && !self.outcome.wins(at, thing);
         let lost = Lost { primary: participant.primary.is_some_and(taken), name: participant.name.is_some_and(taken) };
         let who = (self.labels.get(at).map_or("?", String::as_str), &*comer.person.dn);
-        let mut any = false;
-        if let Some(primary) = comer.wish.primary.as_ref().filter(|_| lost.primary) {
-            let thing = primary.key();
-            any = true;
-            findings.contest(
-                ConflictKind::AddressTaken,
-                thing.as_str(),
-                who,
-                "primary address",
-                self.holder(thing.digest()),
-            );
-        }
+        let primary = comer.wish.primary.as_ref().filter(|_| lost.primary).map(Address::key);
         let name = wished(&comer.person, comer.account, FieldId::USERNAME, self.people.policy, self.people.view);
-        if let Some(name) = name.map(|name| fold(&name)).filter(|_| lost.name) {
-            any = true;
-            findings.contest(ConflictKind::UsernameTaken, &name, who, "username", self.holder(name_digest(&name)));
+        let name = name.map(|name| fold(&name)).filter(|_| lost.name);
+        let holders = (
+            primary.as_ref().and_then(|key| self.holder(key.digest())),
+            name.as_deref().and_then(|name| self.holder(name_digest(name))),
+        );
+        if self.outcome.lost(at).keeps_out(participant) {
+            let told = |holder: &Option<(UserRef, String)>| holder.as_ref().map(|(_, text)| text.clone());
+            let (has_address, has_name) = (told(&holders.0), told(&holders.1));
+            let address = primary.as_ref().map(AddressKey::as_str).zip(has_address.as_deref());
+            findings.waits_outside(&comer.person, address, name.as_deref().zip(has_name.as_deref()));
+        }
+        let mut any = primary.is_some() || name.is_some();
+        if let Some(primary) = &primary {
+            findings.contest(ConflictKind::AddressTaken, primary.as_str(), who, "primary address", holders.0);
+        }
+        if let Some(name) = &name {
+            findings.contest(ConflictKind::UsernameTaken, name, who, "username", holders.1);
         }
         if self.outcome.lost(at).keeps_out(participant) {
-            findings.waits_outside(&comer.person, lost);
             return true;
         }
         any |= self.outcome.lost(at) != Lost::default();

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::contest::Lost;
 use crate::plan::wishes::{Finding, Wish};
 use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef};
 use crate::roster::{PendingReason, Person, Skip};
@@ -59,13 +58,15 @@ impl Findings {
     }
 
     /// A newcomer, or somebody who would come back, who has to wait.
-    pub fn waits_outside(&mut self, person: &Person, lost: Lost) {
-        let says = "somebody else has it; see `rosterd status` for the conflict";
-        if lost.primary {
-            self.skip(person, "address-taken", "A4", format!("the primary address: {says}"));
+    ///
+    /// With what is missed, and who has it.
+    pub fn waits_outside(&mut self, person: &Person, address: Option<(&str, &str)>, name: Option<(&str, &str)>) {
+        if let Some((address, holder)) = address {
+            let says = format!("the primary address `{address}` belongs to {holder}");
+            self.skip(person, "address-taken", "A4", says);
         }
-        if lost.name {
-            self.skip(person, "username-taken", "U7", format!("the username: {says}"));
+        if let Some((name, holder)) = name {
+            self.skip(person, "username-taken", "U7", format!("the username `{name}` belongs to {holder}"));
         }
     }
 

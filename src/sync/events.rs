@@ -16,7 +16,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     while let Some(next) = cause {
         let says = next.to_string();
         // A transparent error repeats its source's words, others quote them.
-        if !text.contains(&says) {
+        if !text.to_lowercase().contains(&says.to_lowercase()) {
             text.push_str(": ");
             text.push_str(&says);
         }
