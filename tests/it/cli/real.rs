@@ -313,3 +313,21 @@ fn a_source_that_is_switched_off_is_said_and_leaves_no_run() {
     site.expect(0, &["plan"]);
     site.expect(0, &["check"]);
 }
+
+/// E9: a refused password is not tried again without a person, by whatever command, nor by what only looks.
+#[test]
+fn a_refused_password_is_not_tried_again_by_any_command() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    let mut site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    site.set("source", &source(&slapd, slapd.url(), "").replace(slapd.bind_dn(), &format!("cn=wrong,{BASE}")));
+    let refused = site.expect(1, &["plan"]);
+    assert!(!refused.err.contains("the next try is at"), "{refused:?}");
+    for command in ["sync", "plan", "check"] {
+        let said = site.expect(1, &[command]);
+        assert!(format!("{said:?}").contains("the next try is at"), "{command}: {said:?}");
+    }
+    site.set("source", &source(&slapd, slapd.url(), ""));
+    site.expect(0, &["check"]);
+    site.expect(0, &["sync"]);
+}
