@@ -149,6 +149,9 @@ fn check_groups(world: &World, before: &Model, broken: bool) {
             let now = after.memberships.get(one);
             assert!(now.is_some_and(|now| now <= via), "E1: {one:?} was {via} and is {now:?}");
         }
+        for group in before.groups.values().filter(|group| group.state == State::Active) {
+            assert_eq!(after.groups[&group.id].state, State::Active, "E1: {group:?}");
+        }
     }
     if world.policy.groups.one.is_some() {
         for user in after.accounts.keys().filter(|user| access(after, user)) {
