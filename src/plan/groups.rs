@@ -152,7 +152,9 @@ impl<'a> Judge<'a> {
     /// A group that a complete run did not see loses its members at once and is deleted after the delay, or at once
     /// where empty groups are left out (G6, G8).
     fn gone(&self, group: &StoredGroup) -> Option<GroupChange> {
-        let leaves: Vec<(UserId, Via)> = self.stored_members(group.id).iter().map(|one| (one.user, one.via)).collect();
+        // Whoever is deleted in this run takes the membership along.
+        let there = self.stored_members(group.id).iter().filter(|one| !self.members.is_gone(one.user));
+        let leaves: Vec<(UserId, Via)> = there.map(|one| (one.user, one.via)).collect();
         let mut acts = Vec::new();
         let mut due = group.delete_after;
         if group.state == State::Active {

@@ -387,6 +387,18 @@ fn a_group_flagged_before_is_left_out_or_comes_back() {
     assert_eq!(run(&mut world), ["group staff: restored +1 -0"]);
 }
 
+/// L6: whoever is deleted in the run that misses the group takes the membership along, once.
+#[test]
+fn a_group_and_its_last_user_go_at_once() {
+    let mut world = world(&["ada", "bob"], &[("staff", &["ada", "bob"])]);
+    run(&mut world);
+    world.people.remove("ada");
+    run(&mut world);
+    world.groups.clear();
+    world.later(14 * DAY);
+    assert_eq!(run(&mut world), ["ada: delete", "group staff: flagged +0 -1"]);
+}
+
 /// The default group stays while somebody needs it.
 #[test]
 fn assigned_and_left_out() {
