@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::plan::Policy;
-use crate::plan::policy::{AttributeUse, Brake, Delay};
+use crate::plan::policy::{AttributeUse, Brake, Delay, GroupPolicy};
 use crate::roster::account::written;
 use crate::roster::{Domain, FieldId, FieldNames};
 use crate::{directory, store};
@@ -82,6 +82,8 @@ pub struct Config {
     pub users: Option<directory::UserSettings>,
     /// `[groups]`; `None` with `groups.enabled = false` (G7).
     pub groups: Option<directory::GroupSettings>,
+    /// `groups.nested`, `groups.assign`, `groups.empty` (G4, G5, G6).
+    pub group_policy: GroupPolicy,
     /// `domains.managed`; `None` = every domain (D1).
     pub managed: Option<BTreeSet<Domain>>,
     /// `users.address = "required"` (U10).
@@ -135,6 +137,7 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
     let source = source::settings(&mut draft);
     let users = people::users(&mut draft);
     let groups = people::groups(&mut draft);
+    let group_policy = people::group_policy(&mut draft);
     let managed = service::managed(&mut draft);
     let (delay, disabled_delay, minimum) = service::deletion(&mut draft);
     let brake = service::brake(&mut draft);
@@ -154,6 +157,7 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
         source,
         users,
         groups,
+        group_policy,
         managed,
         address_required: values.text("users.address") != Some("optional"),
         delay,
@@ -188,6 +192,7 @@ impl Config {
             disabled_delay: self.disabled_delay,
             minimum: self.minimum,
             brake: self.brake,
+            groups: self.group_policy.clone(),
         }
     }
 

@@ -5,6 +5,8 @@ use super::forms;
 use super::problem::Fault;
 use super::typed::{Value, Values};
 use crate::directory::{AttributeOverrides, DisabledTest, GroupSettings, Scope, UserSettings};
+use crate::plan::policy::{GroupPolicy, OneGroup};
+use crate::roster::address::fold;
 use crate::roster::filter::Filter;
 use crate::roster::{FieldId, FieldNames};
 
@@ -48,6 +50,29 @@ pub fn groups(draft: &mut Draft<'_>) -> Option<GroupSettings> {
         name: text("groups.attributes.name"),
         members: values.texts("groups.attributes.members"),
     })
+}
+
+/// What memberships mean, and which groups there are (G4, G5, G6).
+pub fn group_policy(draft: &mut Draft<'_>) -> GroupPolicy {
+    let word = |draft: &Draft<'_>, key: &str, wanted: &str| draft.values.text(key) == Some(wanted);
+    let one = word(draft, "groups.assign", "one");
+    let priority: Vec<String> =
+        draft.values.texts("groups.priority").unwrap_or_default().iter().map(|name| fold(name)).collect();
+    let default = draft.values.text("groups.default_group").filter(|name| !name.is_empty()).map(fold);
+    for (key, given) in [("groups.priority", !priority.is_empty()), ("groups.default_group", default.is_some())] {
+        if given && !one {
+            draft.note(
+                key,
+                "it says nothing with groups.assign = \"many\"",
+                "set groups.assign = \"one\", or take it out",
+            );
+        }
+    }
+    GroupPolicy {
+        flatten: word(draft, "groups.nested", "flatten"),
+        one: one.then_some(OneGroup { priority, default }),
+        drop_empty: word(draft, "groups.empty", "drop"),
+    }
 }
 
 fn scope(text: Option<&str>) -> Scope {

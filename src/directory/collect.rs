@@ -308,12 +308,13 @@ impl<'a> Collector<'a> {
         match groups.group(entry, key) {
             Ok(group) => {
                 self.reading.waiting_groups.remove(&digest);
+                self.reading.waiting_groups.remove(&dn());
                 self.group_entries.put(digest, group);
             }
             Err(skip) => {
                 self.reading.skips.push(skip);
                 self.group_entries.remove(digest);
-                self.reading.waiting_groups.insert(digest);
+                self.reading.waiting_groups.extend([digest, dn()]);
             }
         }
     }

@@ -35,6 +35,19 @@ pub enum GroupRef {
     New(Digest),
 }
 
+/// Why somebody is in a group, in the words of `roster_memberships`; the first counts where several are true (G4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Via {
+    /// The group names the user, or the user the group; or it is the default group (G5).
+    Direct,
+    /// Through another group.
+    Nested,
+    /// The primary group of Active Directory; this version gives none.
+    Primary,
+}
+
+written!(Via { Direct = "direct", Nested = "nested", Primary = "primary" });
+
 /// The kinds of departure that the brake counts apart (B1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum BrakeKind {
@@ -267,6 +280,11 @@ pub enum GroupAct {
     },
     /// The delay is over (G6).
     Deleted,
+    /// Nobody is in it, and empty groups are left out (G6).
+    Dropped {
+        /// Active or pending.
+        from: State,
+    },
 }
 
 impl GroupAct {
@@ -277,7 +295,7 @@ impl GroupAct {
             Self::Updated { .. } => "group.updated",
             Self::Flagged { .. } => "group.flagged",
             Self::Restored { .. } => "group.restored",
-            Self::Deleted => "group.deleted",
+            Self::Deleted | Self::Dropped { .. } => "group.deleted",
         }
     }
 
@@ -307,6 +325,9 @@ impl GroupAct {
             Self::Restored { from } => {
                 (Some(json!({ "state": from.as_str() })), Some(json!({ "state": State::Active.as_str() })))
             }
+            Self::Dropped { from } => {
+                (Some(json!({ "state": from.as_str() })), Some(json!({ "state": State::Deleted.as_str() })))
+            }
             Self::Deleted => {
                 (Some(json!({ "state": State::Pending.as_str() })), Some(json!({ "state": State::Deleted.as_str() })))
             }
@@ -323,10 +344,12 @@ pub struct GroupChange {
     pub name: Box<str>,
     /// What happens to the group itself.
     pub acts: Vec<GroupAct>,
-    /// Who joins (G1).
-    pub joins: Vec<UserRef>,
-    /// Who leaves (G1, G8).
-    pub leaves: Vec<UserId>,
+    /// Who joins (G1); in order.
+    pub joins: Vec<(UserRef, Via)>,
+    /// Who leaves (G1, G8); in order.
+    pub leaves: Vec<(UserId, Via)>,
+    /// Who stays for another reason than before: the one before, the one now (G4).
+    pub changed: Vec<(UserId, Via, Via)>,
 }
 
 /// The kinds of conflict this version knows; `pending-deletion` goes with the flag and is kept by the store itself.
@@ -403,6 +426,34 @@ pub struct Hold {
     pub says: String,
 }
 
+/// People who are in no group, because they could not be given the default group (G5).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Without {
+    /// The name of the default group, folded.
+    pub group: String,
+    /// Whether it was read. If so, another group was not read whole, and they may be in that one.
+    pub found: bool,
+    /// How many there are.
+    pub people: u64,
+}
+
+impl Without {
+    /// One sentence.
+    pub fn says(&self) -> String {
+        let Self { group, found, people } = self;
+        let who = if *people == 1 { "1 person is".to_owned() } else { format!("{people} people are") };
+        if *found {
+            format!(
+                "{who} in no group and not in the default group `{group}`: a group was not read whole, and they may be in it"
+            )
+        } else {
+            format!(
+                "{who} in no group, because the default group `{group}` was not found; look at groups.default_group, groups.base_dns and groups.filter"
+            )
+        }
+    }
+}
+
 /// All that a run does.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Plan {
@@ -426,6 +477,8 @@ pub struct Plan {
     pub unjudged: Vec<(Box<str>, String)>,
     /// Members that are no user of the store, by group name (G3).
     pub strangers: BTreeMap<String, u64>,
+    /// People without any group although there is to be a default one (G5).
+    pub without: Option<Without>,
     /// The numbers.
     pub counts: Counts,
     /// How many people are pending deletion after the run.

@@ -42,6 +42,8 @@ pub struct GroupCounts {
     pub joins: u64,
     /// Memberships lost.
     pub leaves: u64,
+    /// Memberships that stay for another reason.
+    pub changed: u64,
 }
 
 impl GroupCounts {
@@ -55,11 +57,12 @@ impl GroupCounts {
                     GroupAct::Updated { .. } => counts.updated += 1,
                     GroupAct::Flagged { .. } => counts.flagged += 1,
                     GroupAct::Restored { .. } => counts.restored += 1,
-                    GroupAct::Deleted => counts.deleted += 1,
+                    GroupAct::Deleted | GroupAct::Dropped { .. } => counts.deleted += 1,
                 }
             }
             counts.joins += group.joins.len() as u64;
             counts.leaves += group.leaves.len() as u64;
+            counts.changed += group.changed.len() as u64;
         }
         counts
     }

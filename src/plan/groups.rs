@@ -1,187 +1,171 @@
-//! Groups and who is in them (G1-G3, G6, G8).
+//! Groups and who is in them (G1-G6, G8).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::clock::Timestamp;
+use crate::plan::assign::Assignment;
 use crate::plan::departures;
-use crate::plan::{Act, GroupAct, GroupChange, GroupId, GroupRef, Policy, StoredGroup, UserChange, UserRef, View};
-use crate::roster::address::fold;
-use crate::roster::{Digest, Dn, FieldId, Group, Known, MemberRef, Positions, Reading, State, UserId};
-
-/// Who may be in a group after this run, and who stands at which DN.
-struct Members<'a> {
-    view: &'a View,
-    /// By digest of the DN: this run's entries, else what the store knows.
-    by_dn: HashMap<Digest, UserRef>,
-    /// State after the run, where it changes.
-    access: HashMap<UserRef, bool>,
-    /// State in the store.
-    states: HashMap<UserId, State>,
-    /// By digest of the folded username.
-    by_name: HashMap<Digest, UserRef>,
-}
+use crate::plan::members::Members;
+use crate::plan::nesting::{Team, Teams, is_waiting};
+use crate::plan::{
+    GroupAct, GroupChange, GroupId, GroupRef, Policy, StoredGroup, StoredMembership, UserChange, UserRef, Via, View,
+    Without,
+};
+use crate::roster::{Digest, Dn, Group, Reading, State, UserId};
 
 /// What was decided about groups.
+#[derive(Default)]
 pub(super) struct Decided {
     pub changes: Vec<GroupChange>,
     pub strangers: BTreeMap<String, u64>,
+    pub without: Option<Without>,
 }
 
-/// Compares the groups that were read with those of the store.
+/// Compares groups that were read with those of the store.
+struct Judge<'a> {
+    view: &'a View,
+    policy: &'a Policy,
+    members: Members<'a>,
+    stored: HashMap<&'a str, &'a StoredGroup>,
+    now: Timestamp,
+}
+
+/// Compares the groups that were read with those of the store; takes them out of the reading.
 pub(super) fn decide(
-    reading: &Reading,
+    reading: &mut Reading,
     view: &View,
     policy: &Policy,
     now: Timestamp,
     proven: bool,
     people: (&[UserChange], &[(Digest, UserRef)]),
 ) -> Decided {
-    let mut decided = Decided { changes: Vec::new(), strangers: BTreeMap::new() };
     if !reading.passes.groups {
-        return decided;
+        return Decided::default();
     }
     let members = Members::new(view, &reading.unchanged, people);
-    let stored: HashMap<&str, &StoredGroup> = view.groups.iter().map(|group| (group.key.as_str(), group)).collect();
-    let named_by_users = named_by_users(reading, view);
-    let mut seen: BTreeSet<GroupId> = BTreeSet::new();
-    for group in &reading.groups {
-        let known = stored.get(group.key.as_str()).copied();
-        seen.extend(known.map(|known| known.id));
-        let mut strangers = 0;
-        let mut wanted: Vec<UserRef> =
-            group.members.iter().filter_map(|member| members.resolve(*member, &mut strangers)).collect();
-        wanted.extend(named_by_users.get(&Dn::digest_of(&group.dn)).into_iter().flatten());
-        if strangers > 0 {
-            decided.strangers.insert(group.name.to_string(), strangers);
+    let stored = view.groups.iter().map(|group| (group.key.as_str(), group)).collect();
+    let judge = Judge { view, policy, members, stored, now };
+    let teams = Teams::new(reading, &judge.members, view, policy.groups.flatten);
+    let mut walk = teams.walk();
+    let may_take: Vec<bool> =
+        (0..teams.len()).map(|at| proven && teams.is_whole(at, reading.passes.users, &mut walk)).collect();
+    let missing = judge.missing(&teams, reading, proven);
+    let mut decided = Decided { strangers: teams.strangers(), ..Decided::default() };
+    let one = policy.groups.one.as_ref();
+    let mut assignment = one.map(|one| {
+        let whole = proven && teams.iter().all(Team::was_read_whole);
+        Assignment::new(&teams, one, judge.held(&teams, &may_take, &missing), whole)
+    });
+    let order = assignment.as_ref().map_or_else(|| (0..teams.len()).collect(), Assignment::order);
+    let mut last = None;
+    for at in order {
+        let (Some(team), Some(&may_take)) = (teams.get(at), may_take.get(at)) else { continue };
+        let mut wanted = teams.members(at, &mut walk);
+        if let Some(assignment) = &mut assignment {
+            assignment.claim(&mut wanted, judge.present(team));
+            if assignment.is_default(at) {
+                last = Some((team, wanted, may_take));
+                continue;
+            }
         }
-        // Without a users pass, a member nobody knows may be somebody known who was renamed.
-        let may_take = proven && group.whole && (reading.passes.users || strangers == 0);
-        decided.changes.extend(members.group(group, known, wanted, may_take));
+        decided.changes.extend(judge.group(&team.group, &wanted, may_take));
     }
-    if proven {
-        let waits = |group: &&StoredGroup| {
-            let waiting = &reading.waiting_groups;
-            waiting.contains(&group.key.digest()) || waiting.contains(&Dn::digest_of(&group.dn))
-        };
-        let missing = view.groups.iter().filter(|group| !seen.contains(&group.id) && !waits(group));
-        decided.changes.extend(missing.filter_map(|group| members.missing(group, policy, now)));
+    if let Some(mut assignment) = assignment {
+        if let Some((team, mut wanted, may_take)) = last {
+            assignment.fill(&mut wanted, judge.present(team), &judge.members);
+            decided.changes.extend(judge.group(&team.group, &wanted, may_take));
+        }
+        decided.without = assignment.left_out(&judge.members).filter(|_| proven);
     }
+    decided.changes.extend(missing.iter().filter_map(|group| judge.gone(group)));
     decided.changes.sort_by(|a, b| (&a.name, a.subject).cmp(&(&b.name, b.subject)));
     decided
 }
 
-/// Memberships that users name themselves, by digest of the group's DN.
-fn named_by_users(reading: &Reading, view: &View) -> HashMap<Digest, Vec<UserRef>> {
-    let mut named: HashMap<Digest, Vec<UserRef>> = HashMap::new();
-    for (group, user) in &reading.member_of {
-        let user = view.index.find(*user).map_or(UserRef::New(*user), |known| UserRef::Known(known.id));
-        named.entry(*group).or_default().push(user);
-    }
-    named
-}
-
-impl<'a> Members<'a> {
-    fn new(view: &'a View, unchanged: &Positions, (changes, places): (&[UserChange], &[(Digest, UserRef)])) -> Self {
-        let mut by_dn: HashMap<Digest, UserRef> = HashMap::with_capacity(view.index.len() + places.len());
-        // Whoever was read stands where the entry stands now, and nowhere else.
-        let read: HashSet<UserRef> = places.iter().map(|(_, user)| *user).collect();
-        let standing: Vec<(usize, &Known)> = view
-            .index
-            .iter()
-            .enumerate()
-            .filter(|(_, known)| !known.state.tombstone() && !read.contains(&UserRef::Known(known.id)))
-            .collect();
-        // A DN is used again: of two who stood there, the one who was seen counts, then the one who has access.
-        for (seen, access) in [(false, false), (false, true), (true, false), (true, true)] {
-            let these = standing
-                .iter()
-                .filter(|(position, known)| (unchanged.contains(*position), known.state.access()) == (seen, access));
-            by_dn.extend(these.map(|(_, known)| (known.dn, UserRef::Known(known.id))));
-        }
-        by_dn.extend(places.iter().copied());
-        let access: HashMap<UserRef, bool> =
-            changes.iter().filter_map(|change| Some((change.subject, access_after(&change.acts)?))).collect();
-        let states = view.index.iter().map(|known| (known.id, known.state)).collect();
-        let mut members = Self { view, by_dn, access, states, by_name: HashMap::new() };
-        members.by_name = members.names(changes);
-        members
+impl<'a> Judge<'a> {
+    /// Groups of the store that a complete run did not see.
+    fn missing(&self, teams: &Teams, reading: &Reading, proven: bool) -> Vec<&'a StoredGroup> {
+        let seen: HashSet<GroupId> = teams.iter().filter_map(|team| Some(self.known(&team.group)?.id)).collect();
+        let missing = |group: &&StoredGroup| proven && !seen.contains(&group.id) && !is_waiting(group, reading);
+        self.view.groups.iter().filter(missing).collect()
     }
 
-    /// Users by the name they have after this run; of two who bore it the one who has access.
-    fn names(&self, changes: &[UserChange]) -> HashMap<Digest, UserRef> {
-        let renamed: HashMap<UserRef, Option<&str>> =
-            changes.iter().filter_map(|change| Some((change.subject, name_after(&change.acts)?))).collect();
-        let stored = self.view.usernames.iter().map(|(name, user)| (*name, UserRef::Known(*user)));
-        let mut names: Vec<(bool, Digest, UserRef)> = stored
-            .filter(|(_, user)| !renamed.contains_key(user))
-            .map(|(name, user)| (self.has_access(user), name, user))
-            .collect();
-        let digest = |name: &str| Digest::of(fold(name));
-        names.extend(renamed.iter().filter_map(|(user, name)| Some((self.has_access(*user), digest((*name)?), *user))));
-        names.sort_unstable();
-        names.into_iter().map(|(_, name, user)| (name, user)).collect()
+    /// People in groups of which nothing may be taken in this run.
+    fn held(&self, teams: &Teams, may_take: &[bool], missing: &[&StoredGroup]) -> HashSet<UserId> {
+        let free = teams.iter().zip(may_take).filter(|(_, may_take)| **may_take);
+        let free = free.filter_map(|(team, _)| Some(self.known(&team.group)?.id));
+        let free: HashSet<GroupId> = free.chain(missing.iter().map(|group| group.id)).collect();
+        let held = self.view.memberships.iter().filter(|one| !free.contains(&one.group));
+        held.map(|one| one.user).collect()
     }
 
-    fn resolve(&self, member: MemberRef, strangers: &mut u64) -> Option<UserRef> {
-        let found = match member {
-            MemberRef::Dn(dn) => self.by_dn.get(&dn).copied(),
-            MemberRef::Username(name) => self.by_name.get(&name).copied(),
-        };
-        *strangers += u64::from(found.is_none());
-        found
+    fn known(&self, group: &Group) -> Option<&'a StoredGroup> {
+        self.stored.get(group.key.as_str()).copied()
     }
 
-    /// Whether somebody has access after this run; memberships of everybody else are frozen (L4).
-    fn has_access(&self, user: UserRef) -> bool {
-        let before = || match user {
-            UserRef::Known(id) => self.states.get(&id).is_some_and(|state| state.access()),
-            UserRef::New(_) => false,
-        };
-        self.access.get(&user).copied().unwrap_or_else(before)
+    /// Who is in a group that was read, in the store.
+    fn present(&self, team: &Team) -> &'a [StoredMembership] {
+        self.known(&team.group).map(|known| self.stored_members(known.id)).unwrap_or_default()
     }
 
-    fn group(
-        &self,
-        group: &Group,
-        known: Option<&StoredGroup>,
-        mut wanted: Vec<UserRef>,
-        may_take: bool,
-    ) -> Option<GroupChange> {
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted.retain(|user| self.has_access(*user));
+    /// A group that was read, with those who are to be in it, in order.
+    fn group(&self, group: &Group, wanted: &[(UserRef, Via)], may_take: bool) -> Option<GroupChange> {
+        let known = self.known(group);
         let present = known.map(|known| self.stored_members(known.id)).unwrap_or_default();
-        let is_present = |user: &UserRef| match user {
-            UserRef::Known(id) => present.binary_search_by_key(id, |(_, user)| *user).is_ok(),
-            UserRef::New(_) => false,
+        let before = |user: UserRef| match user {
+            UserRef::Known(id) => present.binary_search_by_key(&id, |one| one.user).ok().and_then(|at| present.get(at)),
+            UserRef::New(_) => None,
         };
-        let joins: Vec<UserRef> = wanted.iter().copied().filter(|user| !is_present(user)).collect();
-        let leaves = present.iter().map(|(_, user)| *user).filter(|user| {
-            let user = UserRef::Known(*user);
-            may_take && self.has_access(user) && wanted.binary_search(&user).is_err()
-        });
-        let change = GroupChange {
+        let now = |one: &StoredMembership| {
+            let found = wanted.binary_search_by_key(&UserRef::Known(one.user), |(user, _)| *user);
+            found.ok().and_then(|at| wanted.get(at)).map(|(_, via)| *via)
+        };
+        let joins: Vec<(UserRef, Via)> = wanted.iter().copied().filter(|(user, _)| before(*user).is_none()).collect();
+        let leaves = |one: &&StoredMembership| {
+            may_take && self.members.has_access(UserRef::Known(one.user)) && now(one).is_none()
+        };
+        let leaves: Vec<(UserId, Via)> = present.iter().filter(leaves).map(|one| (one.user, one.via)).collect();
+        // That somebody is no longer named by the group itself is as little proven as that somebody left.
+        let differs = |one: &StoredMembership, via: Via| via != one.via && (may_take || via == Via::Direct);
+        let changed = present.iter().filter_map(|one| Some((one, now(one)?))).filter(|(one, via)| differs(one, *via));
+        let mut change = GroupChange {
             subject: known.map_or_else(|| GroupRef::New(group.key.digest()), |known| GroupRef::Known(known.id)),
             name: group.name.clone(),
             acts: group_acts(group, known),
+            changed: changed.map(|(one, via)| (one.user, one.via, via)).collect(),
             joins,
-            leaves: leaves.collect(),
+            leaves,
         };
-        (!change.acts.is_empty() || !change.joins.is_empty() || !change.leaves.is_empty()).then_some(change)
+        if self.policy.groups.drop_empty && self.is_empty_after(&change, present) {
+            change.acts = dropped(group, known, may_take)?;
+        }
+        change.writes().then_some(change)
     }
 
-    /// A group that a complete run did not see loses its members at once and is deleted after the delay (G6, G8).
-    fn missing(&self, group: &StoredGroup, policy: &Policy, now: Timestamp) -> Option<GroupChange> {
-        let leaves: Vec<UserId> = self.stored_members(group.id).iter().map(|(_, user)| *user).collect();
+    /// Whether nobody is in a group after this; whoever waits for deletion still is (L4).
+    fn is_empty_after(&self, change: &GroupChange, present: &[StoredMembership]) -> bool {
+        let leaves = |user: UserId| change.leaves.binary_search_by_key(&user, |(user, _)| *user).is_ok();
+        let stays = |one: &StoredMembership| !leaves(one.user) && !self.members.is_gone(one.user);
+        change.joins.is_empty() && !present.iter().any(stays)
+    }
+
+    /// A group that a complete run did not see loses its members at once and is deleted after the delay, or at once
+    /// where empty groups are left out (G6, G8).
+    fn gone(&self, group: &StoredGroup) -> Option<GroupChange> {
+        // Whoever is deleted in this run takes the membership along.
+        let there = self.stored_members(group.id).iter().filter(|one| !self.members.is_gone(one.user));
+        let leaves: Vec<(UserId, Via)> = there.map(|one| (one.user, one.via)).collect();
         let mut acts = Vec::new();
         let mut due = group.delete_after;
         if group.state == State::Active {
-            due = departures::after(policy.delay, now);
+            due = departures::after(self.policy.delay, self.now);
         }
-        if group.state != State::Deleted && due.is_some_and(|at| at <= now) {
+        if group.state != State::Deleted && self.policy.groups.drop_empty {
+            acts.push(GroupAct::Dropped { from: group.state });
+        } else if group.state != State::Deleted && due.is_some_and(|at| at <= self.now) {
             acts.push(GroupAct::Deleted);
         } else if group.state == State::Active {
-            acts.push(GroupAct::Flagged { flagged_at: now, delete_after: due });
+            acts.push(GroupAct::Flagged { flagged_at: self.now, delete_after: due });
         }
         let change = GroupChange {
             subject: GroupRef::Known(group.id),
@@ -189,15 +173,34 @@ impl<'a> Members<'a> {
             acts,
             joins: Vec::new(),
             leaves,
+            changed: Vec::new(),
         };
-        (!change.acts.is_empty() || !change.leaves.is_empty()).then_some(change)
+        change.writes().then_some(change)
     }
 
-    fn stored_members(&self, group: GroupId) -> &'a [(GroupId, UserId)] {
+    fn stored_members(&self, group: GroupId) -> &'a [StoredMembership] {
         let all = &self.view.memberships;
-        let from = all.partition_point(|(other, _)| *other < group);
-        let to = all.partition_point(|(other, _)| *other <= group);
+        let from = all.partition_point(|one| one.group < group);
+        let to = all.partition_point(|one| one.group <= group);
         all.get(from..to).unwrap_or_default()
+    }
+}
+
+impl GroupChange {
+    fn writes(&self) -> bool {
+        !self.acts.is_empty() || !self.joins.is_empty() || !self.leaves.is_empty() || !self.changed.is_empty()
+    }
+}
+
+/// What happens to a group that nobody is in, where such groups are left out; `None` when nothing does (G6).
+///
+/// It is left out only when it is proven that nobody is in it, and what is left out is not looked after.
+fn dropped(group: &Group, known: Option<&StoredGroup>, may_take: bool) -> Option<Vec<GroupAct>> {
+    let known = known.filter(|known| known.state != State::Deleted)?;
+    match (may_take, known.state) {
+        (true, from) => Some(vec![GroupAct::Dropped { from }]),
+        (false, State::Active) => Some(group_acts(group, Some(known))),
+        (false, _) => None,
     }
 }
 
@@ -214,25 +217,4 @@ fn group_acts(group: &Group, known: Option<&StoredGroup>) -> Vec<GroupAct> {
         acts.push(GroupAct::Updated { name, dn: (known.dn.as_str().into(), group.dn.clone()) });
     }
     acts
-}
-
-/// The username after these acts; `None` when they leave it as it is.
-fn name_after(acts: &[Act]) -> Option<Option<&str>> {
-    acts.iter().rev().find_map(|act| match act {
-        Act::Added(new) | Act::Revived(new) => Some(new.fields.first(FieldId::USERNAME)),
-        Act::Updated(fields) => {
-            let name = fields.iter().find(|field| field.field == Some(FieldId::USERNAME))?;
-            Some(name.after.as_deref())
-        }
-        _ => None,
-    })
-}
-
-/// Access after these acts; `None` when they leave it as it is.
-fn access_after(acts: &[Act]) -> Option<bool> {
-    acts.iter().rev().find_map(|act| match act {
-        Act::Added(_) | Act::Revived(_) | Act::Restored { .. } => Some(true),
-        Act::Flagged { .. } | Act::Deleted { .. } => Some(false),
-        _ => None,
-    })
 }

@@ -10,6 +10,7 @@
 //! - After every unit of the plan, every address and every username has at most one owner (A3, U7).
 
 mod acts;
+mod assign;
 mod brake;
 pub mod change;
 mod contest;
@@ -17,6 +18,8 @@ mod counts;
 mod departures;
 mod findings;
 mod groups;
+mod members;
+mod nesting;
 mod people;
 pub mod policy;
 mod units;
@@ -29,7 +32,7 @@ pub(crate) mod tests;
 pub use change::*;
 pub use counts::{Counts, GroupCounts};
 pub use policy::Policy;
-pub use view::{Needs, RecentDepartures, StoredGroup, View, doubt};
+pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt};
 
 use std::collections::HashSet;
 
@@ -49,7 +52,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
     people.see_people(std::mem::take(&mut reading.people));
     let mut decided = people.decide();
-    let groups = groups::decide(&reading, view, policy, now, proven, (&decided.changes, &decided.places));
+    let groups = groups::decide(&mut reading, view, policy, now, proven, (&decided.changes, &decided.places));
     decided.findings.add_skips(reading.skips.iter().cloned());
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
     // A run that looked at no user knows nothing of conflicts between them.
@@ -64,6 +67,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         holds: decided.holds,
         unjudged: decided.unjudged,
         strangers: groups.strangers,
+        without: groups.without,
         opened: conflicts.opened,
         reworded: conflicts.reworded,
         resolved: conflicts.resolved,

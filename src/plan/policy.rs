@@ -52,6 +52,28 @@ pub struct Policy {
     pub minimum: Duration,
     /// The brake.
     pub brake: Brake,
+    /// What memberships mean, and which groups there are.
+    pub groups: GroupPolicy,
+}
+
+/// What memberships mean, and which groups there are (G4, G5, G6).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct GroupPolicy {
+    /// Members of a group in a group count, too.
+    pub flatten: bool,
+    /// One group a user; `None` = as many as there are.
+    pub one: Option<OneGroup>,
+    /// Groups that nobody is in are left out.
+    pub drop_empty: bool,
+}
+
+/// Which one group a user has (G5). Names are folded ([`crate::roster::address::fold`]).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct OneGroup {
+    /// Best first.
+    pub priority: Vec<String>,
+    /// The group of those who have none.
+    pub default: Option<String>,
 }
 
 impl Policy {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
-use crate::plan::{BrakeKind, GroupId, OpenConflict};
+use crate::plan::{BrakeKind, GroupId, OpenConflict, Via};
 use crate::roster::{
     Account, AddressKey, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State, UniqueId,
     UserId,
@@ -24,6 +24,17 @@ pub struct StoredGroup {
     pub state: State,
     /// When deleted at the earliest.
     pub delete_after: Option<Timestamp>,
+}
+
+/// One membership that came from the directory, in order of group, then user.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct StoredMembership {
+    /// Which group.
+    pub group: GroupId,
+    /// Who is in it.
+    pub user: UserId,
+    /// Why.
+    pub via: Via,
 }
 
 /// Whose access changed inside the brake's window (B1).
@@ -53,7 +64,7 @@ pub struct View {
     /// Directory groups of the source.
     pub groups: Vec<StoredGroup>,
     /// Memberships that came from the directory, sorted.
-    pub memberships: Vec<(GroupId, UserId)>,
+    pub memberships: Vec<StoredMembership>,
     /// Digest of the folded username, and who bears it; needed only when groups name members so (G3).
     pub usernames: Vec<(Digest, UserId)>,
     /// Open conflicts but `pending-deletion`.

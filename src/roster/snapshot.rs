@@ -33,8 +33,8 @@ pub struct Reading {
     pub unchanged: Positions,
     /// Positions whose entry was read but not understood: they wait (E5).
     pub waiting: Positions,
-    /// Groups whose entry was read but not understood: digest of the unique id, or of the normalised DN where no id
-    /// could be read. They are not missing (E5).
+    /// Groups whose entry was read but not understood: digests of the unique id, where one could be read, and of the
+    /// normalised DN. They are not missing (E5).
     pub waiting_groups: BTreeSet<Digest>,
     /// Memberships that users name themselves (memberOf): digest of the group's DN, the user's unique id (G3).
     pub member_of: Vec<(Digest, Digest)>,

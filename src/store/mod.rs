@@ -20,7 +20,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::plan::{Conflict, ConflictId, Counts, GroupChange, GroupId, Held, OpenConflict, UserChange};
+use crate::plan::{
+    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, OpenConflict, StoredMembership, UserChange,
+};
 pub use crate::plan::{RecentDepartures, StoredGroup};
 use crate::roster::account::written;
 use crate::roster::{Account, AddressKey, Digest, FieldNames, Index, Skip, State, UserId};
@@ -300,8 +302,8 @@ pub trait Store: Send + Sync {
     async fn usernames(&self, source: &str) -> Result<Vec<(Digest, UserId)>, StoreError>;
     /// Directory groups of the source, tombstones included.
     async fn groups(&self, source: &str) -> Result<Vec<StoredGroup>, StoreError>;
-    /// Memberships that came from the directory, of groups of the source.
-    async fn memberships(&self, source: &str) -> Result<Vec<(GroupId, UserId)>, StoreError>;
+    /// Memberships that came from the directory, of groups of the source; in order of group, then user.
+    async fn memberships(&self, source: &str) -> Result<Vec<StoredMembership>, StoreError>;
     /// Open conflicts of the source but `pending-deletion`.
     async fn open_conflicts(&self, source: &str) -> Result<Vec<OpenConflict>, StoreError>;
 

@@ -55,7 +55,7 @@ async fn apply_groups(
     let mut size = 0;
     let mut groups = groups.into_iter().peekable();
     while let Some(group) = groups.next() {
-        size += group.joins.len() + group.leaves.len() + 1;
+        size += group.joins.len() + group.leaves.len() + group.changed.len() + 1;
         batch.push(group);
         if size >= MEMBERSHIPS || groups.peek().is_none() {
             scene.store.apply_groups(stamp, &batch, added).await?;

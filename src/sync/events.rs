@@ -145,15 +145,19 @@ pub(super) fn groups(stamp: Stamp<'_>, changes: &[GroupChange]) {
         for act in &group.acts {
             group_event(stamp, group, act);
         }
-        let memberships = [("membership.added", group.joins.len()), ("membership.removed", group.leaves.len())];
-        for (event, people) in memberships.into_iter().filter(|(_, people)| *people > 0) {
+        let memberships = [
+            ("membership.added", "G1", group.joins.len()),
+            ("membership.removed", "G8", group.leaves.len()),
+            ("membership.updated", "G4", group.changed.len()),
+        ];
+        for (event, rule, people) in memberships.into_iter().filter(|(.., people)| *people > 0) {
             info!(
                 event,
                 run = stamp.run.map(|run| run.0),
                 source = stamp.source,
                 group = &*group.name,
                 people,
-                rule = "G1",
+                rule,
                 "`{}`: {people} people",
                 group.name
             );
@@ -200,6 +204,10 @@ pub(super) fn findings(stamp: Stamp<'_>, plan: &Plan) {
     }
     for (group, strangers) in &plan.strangers {
         debug!(event = "group.strangers", run, source = stamp.source, group, strangers, "members that are no user");
+    }
+    if let Some(without) = &plan.without {
+        let (group, people, says) = (without.group.as_str(), without.people, without.says());
+        warn!(event = "group.no_default", run, source = stamp.source, group, people, rule = "G5", "{says}");
     }
 }
 

@@ -195,8 +195,7 @@ impl Look {
         wanted.extend(owners.values().chain(name_owners.values()));
         wanted.sort_unstable();
         wanted.dedup();
-        let mut memberships = store.memberships(source).await?;
-        memberships.sort_unstable();
+        let memberships = store.memberships(source).await?;
         let usernames = if by_name { store.usernames(source).await? } else { Vec::new() };
         let recent = match departures {
             true => store.recent_departures(source, now - policy.brake.window).await?,

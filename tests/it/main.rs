@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod daemon;
 mod directory;
+mod grouping;
 mod kill;
 mod store_contract;
 mod support;

@@ -7,9 +7,9 @@ use crate::support::program::{Site, source};
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::slapd::{Options, Slapd};
 
-const BASE: &str = "dc=example,dc=com";
+pub const BASE: &str = "dc=example,dc=com";
 
-fn dn(uid: &str) -> String {
+pub fn dn(uid: &str) -> String {
     format!("uid={uid},ou=people,{BASE}")
 }
 
@@ -21,7 +21,7 @@ fn person(uid: &str) -> String {
     )
 }
 
-fn people(uids: &[&str]) -> String {
+pub fn people(uids: &[&str]) -> String {
     uids.iter().map(|uid| person(uid)).collect()
 }
 

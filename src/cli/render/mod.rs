@@ -68,10 +68,12 @@ impl<'a> PlanLabels<'a> {
 /// Users that a plan names by number only: those who join or leave a group without changing otherwise.
 pub fn unnamed(plan: &Plan) -> Vec<UserId> {
     let named = PlanLabels::of(plan);
-    let joins = plan.groups.iter().flat_map(|group| group.joins.iter().copied());
-    let leaves = plan.groups.iter().flat_map(|group| group.leaves.iter().map(|id| UserRef::Known(*id)));
+    let joins = plan.groups.iter().flat_map(|group| group.joins.iter().map(|(user, _)| *user));
+    let leaves = plan.groups.iter().flat_map(|group| group.leaves.iter().map(|(id, _)| UserRef::Known(*id)));
+    let changed = plan.groups.iter().flat_map(|group| group.changed.iter().map(|(id, ..)| UserRef::Known(*id)));
     let mut ids: Vec<UserId> = joins
         .chain(leaves)
+        .chain(changed)
         .filter(|user| !named.0.contains_key(user))
         .filter_map(|user| match user {
             UserRef::Known(id) => Some(id),
@@ -181,7 +183,14 @@ fn groups_sentence(counts: &GroupCounts, tense: Tense) -> Option<String> {
         ],
         tense,
     );
-    let members = listed(&[(counts.joins, "to add", "added"), (counts.leaves, "to remove", "removed")], tense);
+    let members = listed(
+        &[
+            (counts.joins, "to add", "added"),
+            (counts.leaves, "to remove", "removed"),
+            (counts.changed, "to change", "changed"),
+        ],
+        tense,
+    );
     match (groups.as_str(), members.as_str()) {
         (NOTHING, NOTHING) => None,
         (groups, NOTHING) => Some(format!("Groups: {groups}.")),

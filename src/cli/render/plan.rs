@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use crate::cli::render::{Labels, PlanLabels, Tense, counted, moment, number, report, totals};
 use crate::cli::{escape, style};
-use crate::plan::{Act, Conflict, FieldChange, GroupAct, GroupChange, NewUser, Plan, UserChange, UserRef};
+use crate::plan::{Act, Conflict, FieldChange, GroupAct, GroupChange, NewUser, Plan, UserChange, UserRef, Via};
 use crate::roster::{FieldNames, Incomplete, PendingReason, State};
 
 /// How many lines a chapter has at most; what is beyond is counted.
@@ -247,7 +247,7 @@ fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>) -> Vec<S
     let name = escape::value(&change.name);
     let (sign, colour) = match change.acts.first() {
         Some(GroupAct::Added { .. } | GroupAct::Restored { .. }) => ('+', style::GAIN),
-        Some(GroupAct::Flagged { .. } | GroupAct::Deleted) => ('-', style::LOSS),
+        Some(GroupAct::Flagged { .. } | GroupAct::Deleted | GroupAct::Dropped { .. }) => ('-', style::LOSS),
         Some(GroupAct::Updated { .. }) | None => ('~', style::CHANGE),
     };
     let said: Vec<String> = change.acts.iter().filter_map(group_headline).collect();
@@ -266,13 +266,21 @@ fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>) -> Vec<S
                     }
                 }
             }
-            GroupAct::Flagged { .. } | GroupAct::Restored { .. } | GroupAct::Deleted => {}
+            GroupAct::Flagged { .. } | GroupAct::Restored { .. } | GroupAct::Deleted | GroupAct::Dropped { .. } => {}
         }
     }
-    let joins = change.joins.iter().copied();
-    let leaves = change.leaves.iter().map(|id| UserRef::Known(*id));
-    members(&mut lines, '+', joins, labels, named);
-    members(&mut lines, '-', leaves, labels, named);
+    let joins = change.joins.iter().map(|(user, via)| match via {
+        Via::Direct => detail('+', "joins", None, Some(labels.name(named, *user))),
+        other => format!("{} ({other})", detail('+', "joins", None, Some(labels.name(named, *user)))),
+    });
+    let leaves =
+        change.leaves.iter().map(|(id, _)| detail('-', "leaves", Some(labels.name(named, UserRef::Known(*id))), None));
+    let changed = change.changed.iter().map(|(id, before, after)| {
+        format!("{} ({before} -> {after})", detail('~', "stays", None, Some(labels.name(named, UserRef::Known(*id)))))
+    });
+    members(&mut lines, '+', joins);
+    members(&mut lines, '-', leaves);
+    members(&mut lines, '~', changed);
     lines
 }
 
@@ -284,26 +292,17 @@ fn group_headline(act: &GroupAct) -> Option<String> {
                 delete_after.map_or_else(|| "never deleted".to_owned(), |at| format!("deleted after {}", moment(at)));
             format!("gone from the directory; {date} ({rule})")
         }
-        GroupAct::Restored { from } => format!("back in the directory (was {from}) ({rule})"),
+        GroupAct::Restored { from } => format!("back (was {from}) ({rule})"),
+        GroupAct::Dropped { .. } => format!("nobody is in it; left out ({rule})"),
         GroupAct::Deleted => format!("the delay is over ({rule})"),
         GroupAct::Added { .. } | GroupAct::Updated { .. } => return None,
     })
 }
 
-fn members(
-    lines: &mut Vec<String>,
-    sign: char,
-    who: impl ExactSizeIterator<Item = UserRef>,
-    labels: &Labels,
-    named: &PlanLabels<'_>,
-) {
-    let rest = who.len().saturating_sub(MEMBERS);
-    let name = if sign == '+' { "joins" } else { "leaves" };
-    let value = |user| match sign {
-        '+' => detail(sign, name, None, Some(labels.name(named, user))),
-        _ => detail(sign, name, Some(labels.name(named, user)), None),
-    };
-    lines.extend(who.take(MEMBERS).map(value));
+/// The first of those who join, leave or stay.
+fn members(lines: &mut Vec<String>, sign: char, said: impl ExactSizeIterator<Item = String>) {
+    let rest = said.len().saturating_sub(MEMBERS);
+    lines.extend(said.take(MEMBERS));
     if rest > 0 {
         lines.push(format!("      {sign} … and {} more", number(rest as u64)));
     }

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::cli::json::Stream;
 use crate::cli::render::PlanLabels;
 use crate::cli::render::plan::View;
-use crate::plan::{Conflict, Counts, GroupChange, Held, Hold, UserChange, UserRef};
-use crate::roster::{Incomplete, Skip};
+use crate::plan::{Conflict, Counts, GroupChange, Held, Hold, UserChange, UserRef, Via, Without};
+use crate::roster::{Incomplete, Skip, UserId};
 
 /// The whole plan; its people are written one by one, so that a million of them need no memory of their own.
 pub struct Whole<'a>(pub &'a View<'a>);
@@ -33,8 +33,14 @@ impl Serialize for Whole<'_> {
         all.serialize_entry("resolved", &plan.resolved.iter().map(|id| id.0).collect::<Vec<_>>())?;
         all.serialize_entry("skipped", &Stream(|| plan.skips.iter().map(skipped)))?;
         all.serialize_entry("strangers", &plan.strangers)?;
+        all.serialize_entry("without_group", &plan.without.as_ref().map(without))?;
         all.end()
     }
+}
+
+fn without(without: &Without) -> Value {
+    let Without { group, found, people } = without;
+    json!({ "default_group": group, "found": found, "people": people, "says": without.says() })
 }
 
 fn unjudged((label, why): &(Box<str>, String)) -> Value {
@@ -116,11 +122,17 @@ fn group(change: &GroupChange, view: &View<'_>, named: &PlanLabels<'_>) -> Value
         let (before, after) = act.before_after();
         json!({ "kind": act.event(), "before": before, "after": after, "rule": act.rule() })
     });
-    let member = |user: UserRef| json!({ "user_id": user_id(user, view), "label": view.labels.name(named, user) });
+    let member = |user: UserRef, via: Value| json!({ "user_id": user_id(user, view), "label": view.labels.name(named, user), "via": via });
+    let join = |(user, via): &(UserRef, Via)| member(*user, json!(via.as_str()));
+    let leave = |(id, via): &(UserId, Via)| member(UserRef::Known(*id), json!(via.as_str()));
+    let stay = |(id, before, after): &(UserId, Via, Via)| {
+        member(UserRef::Known(*id), json!({ "before": before.as_str(), "after": after.as_str() }))
+    };
     json!({
         "name": change.name,
         "acts": acts.collect::<Vec<_>>(),
-        "joins": change.joins.iter().map(|user| member(*user)).collect::<Vec<_>>(),
-        "leaves": change.leaves.iter().map(|id| member(UserRef::Known(*id))).collect::<Vec<_>>(),
+        "joins": change.joins.iter().map(join).collect::<Vec<_>>(),
+        "leaves": change.leaves.iter().map(leave).collect::<Vec<_>>(),
+        "changed": change.changed.iter().map(stay).collect::<Vec<_>>(),
     })
 }

@@ -80,7 +80,10 @@ pub fn value(report: &Report) -> Value {
             "deleted": groups.deleted,
         }),
     );
-    all.insert("memberships".into(), json!({ "added": groups.joins, "removed": groups.leaves }));
+    all.insert(
+        "memberships".into(),
+        json!({ "added": groups.joins, "removed": groups.leaves, "changed": groups.changed }),
+    );
     Value::Object(all)
 }
 
@@ -99,6 +102,9 @@ pub fn skipped(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         let groups = counted(plan.strangers.len() as u64, "group", "groups");
         let members = counted(strangers, "member", "members");
         writeln!(out, "Not counted: {members} of {groups} who are no users of this roster.")?;
+    }
+    if let Some(without) = &plan.without {
+        writeln!(out, "Without a group: {}.", escape::text(&without.says()))?;
     }
     Ok(())
 }

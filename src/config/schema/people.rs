@@ -205,46 +205,41 @@ pub const KEYS: &[Key] = &[
         OneOf(&["direct", "flatten"]),
         Is(r#""direct""#),
         "G4",
-        "Whether members of a group in a group count, too.",
+        "`flatten`: members of a group in a group count, too; `direct`: they do not.",
         r#""direct""#,
-    )
-    .later("memberships are direct"),
+    ),
     Key::new(
         "groups.assign",
         OneOf(&["many", "one"]),
         Is(r#""many""#),
         "G5",
-        "How many groups a user may have.",
+        "`one`: every user is in exactly one group; `many`: in all that name the user.",
         r#""many""#,
-    )
-    .later("users are in all of their groups"),
+    ),
     Key::new(
         "groups.priority",
         List(Name),
         Is("[]"),
         "G5",
-        "With `one`: which group wins, best first.",
+        "With `one`: names of groups, best first; the others follow in order of name.",
         r#"["staff", "guests"]"#,
-    )
-    .later("users are in all of their groups"),
+    ),
     Key::new(
         "groups.default_group",
         Optional(Name),
         Is(r#""""#),
         "G5",
-        "With `one`: the group of people without one.",
+        "With `one`: name of the group of people who are in none; it has to be one that is read.",
         r#""guests""#,
-    )
-    .later("users are in all of their groups"),
+    ),
     Key::new(
         "groups.empty",
         OneOf(&["keep", "drop"]),
         Is(r#""keep""#),
         "G6",
-        "Whether a group without any stored user is kept.",
+        "`drop`: a group without any stored user is left out, and comes back with its id; `keep`: it stays.",
         r#""keep""#,
-    )
-    .later("empty groups are kept"),
+    ),
     Key::new(
         "groups.attributes.unique_id",
         Text(Attribute),

@@ -1,5 +1,6 @@
 //! The planner against the rules: a tiny world in which a test reads like the sentence it proves.
 
+mod grouping;
 mod groups;
 mod leaving;
 mod model;
@@ -10,7 +11,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::policy::{AttributeUse, Brake, Delay, Policy};
+use super::policy::{AttributeUse, Brake, Delay, GroupPolicy, Policy};
 use crate::roster::{Domain, FieldId, FieldNames};
 
 /// A policy with the contract's defaults; no managed domain means every domain.
@@ -37,5 +38,6 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
         disabled_delay: Delay::After(14 * day),
         minimum: 7 * day,
         brake: Brake { percent: 10.0, at_least: 5, at_most: 500, window: day },
+        groups: GroupPolicy::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! A store of plain maps that applies plans, and checks after every unit what must always hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::plan::*;
@@ -11,7 +11,7 @@ use crate::roster::*;
 pub struct Model {
     pub accounts: BTreeMap<UserId, Account>,
     pub groups: BTreeMap<GroupId, StoredGroup>,
-    pub memberships: BTreeSet<(GroupId, UserId)>,
+    pub memberships: BTreeMap<(GroupId, UserId), Via>,
     pub conflicts: BTreeMap<ConflictId, Conflict>,
     pub skips: Vec<Skip>,
     /// Every id ever given, so that none is given twice.
@@ -128,7 +128,7 @@ impl Model {
                 account.state = State::Deleted;
                 account.addresses.clear();
                 (account.reason, account.fingerprint) = (None, None);
-                self.memberships.retain(|(_, user)| *user != id);
+                self.memberships.retain(|(_, user), _| *user != id);
             }
         }
     }
@@ -151,19 +151,27 @@ impl Model {
                     (group.state, group.delete_after) = (State::Pending, *delete_after);
                 }
                 GroupAct::Restored { .. } => (group.state, group.delete_after) = (State::Active, None),
-                GroupAct::Deleted => (group.state, group.delete_after) = (State::Deleted, None),
+                GroupAct::Deleted | GroupAct::Dropped { .. } => {
+                    (group.state, group.delete_after) = (State::Deleted, None)
+                }
                 GroupAct::Added { .. } => unreachable!("done above"),
             }
         }
-        for user in &change.joins {
+        for (user, via) in &change.joins {
             let user = match user {
                 UserRef::Known(user) => *user,
                 UserRef::New(key) => added[key],
             };
-            assert!(self.memberships.insert((id, user)), "joins once");
+            assert_eq!(self.memberships.insert((id, user), *via), None, "joins once");
         }
-        for user in &change.leaves {
-            assert!(self.memberships.remove(&(id, *user)), "leaves what it was in");
+        for (user, via) in &change.leaves {
+            assert_eq!(self.memberships.remove(&(id, *user)), Some(*via), "leaves what it was in");
+        }
+        for (user, before, after) in &change.changed {
+            assert_eq!(self.memberships.insert((id, *user), *after), Some(*before), "stays where it was");
+        }
+        if self.groups[&id].state == State::Deleted {
+            assert!(self.memberships.keys().all(|(group, _)| *group != id), "nobody is in a group that is gone");
         }
     }
 

@@ -1,12 +1,17 @@
 //! What holds for any directory and any history: one roster, edited again and again by small steps.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
+use super::model::Model;
 use super::world::{DAY, Entry, World};
+use crate::plan::policy::{GroupPolicy, OneGroup};
 use crate::plan::{Act, BrakeKind, UserRef};
-use crate::roster::State;
+use crate::roster::{State, UserId};
 
 const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+const TEAMS: [&str; 4] = ["crew", "guests", "staff", "team"];
 const LOCALS: [&str; 6] = ["p", "q", "r", "s", "P", "t"];
 const DOMAINS: [&str; 3] = ["ours.example", "OURS.example", "other.example"];
 
@@ -24,14 +29,21 @@ enum Step {
     OutOfBase(usize),
     Filter(usize),
     Garble(usize),
-    Member(usize),
+    Member(usize, usize),
+    Inside(usize, usize),
+    Disband(usize),
+    CutOff(usize),
+    GarbleGroup(usize),
     Days(u8),
+    Grouping(GroupPolicy),
     Run,
+    GroupsRun,
     BrokenRun,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let who = || 0..PEOPLE.len();
+    let team = || 0..TEAMS.len();
     let addresses = || prop::collection::vec((0..LOCALS.len(), 0..DOMAINS.len()), 0..3);
     prop_oneof![
         3 => who().prop_map(Step::Hire),
@@ -45,9 +57,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who().prop_map(Step::OutOfBase),
         1 => who().prop_map(Step::Filter),
         1 => who().prop_map(Step::Garble),
-        1 => who().prop_map(Step::Member),
+        3 => (who(), team()).prop_map(|(who, team)| Step::Member(who, team)),
+        2 => (team(), team()).prop_map(|(team, other)| Step::Inside(team, other)),
+        1 => team().prop_map(Step::Disband),
+        1 => team().prop_map(Step::CutOff),
+        1 => team().prop_map(Step::GarbleGroup),
         2 => (0..20_u8).prop_map(Step::Days),
+        1 => grouping().prop_map(Step::Grouping),
         6 => Just(Step::Run),
+        1 => Just(Step::GroupsRun),
         1 => Just(Step::BrokenRun),
     ]
 }
@@ -81,16 +99,77 @@ fn edit(world: &mut World, step: &Step) {
         Step::OutOfBase(who) => on(who, &mut |entry| entry.in_base = !entry.in_base),
         Step::Filter(who) => on(who, &mut |entry| entry.in_filter = !entry.in_filter),
         Step::Garble(who) => on(who, &mut |entry| entry.readable = !entry.readable),
-        Step::Member(who) => {
+        Step::Member(who, team) => {
             let dn = world.people.get(PEOPLE[*who]).map(|entry| entry.dn.clone());
-            let group = world.groups.entry("g".into()).or_insert_with(|| ("team".into(), Vec::new()));
-            match group.1.iter().position(|member| Some(member) == dn.as_ref()) {
-                Some(at) => _ = group.1.remove(at),
-                None => group.1.extend(dn),
-            }
+            dn.into_iter().for_each(|dn| toggle(world, *team, dn));
         }
+        Step::Inside(team, other) => toggle(world, *team, format!("cn={},ou=groups,dc=example", TEAMS[*other])),
+        Step::Disband(team) => _ = world.groups.remove(TEAMS[*team]),
+        Step::CutOff(team) => flip(&mut world.cut_off, TEAMS[*team]),
+        Step::GarbleGroup(team) => flip(&mut world.garbled, TEAMS[*team]),
         Step::Days(days) => _ = world.later(DAY * u32::from(*days)),
-        Step::Run | Step::BrokenRun => {}
+        Step::Grouping(groups) => world.policy.groups = groups.clone(),
+        Step::Run | Step::GroupsRun | Step::BrokenRun => {}
+    }
+}
+
+/// Takes a member out of a group, or puts it in.
+fn toggle(world: &mut World, team: usize, dn: String) {
+    let group = world.groups.entry(TEAMS[team].into()).or_insert_with(|| (TEAMS[team].into(), Vec::new()));
+    match group.1.iter().position(|member| *member == dn) {
+        Some(at) => _ = group.1.remove(at),
+        None => group.1.push(dn),
+    }
+}
+
+fn flip(set: &mut BTreeSet<String>, name: &str) {
+    if !set.remove(name) {
+        set.insert(name.to_owned());
+    }
+}
+
+/// How groups are dealt with: nested, assigned (to nobody, by name, with an order, with a default group), dropped.
+fn grouping() -> impl Strategy<Value = GroupPolicy> {
+    let one = |(priority, default): (Vec<usize>, bool)| OneGroup {
+        priority: priority.into_iter().map(|team| TEAMS[team].to_owned()).collect(),
+        default: default.then(|| "guests".to_owned()),
+    };
+    let priority = prop::collection::vec(0..TEAMS.len(), 0..3);
+    (any::<bool>(), prop::option::of((priority, any::<bool>()).prop_map(one)), any::<bool>())
+        .prop_map(|(flatten, one, drop_empty)| GroupPolicy { flatten, one, drop_empty })
+}
+
+/// What must hold of groups after a run.
+fn check_groups(world: &World, before: &Model, broken: bool) {
+    let after = &world.store;
+    let access = |model: &Model, user: &UserId| model.accounts.get(user).is_some_and(|one| one.state.access());
+    let groups_of = |model: &Model, user: &UserId| model.memberships.keys().filter(|(_, one)| one == user).count();
+    if broken {
+        for (one, via) in &before.memberships {
+            let now = after.memberships.get(one);
+            assert!(now.is_some_and(|now| now <= via), "E1: {one:?} was {via} and is {now:?}");
+        }
+        for group in before.groups.values().filter(|group| group.state == State::Active) {
+            assert_eq!(after.groups[&group.id].state, State::Active, "E1: {group:?}");
+        }
+    }
+    if world.policy.groups.one.is_some() {
+        for user in after.accounts.keys().filter(|user| access(after, user)) {
+            let (had, has) = (groups_of(before, user), groups_of(after, user));
+            assert!(has <= had.max(1), "G5: {user:?} had {had} groups and has {has}");
+            let lost = broken && has < had;
+            assert!(!lost, "G5: {user:?} loses a group by a partial read");
+        }
+    }
+    if world.policy.groups.drop_empty
+        && world.passes.users
+        && !broken
+        && world.cut_off.is_empty()
+        && world.garbled.is_empty()
+    {
+        for group in after.groups.values().filter(|group| group.state != State::Deleted) {
+            assert!(after.memberships.keys().any(|(one, _)| *one == group.id), "G6: nobody is in {group:?}");
+        }
     }
 }
 
@@ -105,9 +184,11 @@ fn checked_run(world: &mut World, broken: bool) {
         entry.mail.reverse();
         entry.aliases.reverse();
     }
+    shuffled.groups.values_mut().for_each(|(_, members)| members.reverse());
     assert_eq!(said.plan, shuffled.look().plan);
     // The model checks P4 after every unit, and that nobody is deleted early or unflagged (P7).
     world.run();
+    check_groups(world, &before, broken);
     for change in &said.plan.users {
         let flagged = change.acts.iter().any(|act| matches!(act, Act::Flagged { .. }));
         let deleted = change.acts.iter().any(|act| matches!(act, Act::Deleted { .. }));
@@ -151,14 +232,24 @@ fn checked_run(world: &mut World, broken: bool) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
-    /// P1, P2, P4, P7, P9, P10, P11, E1
+    /// P1, P2, P4, P7, P9, P10, P11, E1, G4, G5, G6
     #[test]
-    fn any_history_keeps_the_promises(steps in prop::collection::vec(step(), 1..40), managed in any::<bool>()) {
+    fn any_history_keeps_the_promises(
+        steps in prop::collection::vec(step(), 1..40),
+        managed in any::<bool>(),
+        groups in grouping(),
+    ) {
         let mut world = World::new(if managed { &["ours.example"] } else { &[] });
+        world.policy.groups = groups;
         for step in &steps {
             match step {
                 Step::Run => checked_run(&mut world, false),
                 Step::BrokenRun => checked_run(&mut world, true),
+                Step::GroupsRun => {
+                    world.passes.users = false;
+                    checked_run(&mut world, false);
+                    world.passes.users = true;
+                }
                 other => edit(&mut world, other),
             }
         }

@@ -40,6 +40,9 @@ pub struct World {
     pub people: BTreeMap<String, Entry>,
     /// Groups by id: name, DNs of members.
     pub groups: BTreeMap<String, (String, Vec<String>)>,
+    /// Groups of which a part of the members is read only, and groups that cannot be understood; by id.
+    pub cut_off: BTreeSet<String>,
+    pub garbled: BTreeSet<String>,
     pub store: Model,
     pub passes: Passes,
     pub recent: RecentDepartures,
@@ -60,6 +63,8 @@ impl World {
             policy: super::policy(managed),
             people: BTreeMap::new(),
             groups: BTreeMap::new(),
+            cut_off: BTreeSet::new(),
+            garbled: BTreeSet::new(),
             store: Model::default(),
             passes: Passes { users: true, groups: true },
             recent: RecentDepartures::default(),
@@ -156,7 +161,11 @@ impl World {
             }
         }
         if self.passes.groups {
-            reading.groups = self.groups.iter().map(|(id, group)| directory_group(id, group)).collect();
+            let all = || self.groups.iter().map(|(id, group)| directory_group(id, group, !self.cut_off.contains(id)));
+            let garbled = |group: &Group| self.garbled.contains(group.key.as_str());
+            reading.groups = all().filter(|group| !garbled(group)).collect();
+            let digests = |group: Group| [group.key.digest(), Dn::digest_of(&group.dn)];
+            reading.waiting_groups = all().filter(garbled).flat_map(digests).collect();
         }
         reading.entries = (reading.people.len() + reading.unchanged.len() + reading.groups.len()) as u64;
         reading
@@ -206,7 +215,12 @@ impl World {
             name_owners,
             look_ups,
             groups: self.store.groups.values().cloned().collect(),
-            memberships: self.store.memberships.iter().copied().collect(),
+            memberships: self
+                .store
+                .memberships
+                .iter()
+                .map(|((group, user), via)| StoredMembership { group: *group, user: *user, via: *via })
+                .collect(),
             usernames: Vec::new(),
             conflicts: self
                 .store
@@ -221,11 +235,17 @@ impl World {
         }
     }
 
-    /// Names of those who are in a group and have access.
+    /// Unique ids of those who are in a group.
     pub fn members(&self, group: &str) -> Vec<String> {
+        self.memberships(group).into_iter().map(|(user, _)| user).collect()
+    }
+
+    /// The same, with the reason.
+    pub fn memberships(&self, group: &str) -> Vec<(String, Via)> {
         let id = self.store.groups.values().find(|one| one.key.as_str() == group).unwrap().id;
-        let users = self.store.memberships.iter().filter(|(of, _)| *of == id).map(|(_, user)| user);
-        users.map(|user| self.store.accounts[user].key.as_ref().unwrap().to_string()).collect()
+        let users = self.store.memberships.iter().filter(|((of, _), _)| *of == id);
+        let name = |user: &UserId| self.store.accounts[user].key.as_ref().unwrap().to_string();
+        users.map(|((_, user), via)| (name(user), *via)).collect()
     }
 }
 
@@ -256,7 +276,7 @@ pub fn person(name: &str, entry: &Entry) -> Person {
     }
 }
 
-fn directory_group(id: &str, (name, members): &(String, Vec<String>)) -> Group {
+fn directory_group(id: &str, (name, members): &(String, Vec<String>), whole: bool) -> Group {
     let mut members: Vec<MemberRef> = members.iter().map(|dn| MemberRef::Dn(Dn::digest_of(dn))).collect();
     members.sort_unstable();
     members.dedup();
@@ -265,7 +285,7 @@ fn directory_group(id: &str, (name, members): &(String, Vec<String>)) -> Group {
         dn: format!("cn={name},ou=groups,dc=example").into(),
         name: name.as_str().into(),
         members: members.into_boxed_slice(),
-        whole: true,
+        whole,
     }
 }
 
@@ -299,7 +319,9 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
     }
     for group in &plan.groups {
         let acts: Vec<_> = group.acts.iter().map(|act| act.event().trim_start_matches("group.").to_owned()).collect();
-        lines.push(format!("group {}: {} +{} -{}", group.name, acts.join(" "), group.joins.len(), group.leaves.len()));
+        let changed = if group.changed.is_empty() { String::new() } else { format!(" ~{}", group.changed.len()) };
+        let (joins, leaves) = (group.joins.len(), group.leaves.len());
+        lines.push(format!("group {}: {} +{joins} -{leaves}{changed}", group.name, acts.join(" ")));
     }
     lines.extend(plan.held.iter().map(|held| format!("{}: held {}", held.label, held.reason)));
     lines.extend(plan.opened.iter().map(|one| format!("conflict {} {}", one.kind, one.subject)));

@@ -1,11 +1,11 @@
-//! Applies groups and who is in them (G1, G2, G6, G8).
+//! Applies groups and who is in them (G1, G2, G4-G6, G8).
 
 use std::collections::HashMap;
 
 use serde_json::json;
 
 use super::write::{Event, Ledger, Statements, Write, no_events};
-use crate::plan::{GroupAct, GroupChange, GroupId, GroupRef, UserRef};
+use crate::plan::{GroupAct, GroupChange, GroupId, GroupRef, UserRef, Via};
 use crate::roster::{Digest, UserId};
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
@@ -23,6 +23,7 @@ struct Batch {
     states: Rows,
     joins: Rows,
     leaves: Rows,
+    changed: Rows,
     emptied: Rows,
     events: Rows,
 }
@@ -32,7 +33,7 @@ struct Parts<'a> {
     stamp: Stamp<'a>,
     users: &'a HashMap<Digest, UserId>,
     changes: std::slice::Iter<'a, GroupChange>,
-    /// The group that was begun: its row, its name, and who still has to leave and to join.
+    /// The group that was begun: its row, its name, and whose memberships are still to be written.
     open: Option<Open<'a>>,
     newcomers: Vec<(Digest, GroupId)>,
 }
@@ -40,8 +41,9 @@ struct Parts<'a> {
 struct Open<'a> {
     id: i64,
     name: &'a str,
-    leaves: &'a [UserId],
-    joins: &'a [UserRef],
+    leaves: &'a [(UserId, Via)],
+    joins: &'a [(UserRef, Via)],
+    changed: &'a [(UserId, Via, Via)],
 }
 
 /// Applies the changes, part by part; returns the rows of those added.
@@ -77,7 +79,7 @@ impl<'a> Parts<'a> {
                 },
             };
             size += 1 + self.memberships(&mut batch, ledger, &mut open)?;
-            if !open.leaves.is_empty() || !open.joins.is_empty() {
+            if !open.leaves.is_empty() || !open.joins.is_empty() || !open.changed.is_empty() {
                 self.open = Some(open);
             }
             tokio::task::yield_now().await;
@@ -108,24 +110,29 @@ impl<'a> Parts<'a> {
             ledger.record(self.stamp, Event { kind, rule, user: None, group: Some(id), before, after, counted: None });
             batch.act(id, act, self.stamp);
         }
-        Ok(Open { id, name: &change.name, leaves: &change.leaves, joins: &change.joins })
+        Ok(Open { id, name: &change.name, leaves: &change.leaves, joins: &change.joins, changed: &change.changed })
     }
 
-    /// Some of those who leave, then of those who join; how many.
+    /// Some of those who leave, then of those who join, then of those who stay for another reason; how many.
     fn memberships(&self, batch: &mut Batch, ledger: &mut Ledger, open: &mut Open<'_>) -> Result<usize, Fault> {
         let (leaves, left) = open.leaves.split_at(open.leaves.len().min(STEP));
         let (joins, join) = open.joins.split_at(open.joins.len().min(STEP - leaves.len()));
-        (open.leaves, open.joins) = (left, join);
-        for user in leaves {
+        let (changed, change) = open.changed.split_at(open.changed.len().min(STEP - leaves.len() - joins.len()));
+        (open.leaves, open.joins, open.changed) = (left, join, change);
+        for (user, via) in leaves {
             batch.leaves.add([open.id.into(), user.0.into()]);
-            ledger.record(self.stamp, membership("membership.removed", "G8", open.id, user.0));
+            ledger.record(self.stamp, membership(open.id, user.0, Some(*via), None));
         }
-        for user in joins {
+        for (user, via) in joins {
             let user = self.user(user, open.name)?;
-            batch.joins.add([open.id.into(), user.into()]);
-            ledger.record(self.stamp, membership("membership.added", "G1", open.id, user));
+            batch.joins.add([open.id.into(), user.into(), via.as_str().into()]);
+            ledger.record(self.stamp, membership(open.id, user, None, Some(*via)));
         }
-        Ok(leaves.len() + joins.len())
+        for (user, before, after) in changed {
+            batch.changed.add([open.id.into(), user.0.into(), after.as_str().into()]);
+            ledger.record(self.stamp, membership(open.id, user.0, Some(*before), Some(*after)));
+        }
+        Ok(leaves.len() + joins.len() + changed.len())
     }
 
     fn user(&self, user: &UserRef, group: &str) -> Result<i64, Fault> {
@@ -145,8 +152,9 @@ impl Default for Batch {
             added: Rows::new(8),
             updated: Rows::new(4),
             states: Rows::new(5),
-            joins: Rows::new(2),
+            joins: Rows::new(3),
             leaves: Rows::new(2),
+            changed: Rows::new(3),
             emptied: Rows::new(1),
             events: no_events(),
         }
@@ -177,7 +185,7 @@ impl Batch {
             GroupAct::Restored { .. } => {
                 self.states.add([id.into(), "active".into(), Cell::Int(None), Cell::Int(None), now()]);
             }
-            GroupAct::Deleted => {
+            GroupAct::Deleted | GroupAct::Dropped { .. } => {
                 self.states.add([id.into(), "deleted".into(), Cell::Int(None), Cell::Int(None), now()]);
                 self.emptied.add([id.into()]);
             }
@@ -210,15 +218,27 @@ impl Batch {
             )
             .await?;
         // Somebody may have written the same membership by hand meanwhile.
-        write.bulk("INSERT INTO rd_memberships (group_id, user_id)", self.joins, "ON CONFLICT DO NOTHING").await?;
+        write.bulk("INSERT INTO rd_memberships (group_id, user_id, via)", self.joins, "ON CONFLICT DO NOTHING").await?;
+        write
+            .bulk(
+                "UPDATE rd_memberships SET via = v.column3 FROM (",
+                self.changed,
+                ") AS v WHERE rd_memberships.group_id = v.column1 AND rd_memberships.user_id = v.column2",
+            )
+            .await?;
         write.feed(self.events).await
     }
 }
 
 const BY_ID: &str = ") AS v WHERE rd_groups.id = v.column1";
 
-fn membership(kind: &'static str, rule: &'static str, group: i64, user: i64) -> Event {
-    let via = Some(json!({ "via": "direct" }));
-    let (before, after) = if kind == "membership.added" { (None, via) } else { (via, None) };
+fn membership(group: i64, user: i64, before: Option<Via>, after: Option<Via>) -> Event {
+    let (kind, rule) = match (before, after) {
+        (None, _) => ("membership.added", "G1"),
+        (_, None) => ("membership.removed", "G8"),
+        (Some(_), Some(_)) => ("membership.updated", "G4"),
+    };
+    let told = |via: Option<Via>| via.map(|via| json!({ "via": via.as_str() }));
+    let (before, after) = (told(before), told(after));
     Event { kind, rule, user: Some(user), group: Some(group), before, after, counted: None }
 }

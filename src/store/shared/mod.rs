@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use self::dialect::{BEGIN_READ, Database, Db, from_guid, migrations};
 use crate::clock::Timestamp;
-use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, UserChange};
+use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, StoredMembership, UserChange};
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
 use crate::store::error::{Fault, StoreError};
 use crate::store::{
@@ -232,7 +232,7 @@ impl Store for Database {
         self.told("read the groups", read::groups(self, source).await)
     }
 
-    async fn memberships(&self, source: &str) -> Result<Vec<(GroupId, UserId)>, StoreError> {
+    async fn memberships(&self, source: &str) -> Result<Vec<StoredMembership>, StoreError> {
         self.told("read the memberships", read::memberships(self, source).await)
     }
 

@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use super::dialect::{Connection, Database, Row, any_list, from_guid};
 use super::{digest, time, word};
 use crate::clock::Timestamp;
-use crate::plan::{Conflict, ConflictId, ConflictKind, GroupId, OpenConflict, UserRef};
+use crate::plan::{Conflict, ConflictId, ConflictKind, GroupId, OpenConflict, StoredMembership, UserRef, Via};
 use crate::roster::{
     Account, Address, AddressKey, AddressKind, Digest, FieldId, Index, Known, Origin, PendingReason, State,
     StoredAddress, UniqueId, UserId,
@@ -220,17 +220,19 @@ pub(super) async fn groups(database: &Database, source: &str) -> Result<Vec<Stor
 }
 
 /// Sorted: the primary key's order.
-pub(super) async fn memberships(database: &Database, source: &str) -> Result<Vec<(GroupId, UserId)>, Fault> {
+pub(super) async fn memberships(database: &Database, source: &str) -> Result<Vec<StoredMembership>, Fault> {
     let mut reader = database.reader().await?;
     let mut found = Vec::new();
     let mut rows = sqlx::query(
-        "SELECT m.group_id, m.user_id FROM rd_memberships m JOIN rd_groups g ON g.id = m.group_id \
+        "SELECT m.group_id, m.user_id, m.via FROM rd_memberships m JOIN rd_groups g ON g.id = m.group_id \
          WHERE g.source = $1 AND g.origin = 'directory' AND m.via <> 'local' ORDER BY m.group_id, m.user_id",
     )
     .bind(source)
     .fetch(&mut *reader);
     while let Some(row) = rows.try_next().await? {
-        found.push((GroupId(row.try_get(0)?), UserId(row.try_get(1)?)));
+        let (group, via): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
+        let via = word("rd_memberships", group, via, Via::parse(via))?;
+        found.push(StoredMembership { group: GroupId(group), user: UserId(row.try_get(1)?), via });
     }
     Ok(found)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rosterd::clock::Timestamp;
 use rosterd::plan::{
-    Act, BrakeKind, FieldChange, GroupAct, GroupChange, GroupId, GroupRef, Mark, NewUser, UserChange, UserRef,
+    Act, BrakeKind, FieldChange, GroupAct, GroupChange, GroupId, GroupRef, Mark, NewUser, UserChange, UserRef, Via,
 };
 use rosterd::roster::{Account, Address, Digest, FieldId, FieldNames, Fields, PendingReason, State, UniqueId, UserId};
 use rosterd::store::rows::{Changes, UserRow, Which};
@@ -299,7 +299,8 @@ pub fn group_added(name: &str, joins: Vec<UserRef>) -> GroupChange {
         subject: GroupRef::New(key.digest()),
         name: name.into(),
         acts: vec![GroupAct::Added { key, dn, name: name.into() }],
-        joins,
+        joins: joins.into_iter().map(|user| (user, Via::Direct)).collect(),
         leaves: Vec::new(),
+        changed: Vec::new(),
     }
 }

@@ -2,16 +2,27 @@
 
 use std::collections::HashMap;
 
-use rosterd::plan::{GroupAct, GroupChange, GroupRef, UserRef};
-use rosterd::roster::State;
+use rosterd::plan::{GroupAct, GroupChange, GroupId, GroupRef, StoredMembership, UserRef, Via};
+use rosterd::roster::{State, UserId};
 use rosterd::store::StoreError;
 use serde_json::json;
 
 use super::fixture::{Fixture, SOURCE, day, group_added, key, person};
 use super::on_both_stores;
 
-fn known(id: rosterd::plan::GroupId, acts: Vec<GroupAct>) -> GroupChange {
-    GroupChange { subject: GroupRef::Known(id), name: "staff".into(), acts, joins: vec![], leaves: vec![] }
+fn known(id: GroupId, acts: Vec<GroupAct>) -> GroupChange {
+    GroupChange {
+        subject: GroupRef::Known(id),
+        name: "staff".into(),
+        acts,
+        joins: vec![],
+        leaves: vec![],
+        changed: vec![],
+    }
+}
+
+fn member(group: GroupId, user: UserId, via: Via) -> StoredMembership {
+    StoredMembership { group, user, via }
 }
 
 on_both_stores! {
@@ -25,7 +36,7 @@ on_both_stores! {
         let groups = fixture.store.apply_groups(stamp, &[group_added("staff", joins)], &added).await.unwrap();
         let (digest, staff) = groups[0];
         assert_eq!(digest, key("id-group-staff").digest());
-        assert_eq!(fixture.store.memberships(SOURCE).await.unwrap(), [(staff, ada), (staff, bob)]);
+        assert_eq!(fixture.store.memberships(SOURCE).await.unwrap(), [member(staff, ada, Via::Direct), member(staff, bob, Via::Direct)]);
         let rows = fixture.rows("SELECT g.name, u.username, m.via FROM roster_memberships m \
              JOIN roster_groups g ON g.id = m.group_id JOIN roster_users u ON u.id = m.user_id ORDER BY u.username").await;
         assert_eq!(json!(rows), json!([
@@ -35,9 +46,9 @@ on_both_stores! {
         let id = fixture.user("ada").await.id;
         assert_eq!(fixture.store.user_groups(&id).await.unwrap()[0].name, "staff");
 
-        let change = GroupChange { leaves: vec![ada], joins: vec![UserRef::Known(bob)], ..known(staff, vec![]) };
+        let change = GroupChange { leaves: vec![(ada, Via::Direct)], joins: vec![(UserRef::Known(bob), Via::Direct)], ..known(staff, vec![]) };
         fixture.store.apply_groups(stamp, &[change], &added).await.unwrap();
-        assert_eq!(fixture.store.memberships(SOURCE).await.unwrap(), [(staff, bob)], "joining twice is once");
+        assert_eq!(fixture.store.memberships(SOURCE).await.unwrap(), [member(staff, bob, Via::Direct)], "joining twice is once");
         let last: Vec<_> = fixture.events().await.into_iter().skip(2).collect();
         let expected = [("group.added", "G1"), ("membership.added", "G1"), ("membership.added", "G1"),
             ("membership.removed", "G8"), ("membership.added", "G1")];
@@ -45,6 +56,42 @@ on_both_stores! {
         let row = fixture.store.change_rows(&rosterd::store::rows::Changes::Since(5), 1).await.unwrap().remove(0);
         assert_eq!((row.kind.as_str(), row.user_id.as_deref()), ("membership.removed", Some(id.as_str())));
         assert_eq!(row.group_id, Some(fixture.store.group_rows().await.unwrap()[0].id.clone()));
+    }
+
+    /// G4: why somebody is in a group is kept, and a new reason is one change, no coming and going
+    async fn a_membership_keeps_its_reason(fixture: Fixture) {
+        let ada = fixture.add(day(0), person("ada")).await;
+        let staff = fixture.add_group(day(0), "staff", &[]).await;
+        let (stamp, none) = (fixture.stamp(day(1), &[]), HashMap::new());
+        let via = "SELECT via FROM roster_memberships";
+        let change = GroupChange { joins: vec![(UserRef::Known(ada), Via::Nested)], ..known(staff, vec![]) };
+        fixture.store.apply_groups(stamp, &[change], &none).await.unwrap();
+        assert_eq!(fixture.store.memberships(SOURCE).await.unwrap(), [member(staff, ada, Via::Nested)]);
+        assert_eq!(fixture.column(via).await, [json!("nested")]);
+        let change = GroupChange { changed: vec![(ada, Via::Nested, Via::Direct)], ..known(staff, vec![]) };
+        fixture.store.apply_groups(stamp, &[change], &none).await.unwrap();
+        assert_eq!(fixture.column(via).await, [json!("direct")]);
+        let rows = fixture.store.change_rows(&rosterd::store::rows::Changes::Since(0), 10).await.unwrap();
+        let last: Vec<_> = rows.into_iter().rev().take(2).map(|row| (row.kind, row.before, row.after)).collect();
+        let via = |via: &str| Some(json!({ "via": via }));
+        assert_eq!(last, [("membership.updated".to_owned(), via("nested"), via("direct")),
+            ("membership.added".to_owned(), None, via("nested"))]);
+    }
+
+    /// G6: a group left out is a tombstone with nobody in it, and comes back with its id
+    async fn a_group_left_out_comes_back(fixture: Fixture) {
+        let ada = fixture.add(day(0), person("ada")).await;
+        let staff = fixture.add_group(day(0), "staff", &[ada]).await;
+        let (stamp, none) = (fixture.stamp(day(1), &[]), HashMap::new());
+        let dropped = vec![GroupAct::Dropped { from: State::Active }];
+        fixture.store.apply_groups(stamp, &[known(staff, dropped)], &none).await.unwrap();
+        let row = fixture.store.group_rows().await.unwrap().remove(0);
+        assert_eq!((row.state.as_str(), row.members), ("deleted", 0));
+        let restored = vec![GroupAct::Restored { from: State::Deleted }];
+        let change = GroupChange { joins: vec![(UserRef::Known(ada), Via::Direct)], ..known(staff, restored) };
+        fixture.store.apply_groups(stamp, &[change], &none).await.unwrap();
+        let back = fixture.store.group_rows().await.unwrap().remove(0);
+        assert_eq!((back.id, back.state.as_str(), back.members), (row.id, "active", 1));
     }
 
     async fn somebody_unknown_cannot_join(fixture: Fixture) {
@@ -68,7 +115,7 @@ on_both_stores! {
         let none = HashMap::new();
         fixture.store.apply_groups(stamp, &[known(staff, vec![renamed])], &none).await.unwrap();
         let flagged = GroupAct::Flagged { flagged_at: day(1), delete_after: Some(day(15)) };
-        let change = GroupChange { leaves: vec![ada], ..known(staff, vec![flagged.clone()]) };
+        let change = GroupChange { leaves: vec![(ada, Via::Direct)], ..known(staff, vec![flagged.clone()]) };
         fixture.store.apply_groups(stamp, &[change], &none).await.unwrap();
         let stored = fixture.store.groups(SOURCE).await.unwrap().remove(0);
         assert_eq!((stored.state, stored.delete_after), (State::Pending, Some(day(15))));

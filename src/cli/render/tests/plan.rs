@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::render::{plan, plan_json};
 use crate::plan::{
     Act, Conflict, ConflictId, ConflictKind, FieldChange, GroupAct, GroupChange, GroupCounts, GroupId, GroupRef, Held,
-    Hold, NewUser, UserChange,
+    Hold, NewUser, UserChange, Via, Without,
 };
 use crate::roster::{Digest, FieldId, FieldNames, Fields, Skip, UniqueId};
 
@@ -63,6 +63,7 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
         }],
         unjudged: vec![("kim".into(), "the look-up gave no answer".into())],
         strangers: [("sales".to_owned(), 3)].into(),
+        without: Some(Without { group: "guests".to_owned(), found: false, people: 2 }),
         counts: Counts {
             entries: 1_312,
             added: 2,
@@ -128,8 +129,9 @@ fn teams() -> Vec<GroupChange> {
                 dn: "cn=sales,ou=groups,dc=x".into(),
                 name: "sales".into(),
             }],
-            joins: vec![UserRef::New(key), UserRef::Known(UserId(9))],
+            joins: vec![(UserRef::New(key), Via::Direct), (UserRef::Known(UserId(9)), Via::Nested)],
             leaves: Vec::new(),
+            changed: Vec::new(),
         },
         GroupChange {
             subject: GroupRef::Known(GroupId(2)),
@@ -139,7 +141,8 @@ fn teams() -> Vec<GroupChange> {
                 dn: ("cn=edv,dc=x".into(), "cn=it,dc=x".into()),
             }],
             joins: Vec::new(),
-            leaves: vec![UserId(3)],
+            leaves: vec![(UserId(3), Via::Direct)],
+            changed: vec![(UserId(9), Via::Nested, Via::Direct)],
         },
         GroupChange {
             subject: GroupRef::Known(GroupId(3)),
@@ -147,6 +150,15 @@ fn teams() -> Vec<GroupChange> {
             acts: vec![GroupAct::Flagged { flagged_at: now(), delete_after: Some(in_days(14)) }],
             joins: Vec::new(),
             leaves: Vec::new(),
+            changed: Vec::new(),
+        },
+        GroupChange {
+            subject: GroupRef::Known(GroupId(4)),
+            name: "visitors".into(),
+            acts: vec![GroupAct::Dropped { from: State::Active }],
+            joins: Vec::new(),
+            leaves: vec![(UserId(9), Via::Direct)],
+            changed: Vec::new(),
         },
     ]
 }
@@ -216,7 +228,8 @@ fn thousands_of_changes_stay_readable() {
             name: "all".into(),
             acts: Vec::new(),
             joins: Vec::new(),
-            leaves: (0..5_000).map(UserId).collect(),
+            leaves: (0..5_000).map(|id| (UserId(id), Via::Direct)).collect(),
+            changed: Vec::new(),
         }],
         counts: Counts { flagged: 5_000, entries: 1, ..Counts::default() },
         ..Plan::default()

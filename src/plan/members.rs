@@ -1,0 +1,130 @@
+//! Who may be in a group after a run, and which user a member stands for (G1, G3).
+
+use std::collections::{HashMap, HashSet};
+
+use crate::plan::{Act, UserChange, UserRef, View};
+use crate::roster::address::fold;
+use crate::roster::{Digest, FieldId, Known, MemberRef, Positions, State, UserId};
+
+/// What becomes of somebody in this run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// Has access.
+    Access,
+    /// Has none; memberships are frozen (L4).
+    Frozen,
+    /// Deleted; memberships go with the user (L6).
+    Gone,
+}
+
+/// Who may be in a group after this run, and who stands at which DN.
+pub(super) struct Members<'a> {
+    view: &'a View,
+    /// By digest of the DN: this run's entries, else what the store knows.
+    by_dn: HashMap<Digest, UserRef>,
+    /// What becomes of those whose state changes.
+    after: HashMap<UserRef, After>,
+    /// State in the store.
+    states: HashMap<UserId, State>,
+    /// By digest of the folded username.
+    by_name: HashMap<Digest, UserRef>,
+}
+
+impl<'a> Members<'a> {
+    /// After these changes, with those whose entry was read standing at these places.
+    pub fn new(
+        view: &'a View,
+        unchanged: &Positions,
+        (changes, places): (&[UserChange], &[(Digest, UserRef)]),
+    ) -> Self {
+        let mut by_dn: HashMap<Digest, UserRef> = HashMap::with_capacity(view.index.len() + places.len());
+        // Whoever was read stands where the entry stands now, and nowhere else.
+        let read: HashSet<UserRef> = places.iter().map(|(_, user)| *user).collect();
+        let standing: Vec<(usize, &Known)> = view
+            .index
+            .iter()
+            .enumerate()
+            .filter(|(_, known)| !known.state.tombstone() && !read.contains(&UserRef::Known(known.id)))
+            .collect();
+        // A DN is used again: of two who stood there, the one who was seen counts, then the one who has access.
+        for (seen, access) in [(false, false), (false, true), (true, false), (true, true)] {
+            let these = standing
+                .iter()
+                .filter(|(position, known)| (unchanged.contains(*position), known.state.access()) == (seen, access));
+            by_dn.extend(these.map(|(_, known)| (known.dn, UserRef::Known(known.id))));
+        }
+        by_dn.extend(places.iter().copied());
+        let after: HashMap<UserRef, After> =
+            changes.iter().filter_map(|change| Some((change.subject, after(&change.acts)?))).collect();
+        let states = view.index.iter().map(|known| (known.id, known.state)).collect();
+        let mut members = Self { view, by_dn, after, states, by_name: HashMap::new() };
+        members.by_name = members.names(changes);
+        members
+    }
+
+    /// Users by the name they have after this run; of two who bore it the one who has access.
+    fn names(&self, changes: &[UserChange]) -> HashMap<Digest, UserRef> {
+        let renamed: HashMap<UserRef, Option<&str>> =
+            changes.iter().filter_map(|change| Some((change.subject, name_after(&change.acts)?))).collect();
+        let stored = self.view.usernames.iter().map(|(name, user)| (*name, UserRef::Known(*user)));
+        let mut names: Vec<(bool, Digest, UserRef)> = stored
+            .filter(|(_, user)| !renamed.contains_key(user))
+            .map(|(name, user)| (self.has_access(user), name, user))
+            .collect();
+        let digest = |name: &str| Digest::of(fold(name));
+        names.extend(renamed.iter().filter_map(|(user, name)| Some((self.has_access(*user), digest((*name)?), *user))));
+        names.sort_unstable();
+        names.into_iter().map(|(_, name, user)| (name, user)).collect()
+    }
+
+    /// The user a member stands for.
+    pub fn user(&self, member: MemberRef) -> Option<UserRef> {
+        match member {
+            MemberRef::Dn(dn) => self.by_dn.get(&dn).copied(),
+            MemberRef::Username(name) => self.by_name.get(&name).copied(),
+        }
+    }
+
+    /// Whether somebody has access after this run; memberships of everybody else are frozen (L4).
+    pub fn has_access(&self, user: UserRef) -> bool {
+        let before = || match user {
+            UserRef::Known(id) => self.states.get(&id).is_some_and(|state| state.access()),
+            UserRef::New(_) => false,
+        };
+        self.after.get(&user).map_or_else(before, |after| *after == After::Access)
+    }
+
+    /// Whether somebody is deleted in this run, and every membership with the user.
+    pub fn is_gone(&self, user: UserId) -> bool {
+        self.after.get(&UserRef::Known(user)) == Some(&After::Gone)
+    }
+
+    /// Everybody who has access after this run.
+    pub fn with_access(&self) -> impl Iterator<Item = UserRef> {
+        let newcomers = self.after.keys().copied().filter(|user| matches!(user, UserRef::New(_)));
+        let known = self.view.index.iter().map(|known| UserRef::Known(known.id));
+        known.chain(newcomers).filter(|user| self.has_access(*user))
+    }
+}
+
+/// The username after these acts; `None` when they leave it as it is.
+fn name_after(acts: &[Act]) -> Option<Option<&str>> {
+    acts.iter().rev().find_map(|act| match act {
+        Act::Added(new) | Act::Revived(new) => Some(new.fields.first(FieldId::USERNAME)),
+        Act::Updated(fields) => {
+            let name = fields.iter().find(|field| field.field == Some(FieldId::USERNAME))?;
+            Some(name.after.as_deref())
+        }
+        _ => None,
+    })
+}
+
+/// What becomes of somebody by these acts; `None` when they leave it as it is.
+fn after(acts: &[Act]) -> Option<After> {
+    acts.iter().rev().find_map(|act| match act {
+        Act::Added(_) | Act::Revived(_) | Act::Restored { .. } => Some(After::Access),
+        Act::Flagged { .. } => Some(After::Frozen),
+        Act::Deleted { .. } => Some(After::Gone),
+        _ => None,
+    })
+}

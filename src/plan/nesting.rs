@@ -1,0 +1,160 @@
+//! Groups as they were read, with their members looked up, through groups in groups if so configured (G1, G3, G4).
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::plan::members::Members;
+use crate::plan::{StoredGroup, UserRef, Via, View};
+use crate::roster::{Digest, Dn, Group, MemberRef, Reading};
+
+/// One group that was read, with the people it names itself.
+pub(super) struct Team {
+    /// The entry; its members moved to the fields below.
+    pub group: Group,
+    /// People with access whom the entry names, or who name it.
+    people: Vec<UserRef>,
+    /// Groups in it, by position; empty unless memberships are flattened.
+    inside: Vec<usize>,
+    /// Members that are neither.
+    strangers: u64,
+    /// Whether all that the entry says was read.
+    whole: bool,
+    /// Whether a group in it was read, but not understood.
+    unread: bool,
+}
+
+/// All groups that were read.
+pub(super) struct Teams(Vec<Team>);
+
+/// What walking through groups in groups needs; one serves many walks.
+pub(super) struct Walk {
+    round: usize,
+    seen: Vec<usize>,
+    reached: Vec<usize>,
+}
+
+impl Team {
+    /// Whether everything that its entry says was read.
+    pub fn was_read_whole(&self) -> bool {
+        self.whole
+    }
+}
+
+impl Teams {
+    /// Looks the members up; they are taken out of the reading.
+    pub fn new(reading: &mut Reading, members: &Members<'_>, view: &View, flatten: bool) -> Self {
+        let groups = std::mem::take(&mut reading.groups);
+        let places = groups.iter().enumerate().filter(|_| flatten).map(|(at, group)| (Dn::digest_of(&group.dn), at));
+        let places: HashMap<Digest, usize> = places.collect();
+        let named_by_users = named_by_users(reading, view);
+        let waiting = if flatten { waiting_places(reading, view) } else { HashSet::new() };
+        let waits = |member: MemberRef| matches!(member, MemberRef::Dn(dn) if waiting.contains(&dn));
+        let team = |mut group: Group| {
+            let (mut people, mut inside, mut strangers, mut unread) = (Vec::new(), Vec::new(), 0, false);
+            for member in std::mem::take(&mut group.members) {
+                let user = members.user(member);
+                let nested = match member {
+                    MemberRef::Dn(dn) => places.get(&dn).copied(),
+                    MemberRef::Username(_) => None,
+                };
+                strangers += u64::from(user.is_none() && nested.is_none());
+                unread |= nested.is_none() && waits(member);
+                people.extend(user);
+                inside.extend(nested);
+            }
+            people.extend(named_by_users.get(&Dn::digest_of(&group.dn)).into_iter().flatten());
+            people.retain(|user| members.has_access(*user));
+            Team { whole: group.whole, group, people, inside, strangers, unread }
+        };
+        Self(groups.into_iter().map(team).collect())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Team> {
+        self.0.iter()
+    }
+
+    /// One of them, by position.
+    pub fn get(&self, at: usize) -> Option<&Team> {
+        self.0.get(at)
+    }
+
+    /// Walks around in them.
+    pub fn walk(&self) -> Walk {
+        Walk { round: 0, seen: vec![0; self.0.len()], reached: Vec::new() }
+    }
+
+    /// The group and all that are in it, each once, however they go in circles.
+    fn reach<'w>(&self, at: usize, walk: &'w mut Walk) -> &'w [usize] {
+        walk.round += 1;
+        walk.reached.clear();
+        walk.visit(at);
+        let mut next = 0;
+        while let Some(team) = walk.reached.get(next).and_then(|at| self.0.get(*at)) {
+            team.inside.iter().for_each(|inside| walk.visit(*inside));
+            next += 1;
+        }
+        &walk.reached
+    }
+
+    /// Whether the list of members proves who is not in it: everything was read, of the groups in it as well.
+    ///
+    /// Without a users pass, a member nobody knows may be somebody known who was renamed.
+    pub fn is_whole(&self, at: usize, users_read: bool, walk: &mut Walk) -> bool {
+        let whole = |team: &Team| team.whole && !team.unread && (users_read || team.strangers == 0);
+        self.reach(at, walk).iter().all(|at| self.0.get(*at).is_some_and(whole))
+    }
+
+    /// Who is in it with access, in order, each once; directly, where both are true.
+    pub fn members(&self, at: usize, walk: &mut Walk) -> Vec<(UserRef, Via)> {
+        let reached = self.reach(at, walk).iter().filter_map(|one| Some((*one, self.0.get(*one)?)));
+        let via = |one: usize| if one == at { Via::Direct } else { Via::Nested };
+        let people = reached.flat_map(|(one, team)| team.people.iter().map(move |user| (*user, via(one))));
+        let mut people: Vec<(UserRef, Via)> = people.collect();
+        people.sort_unstable();
+        people.dedup_by_key(|(user, _)| *user);
+        people
+    }
+
+    /// Members that are no user and no group that was read, by name of the group (G3).
+    pub fn strangers(&self) -> BTreeMap<String, u64> {
+        let named = self.0.iter().filter(|team| team.strangers > 0);
+        named.map(|team| (team.group.name.to_string(), team.strangers)).collect()
+    }
+}
+
+impl Walk {
+    fn visit(&mut self, at: usize) {
+        if let Some(seen) = self.seen.get_mut(at).filter(|seen| **seen != self.round) {
+            *seen = self.round;
+            self.reached.push(at);
+        }
+    }
+}
+
+/// Whether a group's entry was read, but not understood (E5).
+pub(super) fn is_waiting(group: &StoredGroup, reading: &Reading) -> bool {
+    let waiting = &reading.waiting_groups;
+    waiting.contains(&group.key.digest()) || waiting.contains(&Dn::digest_of(&group.dn))
+}
+
+/// Where the groups stand that were read, but not understood: nobody knows who is in them.
+fn waiting_places(reading: &Reading, view: &View) -> HashSet<Digest> {
+    let stored = view.groups.iter().filter(|group| !reading.waiting_groups.is_empty() && is_waiting(group, reading));
+    let stored = stored.map(|group| Dn::digest_of(&group.dn));
+    reading.waiting_groups.iter().copied().chain(stored).collect()
+}
+
+/// Memberships that users name themselves, by digest of the group's DN.
+fn named_by_users(reading: &Reading, view: &View) -> HashMap<Digest, Vec<UserRef>> {
+    let mut named: HashMap<Digest, Vec<UserRef>> = HashMap::new();
+    for (group, user) in &reading.member_of {
+        let user = view.index.find(*user).map_or(UserRef::New(*user), |known| UserRef::Known(known.id));
+        named.entry(*group).or_default().push(user);
+    }
+    named
+}
