@@ -1,5 +1,10 @@
 //! The main job, by the real program on a real OpenLDAP, into both stores.
 
+mod by_hand;
+mod mapping;
+mod sharing;
+mod switches;
+
 use std::time::Duration;
 
 use crate::support::postgres;

@@ -94,6 +94,29 @@ fn users_and_groups_can_be_synchronised_apart() {
     assert_eq!(world.state("ada"), State::Active);
 }
 
+/// UNBLU-5, G7: a run of users alone leaves every group and membership as it is.
+#[test]
+fn a_run_of_users_alone_leaves_groups_alone() {
+    let mut world = world();
+    world.run();
+    world.passes = Passes { users: true, groups: false };
+    world.groups.clear();
+    world.hire("cy");
+    assert_eq!(world.run(), ["cy: add"]);
+    assert_eq!(world.members("g1"), ["ada", "bob"]);
+}
+
+/// UNBLU-6, G4: a group in a group makes nobody a member.
+#[test]
+fn memberships_are_direct() {
+    let mut world = world();
+    world.groups.insert("g2".into(), ("all".into(), vec!["cn=staff,ou=groups,dc=example".into()]));
+    let said = world.look();
+    assert_eq!(said.plan.strangers["all"], 1);
+    world.run();
+    assert!(world.members("g2").is_empty());
+}
+
 /// G1: a DN that is used again belongs to the one who stands there now, also when her entry is unchanged.
 #[test]
 fn a_dn_used_again_is_the_new_persons() {

@@ -58,7 +58,18 @@ fn no_delay_deletes_in_the_run_that_flags() {
     assert_eq!(world.run(), ["ada: flag gone until 2026-03-02", "ada: delete"]);
 }
 
-/// VIPRE-35, VIPRE-37, L4, L5: back and enabled, everything is as before.
+/// COVATA-8, L3: disabled people can be removed at once, and that touches nobody who is gone.
+#[test]
+fn without_a_delay_for_the_disabled_they_are_deleted_at_once() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.policy.disabled_delay = Delay::After(Duration::ZERO);
+    world.entry("ada").enabled = false;
+    world.people.remove("bob");
+    assert_eq!(world.run(), ["bob: flag gone until 2026-03-16", "ada: flag disabled until 2026-03-02", "ada: delete"]);
+    assert!(world.account("ada").addresses.is_empty());
+}
+
+/// VIPRE-35, COVATA-7, L4, L5: back and enabled, everything is as before.
 #[test]
 fn somebody_back_during_the_delay_is_active_again() {
     let mut world = World::with(&["ada", "bob"]);
