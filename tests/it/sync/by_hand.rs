@@ -50,7 +50,7 @@ fn somebody_deleted_in_the_store_is_added_back() {
     assert_eq!((&site.user("ada").unwrap()["id"], site.content()), (&id, before));
 }
 
-/// UNBLU-16, U2, L6: what an application keeps beside the mapped fields stays with the user.
+/// COVATA-14, UNBLU-16, U2, L6: what an application keeps beside the mapped fields stays with the user.
 #[test]
 fn values_of_the_application_stay() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };

@@ -1,5 +1,7 @@
 //! Several sources, and several hosts, on one store.
 
+use std::time::Duration;
+
 use super::{BASE, dn, people, person};
 use crate::support::program::{Site, source};
 use crate::support::slapd::{Options, Slapd};
@@ -58,4 +60,24 @@ fn two_hosts_of_one_source_are_one() {
     first.expect(0, &["plan"]);
     first.expect(0, &["sync"]);
     assert_eq!(first.content(), second.content());
+}
+
+/// UNBLU-49, S3: sources of one store are applied one after another: a run waits while another one has the turn.
+#[test]
+fn runs_of_several_sources_take_turns() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(&["ada"]));
+    let site = Site::new(&slapd);
+    site.expect(0, &["migrate"]);
+    // Another source's process, on a host that nobody here can ask, for two seconds.
+    site.by_hand(
+        "INSERT INTO rd_leases (scope, fence, held, host, realm, pid, started, since, until) \
+         VALUES ('turn', 1, 1, 'db2', 'another boot', 1, 1, 0, (strftime('%s', 'now') + 3) * 1000)",
+    );
+    let mut run = site.command(&["sync"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert!(run.try_wait().unwrap().is_none(), "it waits");
+    assert_eq!(site.count("active"), 0);
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert_eq!(site.count("active"), 1);
 }

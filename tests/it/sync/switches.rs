@@ -22,9 +22,9 @@ fn names(site: &Site) -> Vec<String> {
     names
 }
 
-/// VIPRE-27, VIPRE-28, VIPRE-29, VIPRE-48, COVATA-13, COVATA-39, COVATA-40, COVATA-41, COVATA-42, S1: switched off, nobody is
-/// added, changed, flagged or restored and everybody keeps access; who was pending is deleted when due; switched on, it
-/// goes on.
+/// VIPRE-27, VIPRE-28, VIPRE-29, VIPRE-48, COVATA-13, COVATA-15, COVATA-39, COVATA-40, COVATA-41, COVATA-42, OKV-18,
+/// S1: switched off, nobody is added, changed, flagged or restored and everybody keeps access; who was pending is
+/// deleted when due; switched on, it goes on.
 #[test]
 fn a_source_that_is_switched_off_stands_still_but_for_what_is_due() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -84,7 +84,7 @@ fn managed_domains_decide_who_is_in_and_which_aliases() {
     assert_eq!(site.state("ada"), "active");
 }
 
-/// UNBLU-4, UNBLU-18, UNBLU-33, G7: users and groups can be synchronised apart, by command and for good.
+/// UNBLU-3, UNBLU-4, UNBLU-18, UNBLU-33, G7: users and groups can be synchronised apart, by command and for good.
 #[test]
 fn users_alone_groups_alone_and_both() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -150,7 +150,7 @@ fn bases_scopes_and_filters_say_who_is_read() {
     assert_eq!(read("", ""), ("ada bob cy".into(), "far near".into()), "source.base_dn is the root of both");
 }
 
-/// RSA-1, RSA-8, OKV-25, OKV-27, L6, L9: a clean-up by hand looks everybody up who is due, and deletes who is still gone.
+/// RSA-8, OKV-25, OKV-27, L6, L9: a clean-up by hand looks everybody up who is due, and deletes who is still gone.
 #[test]
 fn a_clean_up_deletes_who_is_due_and_still_gone() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
