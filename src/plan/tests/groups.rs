@@ -19,7 +19,8 @@ fn world() -> World {
     world
 }
 
-/// UNBLU-23, G1, G3: members are resolved by DN in the run that adds them; strangers are counted.
+/// UNBLU-1, UNBLU-7, UNBLU-23, RSA-13, G1, G3: members are resolved by DN in the run that adds them; strangers are
+/// counted.
 #[test]
 fn members_join_in_the_run_that_adds_them() {
     let mut world = world();
@@ -40,7 +41,7 @@ fn a_renamed_group_keeps_its_members() {
     assert_eq!(world.members("g1"), ["ada", "bob"]);
 }
 
-/// G8, G1: a membership ends with the complete run that no longer sees it, and with no other.
+/// RSA-15, G8, G1: a membership ends with the complete run that no longer sees it, and with no other.
 #[test]
 fn a_membership_ends_with_the_complete_run_that_misses_it() {
     let mut world = world();
@@ -66,7 +67,7 @@ fn memberships_of_somebody_pending_are_frozen() {
     assert_eq!(world.run(), ["bob: restore", "group staff:  +0 -1"]);
 }
 
-/// G6: a missing group loses its members at once and is deleted after the delay; it comes back with its id.
+/// UNBLU-7, G6: a missing group loses its members at once and is deleted after the delay; it comes back with its id.
 #[test]
 fn a_missing_group_is_emptied_at_once_and_deleted_later() {
     let mut world = world();

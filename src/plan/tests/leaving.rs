@@ -9,7 +9,8 @@ use crate::roster::{PendingReason, State, UserId};
 
 const NOTHING: [&str; 0] = [];
 
-/// VIPRE-5, VIPRE-31, VIPRE-34, VIPRE-36, L1, L2, L6: flagged, locked out, deleted after the delay and not before.
+/// VIPRE-5, VIPRE-31, VIPRE-34, VIPRE-36, OKV-24, OKV-26, OKV-27, L1, L2, L6: flagged, locked out, deleted after the
+/// delay and not before.
 #[test]
 fn somebody_gone_is_flagged_and_deleted_after_the_delay() {
     let mut world = World::with(&["ada", "bob"]);
@@ -195,7 +196,7 @@ fn a_primary_in_an_unmanaged_domain_flags() {
     assert_eq!(world.account("ada").primary().unwrap().as_str(), "ada@ours.example");
 }
 
-/// E1, RSA-10: whoever a partial read did not see is not missed, and no due deletion is carried out.
+/// OKV-24, E1, RSA-10: whoever a partial read did not see is not missed, and no due deletion is carried out.
 #[test]
 fn a_partial_read_misses_nobody() {
     let mut world = World::with(&["ada", "bob", "cy"]);
@@ -252,7 +253,7 @@ fn somebody_back_after_deletion_has_the_same_internal_id() {
     assert_eq!((world.account("ada").uuid, world.state("ada")), (before, State::Active));
 }
 
-/// B1: six of twenty are held, adds and updates go on, approval is for those people who still leave.
+/// UNBLU-40, B1: six of twenty are held, adds and updates go on, approval is for those people who still leave.
 #[test]
 fn the_brake_holds_a_mass_departure_until_a_person_approves() {
     let names: Vec<String> = (0..20).map(|n| format!("u{n:02}")).collect();
