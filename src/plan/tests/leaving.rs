@@ -9,8 +9,8 @@ use crate::roster::{PendingReason, State, UserId};
 
 const NOTHING: [&str; 0] = [];
 
-/// VIPRE-5, VIPRE-31, VIPRE-34, VIPRE-36, OKV-24, OKV-26, OKV-27, L1, L2, L6: flagged, locked out, deleted after the
-/// delay and not before.
+/// VIPRE-5, VIPRE-31, VIPRE-34, VIPRE-36, UNBLU-22, UNBLU-40, OKV-24, OKV-26, OKV-27, L1, L2, L6: flagged, locked out,
+/// deleted after the delay and not before.
 #[test]
 fn somebody_gone_is_flagged_and_deleted_after_the_delay() {
     let mut world = World::with(&["ada", "bob"]);

@@ -83,3 +83,40 @@ fn the_directory_is_only_read() {
     slapd.ldif(&format!("dn: uid=u00001,ou=people,{BASE}\nchangetype: delete\n"));
     assert!(writes(&slapd.log()), "or this test would prove nothing");
 }
+
+/// VIPRE-14, VIPRE-26, M3, A3: whatever becomes of an entry with the same name and address, an account that an
+/// administrator or the mail flow made is left alone, and keeps its address.
+#[test]
+fn a_manual_account_is_left_alone() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(&["ada"]));
+    let site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    site.by_hand(
+        "INSERT INTO rd_users (id, source, origin, uuid, username, username_key, notes, created_at, updated_at) VALUES \
+         (1001, 'corp', 'manual', '00000000-0000-4000-8000-000000001001', 'guest', 'guest', 'ours', 1, 1), \
+         (1002, 'corp', 'smtp', '00000000-0000-4000-8000-000000001002', 'relay', 'relay', 'ours', 1, 1); \
+         INSERT INTO rd_addresses (key, user_id, kind, address) VALUES \
+         ('guest@example.com', 1001, 'primary', 'guest@example.com'), \
+         ('relay@example.com', 1002, 'primary', 'relay@example.com'); \
+         UPDATE rd_store SET last_user = 1002",
+    );
+    let ours = || ["guest", "relay"].map(|name| site.user(name).unwrap());
+    let before = ours();
+    assert_eq!((&before[0]["state"], &before[1]["origin"]), (&json!("active"), &json!("smtp")));
+    let guest = |change: &str| format!("dn: {}\nchangetype: {change}\n", dn("guest"));
+    for change in [
+        String::new(),
+        person("guest"),
+        guest("modify\nreplace: description\ndescription: theirs"),
+        guest("modify\nreplace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z"),
+        guest("delete"),
+    ] {
+        if !change.is_empty() {
+            slapd.ldif(&change);
+        }
+        site.expect(0, &["sync"]);
+        assert_eq!(ours(), before, "{change}");
+        assert_eq!(site.count("active"), 3, "{change}");
+    }
+}
