@@ -93,9 +93,12 @@ fn a_manual_account_is_left_alone() {
     let site = Site::new(&slapd);
     site.expect(0, &["sync"]);
     site.by_hand(
-        "INSERT INTO rd_users (id, source, origin, uuid, username, username_key, notes, created_at, updated_at) VALUES \
-         (1001, 'corp', 'manual', '00000000-0000-4000-8000-000000001001', 'guest', 'guest', 'ours', 1, 1), \
-         (1002, 'corp', 'smtp', '00000000-0000-4000-8000-000000001002', 'relay', 'relay', 'ours', 1, 1); \
+        "INSERT INTO rd_users (id, source, origin, uuid, unique_id, unique_id_digest, username, username_key, notes, \
+         created_at, updated_at) VALUES \
+         (1001, 'corp', 'manual', '00000000-0000-4000-8000-000000001001', 'g', randomblob(16), 'guest', 'guest', 'ours', \
+         1, 1), \
+         (1002, 'corp', 'smtp', '00000000-0000-4000-8000-000000001002', 'r', randomblob(16), 'relay', 'relay', 'ours', \
+         1, 1); \
          INSERT INTO rd_addresses (key, user_id, kind, address) VALUES \
          ('guest@example.com', 1001, 'primary', 'guest@example.com'), \
          ('relay@example.com', 1002, 'primary', 'relay@example.com'); \
