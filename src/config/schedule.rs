@@ -262,7 +262,7 @@ mod tests {
 
     type Wanted = fn((i64, i64, i64)) -> bool;
 
-    /// VIPRE-40, UNBLU-34, S2
+    /// UNBLU-34, S2
     #[test]
     fn every_clock_change_from_2026_to_2030_fires_as_seconds_counted_one_by_one() {
         let patterns: [(&str, Wanted); 8] = [

@@ -189,7 +189,7 @@ mod tests {
         ServerUrl::Ldap { host: host.to_owned(), port }
     }
 
-    /// E7
+    /// VIPRE-44, E7
     #[test]
     fn servers_are_named_by_scheme_host_and_port() {
         assert_eq!(directory("ldap://dc1.example.com"), Ok(ldap("dc1.example.com", 389)));

@@ -66,3 +66,28 @@ async fn apply_groups(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::UserRef;
+
+    fn change(number: usize, unit: usize) -> UserChange {
+        let unit = u32::try_from(unit).unwrap();
+        let subject = UserRef::Known(UserId(i64::try_from(number).unwrap()));
+        UserChange { subject, label: "x".into(), unit, acts: Vec::new(), mark: None }
+    }
+
+    /// VIPRE-49, B3: people are seen batch by batch while the run goes on; an exchange is never split.
+    #[test]
+    fn people_are_applied_in_batches_of_whole_units() {
+        let mut users: Vec<UserChange> = (0..PEOPLE + 2).map(|number| change(number, number)).collect();
+        users[PEOPLE].unit = users[PEOPLE - 1].unit;
+        let mut users = users.into_iter().peekable();
+        let mut sizes = Vec::new();
+        while users.peek().is_some() {
+            sizes.push(whole_units(&mut users).len());
+        }
+        assert_eq!(sizes, [PEOPLE + 1, 1]);
+    }
+}

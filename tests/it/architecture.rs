@@ -165,6 +165,7 @@ fn modules_use_only_what_the_table_allows() {
     assert!(refused.is_empty(), "not allowed:\n{}", refused.join("\n"));
 }
 
+/// UNBLU-35
 #[test]
 fn each_bound_crate_is_named_in_its_one_place() {
     let mut refused = Vec::new();

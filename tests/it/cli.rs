@@ -84,6 +84,7 @@ fn a_daemon_has_nothing_to_say_in_json() {
     assert!(said.err.contains("[log] format"), "{}", said.err);
 }
 
+/// UNBLU-10
 #[test]
 fn a_configuration_that_is_not_there_is_refused_by_every_command_with_78() {
     for words in COMMANDS {

@@ -1,6 +1,8 @@
 //! Configuration files, good and bad. `data/config/*.toml` are read from a folder of their own, beside the files they
 //! name; what is said about each stands beside it in `*.txt`. `ROSTERD_BLESS=1` writes those anew.
 
+mod values;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -90,7 +92,7 @@ fn said(folder: &Path, name: &str) -> String {
     told.replace(&format!("{}/", folder.display()), "DIR/")
 }
 
-/// UNBLU-24, COVATA-22, COVATA-44, E8, L3, S2
+/// VIPRE-34, COVATA-22, COVATA-25, COVATA-44, UNBLU-24, UNBLU-47, E8, L3, S2
 #[test]
 fn every_bad_file_is_told_as_its_text_says() {
     let folder = folder();
@@ -247,7 +249,7 @@ password_file = "good-password"
     assert!(!format!("{config:?}{}", config.render()).contains("hunter2"));
 }
 
-/// UNBLU-48, COVATA-2
+/// UNBLU-46, UNBLU-48
 #[test]
 fn a_common_file_comes_first_and_its_problems_bear_its_name() {
     let folder = folder();

@@ -17,7 +17,7 @@ use world::{Fake, Go, HOUR, MINUTE, World, write_config};
 
 const NOT_SOON: &str = "[[schedule]]\ncron = \"0 0 0 1 1 ?\"";
 
-/// S3
+/// VIPRE-50, S3
 #[tokio::test(start_paused = true)]
 async fn fifty_signals_during_a_run_give_exactly_one_run_after_it() {
     let mut world = World::start(NOT_SOON, Fake::default()).await;
@@ -38,7 +38,7 @@ async fn fifty_signals_during_a_run_give_exactly_one_run_after_it() {
     world.stop().await;
 }
 
-/// S2
+/// VIPRE-7, S2
 #[tokio::test(start_paused = true)]
 async fn an_overdue_every_runs_once_at_the_start_and_then_by_its_interval() {
     let fake = Fake::default();
@@ -64,7 +64,7 @@ async fn an_every_that_ran_before_the_restart_waits_for_the_rest_of_its_interval
     world.stop().await;
 }
 
-/// S2
+/// UNBLU-34, S2
 #[tokio::test(start_paused = true)]
 async fn reboot_runs_once_at_the_start_and_not_after_a_reload() {
     let schedules = "[[schedule]]\nat = \"@reboot\"\naction = \"groups\"";
@@ -76,7 +76,7 @@ async fn reboot_runs_once_at_the_start_and_not_after_a_reload() {
     world.stop().await;
 }
 
-/// S2
+/// UNBLU-21, UNBLU-34, S2
 #[tokio::test(start_paused = true)]
 async fn cron_fires_at_its_moments_and_a_jump_of_the_clock_gives_one_run() {
     let mut world = World::start("[[schedule]]\ncron = \"0 */15 * * * ?\"", Fake::default()).await;
@@ -198,7 +198,7 @@ async fn a_broken_configuration_is_refused_with_every_problem_and_the_old_one_st
     world.stop().await;
 }
 
-/// S5
+/// VIPRE-30, UNBLU-51, S5
 #[tokio::test(start_paused = true)]
 async fn a_good_configuration_is_used_from_the_next_run_on_and_says_what_changed() {
     let mut world = World::start(NOT_SOON, Fake::default()).await;

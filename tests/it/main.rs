@@ -6,6 +6,7 @@
 mod architecture;
 mod cli;
 mod config;
+mod coverage;
 mod daemon;
 mod directory;
 mod grouping;

@@ -1,5 +1,10 @@
 //! The main job, by the real program on a real OpenLDAP, into both stores.
 
+mod by_hand;
+mod mapping;
+mod sharing;
+mod switches;
+
 use std::time::Duration;
 
 use crate::support::postgres;
@@ -37,7 +42,8 @@ fn on_both(story: impl Fn(&Slapd, Site)) {
     }
 }
 
-/// VIPRE-1, VIPRE-3, VIPRE-6, VIPRE-10, VIPRE-11, VIPRE-24, VIPRE-32, VIPRE-35, VIPRE-36, VIPRE-42, U1-U4, I3, L2, L5
+/// VIPRE-1, VIPRE-3, VIPRE-6, VIPRE-10, VIPRE-11, VIPRE-18, VIPRE-32, VIPRE-35, VIPRE-36, COVATA-1, COVATA-7, RSA-1,
+/// RSA-2, RSA-12, OKV-2, U1-U4, I3, L2, L5
 #[test]
 fn a_day_at_the_office() {
     on_both(|slapd, site| {
@@ -169,7 +175,7 @@ fn a_mass_departure_is_held_until_somebody_approves() {
     });
 }
 
-/// E1, U8: a server that stops answering at any moment never leads to a flag.
+/// RSA-10, E1, U8: a server that stops answering at any moment never leads to a flag.
 #[test]
 fn a_server_that_stops_answering_at_any_page_flags_nobody() {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };

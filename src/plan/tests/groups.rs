@@ -19,7 +19,8 @@ fn world() -> World {
     world
 }
 
-/// UNBLU-23, G1, G3: members are resolved by DN in the run that adds them; strangers are counted.
+/// UNBLU-1, UNBLU-7, UNBLU-23, RSA-13, G1, G3: members are resolved by DN in the run that adds them; strangers are
+/// counted.
 #[test]
 fn members_join_in_the_run_that_adds_them() {
     let mut world = world();
@@ -40,7 +41,7 @@ fn a_renamed_group_keeps_its_members() {
     assert_eq!(world.members("g1"), ["ada", "bob"]);
 }
 
-/// G8, G1: a membership ends with the complete run that no longer sees it, and with no other.
+/// RSA-15, G8, G1: a membership ends with the complete run that no longer sees it, and with no other.
 #[test]
 fn a_membership_ends_with_the_complete_run_that_misses_it() {
     let mut world = world();
@@ -66,7 +67,7 @@ fn memberships_of_somebody_pending_are_frozen() {
     assert_eq!(world.run(), ["bob: restore", "group staff:  +0 -1"]);
 }
 
-/// G6: a missing group loses its members at once and is deleted after the delay; it comes back with its id.
+/// UNBLU-7, G6: a missing group loses its members at once and is deleted after the delay; it comes back with its id.
 #[test]
 fn a_missing_group_is_emptied_at_once_and_deleted_later() {
     let mut world = world();
@@ -92,6 +93,29 @@ fn users_and_groups_can_be_synchronised_apart() {
     world.people.remove("ada");
     assert_eq!(world.run(), ["group staff: added +2 -0"]);
     assert_eq!(world.state("ada"), State::Active);
+}
+
+/// UNBLU-5, G7: a run of users alone leaves every group and membership as it is.
+#[test]
+fn a_run_of_users_alone_leaves_groups_alone() {
+    let mut world = world();
+    world.run();
+    world.passes = Passes { users: true, groups: false };
+    world.groups.clear();
+    world.hire("cy");
+    assert_eq!(world.run(), ["cy: add"]);
+    assert_eq!(world.members("g1"), ["ada", "bob"]);
+}
+
+/// UNBLU-6, G4: a group in a group makes nobody a member.
+#[test]
+fn memberships_are_direct() {
+    let mut world = world();
+    world.groups.insert("g2".into(), ("all".into(), vec!["cn=staff,ou=groups,dc=example".into()]));
+    let said = world.look();
+    assert_eq!(said.plan.strangers["all"], 1);
+    world.run();
+    assert!(world.members("g2").is_empty());
 }
 
 /// G1: a DN that is used again belongs to the one who stands there now, also when her entry is unchanged.

@@ -9,7 +9,8 @@ use crate::roster::{PendingReason, State, UserId};
 
 const NOTHING: [&str; 0] = [];
 
-/// VIPRE-5, VIPRE-31, VIPRE-34, VIPRE-36, L1, L2, L6: flagged, locked out, deleted after the delay and not before.
+/// VIPRE-5, VIPRE-31, VIPRE-34, VIPRE-36, UNBLU-22, UNBLU-40, OKV-24, OKV-26, OKV-27, L1, L2, L6: flagged, locked out,
+/// deleted after the delay and not before.
 #[test]
 fn somebody_gone_is_flagged_and_deleted_after_the_delay() {
     let mut world = World::with(&["ada", "bob"]);
@@ -58,7 +59,18 @@ fn no_delay_deletes_in_the_run_that_flags() {
     assert_eq!(world.run(), ["ada: flag gone until 2026-03-02", "ada: delete"]);
 }
 
-/// VIPRE-35, VIPRE-37, L4, L5: back and enabled, everything is as before.
+/// COVATA-8, L3: disabled people can be removed at once, and that touches nobody who is gone.
+#[test]
+fn without_a_delay_for_the_disabled_they_are_deleted_at_once() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.policy.disabled_delay = Delay::After(Duration::ZERO);
+    world.entry("ada").enabled = false;
+    world.people.remove("bob");
+    assert_eq!(world.run(), ["bob: flag gone until 2026-03-16", "ada: flag disabled until 2026-03-02", "ada: delete"]);
+    assert!(world.account("ada").addresses.is_empty());
+}
+
+/// VIPRE-35, COVATA-7, L4, L5: back and enabled, everything is as before.
 #[test]
 fn somebody_back_during_the_delay_is_active_again() {
     let mut world = World::with(&["ada", "bob"]);
@@ -184,7 +196,7 @@ fn a_primary_in_an_unmanaged_domain_flags() {
     assert_eq!(world.account("ada").primary().unwrap().as_str(), "ada@ours.example");
 }
 
-/// E1, RSA-10: whoever a partial read did not see is not missed, and no due deletion is carried out.
+/// OKV-24, E1, RSA-10: whoever a partial read did not see is not missed, and no due deletion is carried out.
 #[test]
 fn a_partial_read_misses_nobody() {
     let mut world = World::with(&["ada", "bob", "cy"]);
@@ -241,7 +253,7 @@ fn somebody_back_after_deletion_has_the_same_internal_id() {
     assert_eq!((world.account("ada").uuid, world.state("ada")), (before, State::Active));
 }
 
-/// B1: six of twenty are held, adds and updates go on, approval is for those people who still leave.
+/// UNBLU-40, B1: six of twenty are held, adds and updates go on, approval is for those people who still leave.
 #[test]
 fn the_brake_holds_a_mass_departure_until_a_person_approves() {
     let names: Vec<String> = (0..20).map(|n| format!("u{n:02}")).collect();

@@ -5,7 +5,7 @@ use crate::plan::policy::AttributeUse;
 use crate::plan::tests::policy;
 use crate::roster::{FieldId, PendingReason, State};
 
-/// VIPRE-3, VIPRE-1, U1, U3: a second run changes nothing.
+/// VIPRE-1, VIPRE-3, UNBLU-14, U1, U3: a second run changes nothing.
 #[test]
 fn somebody_new_is_added_and_a_second_run_changes_nothing() {
     let mut world = World::new(&[]);
@@ -38,7 +38,7 @@ fn of_several_values_the_stored_one_stays() {
     assert_eq!(world.run(), Vec::<String>::new());
 }
 
-/// RSA-2, I3: a rename and a move keep the user.
+/// UNBLU-12, RSA-2, I3: a rename and a move keep the user.
 #[test]
 fn a_move_keeps_the_internal_id() {
     let mut world = World::with(&["ada"]);
@@ -48,6 +48,60 @@ fn a_move_keeps_the_internal_id() {
     assert_eq!(world.account("ada").uuid, before);
     world.entry("ada").dn = "UID=Ada, OU=Sales,ou=people,dc=example".into();
     assert_eq!(world.run(), Vec::<String>::new(), "the same DN in another spelling is no move (E6)");
+}
+
+/// VIPRE-24, VIPRE-25, VIPRE-26, UNBLU-22, UNBLU-40, U1, U2, L2: a store that has people already is brought in step:
+/// who is unknown is added, who is known is completed, and whom the directory does not know is flagged.
+#[test]
+fn a_store_that_has_people_already_is_brought_in_step() {
+    let mut world = World::with(&["ada", "bob", "cy"]);
+    let id = world.account("ada").id;
+    let account = world.store.accounts.get_mut(&id).unwrap();
+    account.fields.clear();
+    account.fingerprint = None;
+    let entry = world.entry("ada");
+    (entry.notes, entry.aliases) = (vec!["n".into()], vec!["a.l@ours.example".into()]);
+    world.people.remove("cy");
+    world.hire("dan");
+    assert_eq!(
+        world.run(),
+        [
+            "cy: flag gone until 2026-03-16",
+            "ada@ours.example: update username - -> ada, notes - -> n",
+            "ada@ours.example: gain a.l@ours.example",
+            "dan: add"
+        ]
+    );
+    assert_eq!(world.state("bob"), State::Active);
+    assert_eq!(world.run(), Vec::<String>::new());
+}
+
+/// VIPRE-42, U5: only the directory's word is permanent.
+#[test]
+fn somebody_deleted_in_the_store_by_hand_is_back_with_the_next_run() {
+    let mut world = World::with(&["ada", "bob"]);
+    let before = world.account("ada").uuid;
+    let id = world.account("ada").id;
+    let account = world.store.accounts.get_mut(&id).unwrap();
+    account.state = State::Deleted;
+    account.addresses.clear();
+    assert_eq!(world.run(), ["ada: revive"]);
+    assert_eq!((world.account("ada").uuid, world.state("ada")), (before, State::Active));
+    world.people.remove("ada");
+    assert_eq!(world.run(), ["ada: flag gone until 2026-03-16"]);
+}
+
+/// UNBLU-20, UNBLU-27, A1: whatever stands in a field, it never costs access.
+#[test]
+fn a_malformed_address_costs_a_user_nothing() {
+    let mut world = World::with(&["ada"]);
+    let entry = world.entry("ada");
+    (entry.mail, entry.notes) = (vec!["no address".into()], vec!["n".into()]);
+    entry.uid = Some("Ada \\ 'Löwe'".into());
+    assert_eq!(world.run(), ["ada: update username ada -> Ada \\ 'Löwe', notes - -> n"]);
+    assert_eq!(world.state("ada"), State::Active);
+    assert_eq!(world.account("ada").primary().unwrap().as_str(), "ada@ours.example");
+    assert_eq!(world.store.skips.iter().map(|skip| &*skip.reason).collect::<Vec<_>>(), ["malformed-address"]);
 }
 
 /// VIPRE-15, U4
@@ -135,7 +189,8 @@ fn addresses_change_hands_within_one_run() {
     assert_eq!(world.run(), ["ada: update primary_address bob@ours.example -> new@ours.example", "cy: add"]);
 }
 
-/// A3, A4, A1: the owner keeps it, the newcomer waits, the loser of a new primary keeps the present one.
+/// COVATA-21, COVATA-36, A3, A4, A1: the owner keeps it, the newcomer waits, the loser of a new primary keeps the
+/// present one.
 #[test]
 fn a_contested_address_stays_with_its_owner_and_the_conflict_closes_by_itself() {
     let mut world = World::with(&["ada", "bob"]);
@@ -166,7 +221,7 @@ fn a_contested_address_stays_with_its_owner_and_the_conflict_closes_by_itself() 
     assert_eq!(world.run(), ["conflict resolved"]);
 }
 
-/// U7
+/// UNBLU-50, U7
 #[test]
 fn a_taken_username_holds_the_newcomer_and_nobody_else() {
     let mut world = World::with(&["ada"]);

@@ -50,7 +50,8 @@ fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// The contract's exit status: 0, 3, 4, 5 and 1 (2 and 78 need no server; 6 has a test of its own).
+/// VIPRE-23, COVATA-19: The contract's exit status: 0, 3, 4, 5 and 1 (2 and 78 need no server; 6 has a test of its
+/// own).
 #[test]
 fn plan_and_sync_end_with_the_status_of_what_they_found() {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };
@@ -142,7 +143,7 @@ fn what_is_held_is_shown_and_can_be_approved_once_somebody_read_it() {
     has(&u15, &["state: pending, no access", "filtered-out", "deleted after: 20", "settled by:", "run 3 "]);
 }
 
-/// WHO of the contract, in every one of its ways.
+/// VIPRE-15, OKV-29: WHO of the contract, in every one of its ways.
 #[test]
 fn somebody_is_found_in_every_way_and_nobody_is_guessed() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -247,6 +248,7 @@ fn a_reader_who_leaves_stops_the_output_and_not_the_sync() {
     assert_eq!(site.count("active"), 40);
 }
 
+/// VIPRE-47, COVATA-18, OKV-18
 #[test]
 fn check_says_step_by_step_what_is_well_and_what_is_not() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -275,6 +277,7 @@ fn check_says_step_by_step_what_is_well_and_what_is_not() {
     site.expect(1, &["status"]);
 }
 
+/// COVATA-15, OKV-18
 #[test]
 fn the_configuration_is_shown_without_secrets_and_accepted_or_refused() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };

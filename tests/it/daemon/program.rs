@@ -25,7 +25,7 @@ fn person(uid: &str, name: &str) -> String {
     )
 }
 
-/// S4, S5, UNBLU-21
+/// VIPRE-8, VIPRE-50, UNBLU-25, S4, S5, UNBLU-21
 #[test]
 fn sync_now_reload_and_stop_by_signal() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -62,7 +62,7 @@ fn sync_now_reload_and_stop_by_signal() {
     assert!(!log.contains('\u{1b}') && !log.contains('\u{202e}'), "{log:?}");
 }
 
-/// S2
+/// VIPRE-1, UNBLU-1, UNBLU-21, S2
 #[test]
 fn schedules_bring_changes_without_anybody_asking() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -76,7 +76,7 @@ fn schedules_bring_changes_without_anybody_asking() {
     assert!(finished.iter().all(|run| run["trigger"] == "schedule"), "{finished:?}");
 }
 
-/// S2: `@reboot` runs once; `every` is remembered over a restart and is not due again.
+/// UNBLU-33, S2: `@reboot` runs once; `every` is remembered over a restart and is not due again.
 #[test]
 fn a_restart_runs_reboot_again_and_every_not() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };

@@ -9,7 +9,7 @@ use rosterd::directory::Kind;
 use super::super::support::slapd::Certificate;
 use super::*;
 
-/// E8, VIPRE-44, VIPRE-45, UNBLU-36
+/// COVATA-23, OKV-1, OKV-5, E8, VIPRE-44, VIPRE-45, UNBLU-36
 #[tokio::test]
 async fn every_way_in_binds_as_the_service_account() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -65,7 +65,7 @@ async fn a_certificate_that_fails_a_check_is_named_with_the_check() {
     }
 }
 
-/// E8
+/// OKV-5, E8
 #[tokio::test]
 async fn only_the_given_ca_is_trusted_and_its_file_has_to_hold_one() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -116,7 +116,7 @@ async fn nobody_is_not_an_account() {
     assert!(text.contains("SASL EXTERNAL") && text.contains("client certificate"), "{text}");
 }
 
-/// E8
+/// VIPRE-45, E8
 #[tokio::test]
 async fn a_password_never_travels_in_clear_text_to_another_host() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -150,7 +150,7 @@ async fn servers_are_tried_in_order_and_every_failure_is_told() {
     assert!(matches!(error, DirectoryError::Connect { .. }) && text.contains("connection refused"), "{text}");
 }
 
-/// VIPRE-51
+/// VIPRE-51, COVATA-24
 #[tokio::test]
 async fn a_port_that_hangs_is_given_up_at_its_deadline() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };

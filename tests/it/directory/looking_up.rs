@@ -19,7 +19,7 @@ fn id_of(slapd: &Slapd, uid: &str) -> UniqueId {
     UniqueId::new(id.lines().next().unwrap()).unwrap()
 }
 
-/// L2, I4, RSA-5
+/// RSA-8, L2, I4
 #[tokio::test]
 async fn the_reason_is_a_cause() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };

@@ -20,7 +20,7 @@ fn remembered(snapshot: &Snapshot) -> Index {
     Index::new((1..).zip(&snapshot.reading().people).map(known).collect())
 }
 
-/// E1, G1, VIPRE-21, UNBLU-39
+/// VIPRE-9, UNBLU-23, E1, G1, VIPRE-21, UNBLU-39
 #[tokio::test]
 async fn people_and_groups_are_read_over_many_pages() {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };
@@ -40,6 +40,7 @@ async fn people_and_groups_are_read_over_many_pages() {
     assert_eq!((reading.coverage[""], reading.coverage["mail"], reading.coverage["o"]), (700, 700, 0));
     assert_eq!(reading.coverage.len(), 15, "every attribute asked for is counted: {:?}", reading.coverage);
     let log = slapd.log();
+    assert!(log.find("BIND dn=\"cn=rosterd").unwrap() < log.find("ou=groups").unwrap(), "the bind comes first");
     assert!(log.find("ou=groups").unwrap() < log.rfind("ou=people").unwrap(), "groups come first");
     assert!(!log.contains("attr=*") && !log.contains("userPassword"), "only mapped attributes are asked for");
 }

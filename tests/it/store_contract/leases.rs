@@ -58,6 +58,7 @@ on_both_stores! {
         fixture.store.renew(&ours, KEEP).await.unwrap();
     }
 
+    /// OKV-12
     async fn a_lease_that_is_not_renewed_in_time_is_taken_over(fixture: Fixture) {
         let store = &fixture.store;
         let lost = yes(store.acquire("turn", &elsewhere(), Duration::from_millis(300)).await.unwrap());

@@ -39,7 +39,7 @@ on_both_stores! {
         assert_eq!(after["aliases"], json!(["a.l@example.com"]));
     }
 
-    /// U2: exactly the fields that differ; U3: a mark alone is nothing anybody sees
+    /// UNBLU-16, U2: exactly the fields that differ; U3: a mark alone is nothing anybody sees
     async fn only_what_differs_is_written(fixture: Fixture) {
         let badge = fixture.names.extra("badge").unwrap();
         let ada = fixture.add(day(0), person("ada").field(badge, "7").field(FieldId::MOBILE, "1")).await;
@@ -116,7 +116,7 @@ on_both_stores! {
         assert_eq!(owners, [(keys[0].clone(), bob), (keys[1].clone(), ada)]);
     }
 
-    /// A3: one bearer, whatever is asked for; nothing of the batch is left behind
+    /// COVATA-36, A3: one bearer, whatever is asked for; nothing of the batch is left behind
     async fn an_address_has_one_bearer_and_a_failed_batch_leaves_nothing(fixture: Fixture) {
         fixture.add(day(0), person("ada")).await;
         let version = fixture.store.version().await.unwrap();
@@ -131,7 +131,7 @@ on_both_stores! {
         assert_eq!(fixture.account(bob).await.label(), "Bob");
     }
 
-    /// L1, L2: access ends in the transaction that flags; what is frozen stays
+    /// VIPRE-11, VIPRE-26, VIPRE-36, L1, L2: access ends in the transaction that flags; what is frozen stays
     async fn a_flag_takes_access_and_keeps_everything_else(fixture: Fixture) {
         let ada = fixture.add(day(0), person("ada").alias("a.l@example.com")).await;
         fixture.add_group(day(0), "staff", &[ada]).await;
@@ -193,7 +193,8 @@ on_both_stores! {
         assert_eq!(fixture.rows("SELECT * FROM roster_memberships").await.len(), 1);
     }
 
-    /// L6: a tombstone; L7: back with the same internal id
+    /// VIPRE-11, VIPRE-37, VIPRE-38, VIPRE-39, UNBLU-16, L4: a flag keeps the rules; L6: a tombstone; L7: back with the
+    /// same internal id
     async fn whoever_is_deleted_stays_as_a_tombstone_and_can_be_revived(fixture: Fixture) {
         let badge = fixture.names.extra("badge").unwrap();
         let new = person("ada").alias("a.l@example.com").field(badge, "7");
@@ -208,6 +209,7 @@ on_both_stores! {
         let id = fixture.user("ada").await.id;
         fixture.apply(day(1), &[flag(ada, "ada", day(1), Some(day(15)))]).await;
         assert_eq!(fixture.rows("SELECT * FROM roster_grants").await, []);
+        assert_eq!(fixture.rows("SELECT * FROM roster_rules").await.len(), 1, "rules are only frozen");
         fixture.apply(day(15), &[delete(ada, "ada")]).await;
 
         let row = fixture.rows("SELECT * FROM roster_users").await.remove(0);

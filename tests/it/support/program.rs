@@ -5,6 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use sqlx::Connection as _;
 use tempfile::TempDir;
 
 use super::slapd::Slapd;
@@ -121,6 +122,17 @@ impl Site {
         }
         lines.sort();
         lines
+    }
+
+    /// What an administrator does to the SQLite store by hand.
+    pub fn by_hand(&self, sql: &'static str) {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path("roster.db"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+            sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        });
     }
 
     /// Starts the daemon; its log goes to `daemon.log`.

@@ -65,6 +65,7 @@ fn one_run_is_read_line_by_line() {
     insta::assert_snapshot!("run_json", as_json(&runs::value(&view)));
 }
 
+/// VIPRE-18
 #[test]
 fn users_are_listed_with_their_aliases_beneath() {
     let mut ada = user_row("u1", "ada");
@@ -78,7 +79,7 @@ fn users_are_listed_with_their_aliases_beneath() {
     assert!(narrow.lines().all(|line| unicode_width::UnicodeWidthStr::width(line) <= 72), "{narrow}");
 }
 
-/// L2
+/// OKV-29, L2
 #[test]
 fn one_user_is_shown_with_state_dates_what_settles_it_and_history() {
     let mut user = pending(user_row("u1", "ada"));
