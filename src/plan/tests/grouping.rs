@@ -184,6 +184,7 @@ fn a_deep_mesh_of_groups_is_walked_once_a_group() {
 
 // G5
 
+/// UNBLU-30, G5
 #[test]
 fn everybody_is_in_the_best_group_only() {
     let groups: [(&str, &[&str]); 3] =
@@ -201,6 +202,7 @@ fn everybody_is_in_the_best_group_only() {
     assert_eq!(run(&mut ranked), ["group alpha:  +2 -0"]);
 }
 
+/// UNBLU-31, G5
 #[test]
 fn people_without_a_group_are_in_the_default_one() {
     let mut world = one(world(&["ada", "bob"], &[("guests", &[]), ("staff", &["ada"])]), &[], "guests");
@@ -320,6 +322,7 @@ fn people_without_access_are_not_assigned() {
 
 // G6
 
+/// UNBLU-8, G6
 #[test]
 fn a_group_without_users_is_left_out_and_comes_back_with_its_id() {
     let mut world = drop_empty(world(&["ada"], &[("none", &["stranger"]), ("staff", &["ada"])]));
