@@ -248,6 +248,9 @@ fn new_uuid() -> uuid::Uuid {
 pub trait Store: Send + Sync {
     /// What messages call it: the path, or the URL without a password.
     fn describe(&self) -> &str;
+    /// Ends all connections. Whoever leaves last from an SQLite store leaves one file, without a write-ahead log that
+    /// the next one has to read again.
+    async fn close(&self);
     /// How old the schema is.
     async fn schema(&self) -> Result<Schema, StoreError>;
     /// Brings the schema up to date; does nothing when it is. Refuses a newer one.

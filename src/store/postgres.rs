@@ -110,6 +110,11 @@ impl Database {
         Ok(transaction)
     }
 
+    /// Ends all connections.
+    pub async fn close_pools(&self) {
+        self.pool.close().await;
+    }
+
     /// Whether there is nothing to read versions from.
     pub async fn is_empty(&self) -> Result<bool, Fault> {
         Ok(sqlx::query_scalar("SELECT to_regclass('rd_migrations') IS NULL").fetch_one(&self.pool).await?)

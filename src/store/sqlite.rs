@@ -141,6 +141,12 @@ impl Database {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
+    /// Ends all connections.
+    pub async fn close_pools(&self) {
+        self.pool.close().await;
+        self.writer.close().await;
+    }
+
     /// Whether there is nothing to read versions from.
     pub async fn is_empty(&self) -> Result<bool, Fault> {
         match tokio::fs::metadata(&self.path).await {

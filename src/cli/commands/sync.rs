@@ -21,6 +21,8 @@ use crate::sync::{self, Report, Request, SyncError};
 
 /// How often a busy source is asked for again.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the store may take to close.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Makes one run now.
 pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
@@ -28,7 +30,10 @@ pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
     let store = session.store(&config).await?;
     let request =
         Request { trigger: Trigger::Command, action: args.only.into(), approve: None, insist: session.on_terminal() };
-    perform(session, &config, &*store, request, args.wait).await
+    let done = perform(session, &config, &*store, request, args.wait).await;
+    // Everything is committed; a store that does not let go in time is closed by the end of the process.
+    drop(tokio::time::timeout(CLOSING, store.close()).await);
+    done
 }
 
 /// Makes one run and reports it; the answer is the exit status.

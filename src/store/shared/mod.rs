@@ -171,6 +171,10 @@ impl Store for Database {
         self.told("read the sources", runs::sources(self).await)
     }
 
+    async fn close(&self) {
+        self.close_pools().await;
+    }
+
     async fn put_source(&self, source: &SourceRecord, leases: &[Lease]) -> Result<(), StoreError> {
         self.told(format!("register the source {}", source.name), runs::put_source(self, source, leases).await)
     }
