@@ -118,7 +118,7 @@ Example, after `rosterd runs show 17` was read:
     Approve(Approve),
     /// Create the store, or bring its schema up to date
     #[command(after_help = "\
-Other commands do the same on first use; this one is for doing it on purpose, after a backup.
+`sync`, `approve` and `run` do the same before they begin; this one is for doing it on purpose, after a backup.
 
 Example:
   rosterd migrate")]

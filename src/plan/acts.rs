@@ -214,7 +214,8 @@ impl Awards<'_> {
             primary.as_ref().and_then(|key| self.holder(key.digest())),
             name.as_deref().and_then(|name| self.holder(name_digest(name))),
         );
-        if self.outcome.lost(at).keeps_out(participant) {
+        let out = self.outcome.lost(at).keeps_out(participant);
+        if out {
             let told = |holder: &Option<(UserRef, String)>| holder.as_ref().map(|(_, text)| text.clone());
             let (has_address, has_name) = (told(&holders.0), told(&holders.1));
             let address = primary.as_ref().map(AddressKey::as_str).zip(has_address.as_deref());
@@ -227,7 +228,7 @@ impl Awards<'_> {
         if let Some(name) = &name {
             findings.contest(ConflictKind::UsernameTaken, name, who, "username", holders.1);
         }
-        if self.outcome.lost(at).keeps_out(participant) {
+        if out {
             return true;
         }
         any |= self.outcome.lost(at) != Lost::default();

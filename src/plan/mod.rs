@@ -32,7 +32,7 @@ pub(crate) mod tests;
 pub use change::*;
 pub use counts::{Counts, GroupCounts};
 pub use policy::Policy;
-pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt};
+pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt, is_due};
 
 use std::collections::HashSet;
 
@@ -83,7 +83,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
 /// `by_date`, by the date alone because the source is switched off (L9, S1).
 pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
     let mut plan = Plan::default();
-    for known in view.index.iter().filter(|known| view::is_due(known, now)) {
+    for known in view.index.iter().filter(|known| is_due(known, now)) {
         let Some(account) = view.accounts.get(&known.id) else { continue };
         let found = view.look_ups.get(&known.id);
         if by_date || found.is_some_and(|found| departures::cause(found).is_some()) {

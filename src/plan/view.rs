@@ -125,7 +125,7 @@ impl Needs {
 }
 
 /// Whether somebody pending may be deleted by now (L6).
-pub(super) fn is_due(known: &Known, now: Timestamp) -> bool {
+pub fn is_due(known: &Known, now: Timestamp) -> bool {
     known.state == State::Pending && known.delete_after.is_some_and(|due| due <= now)
 }
 

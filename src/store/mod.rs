@@ -238,7 +238,8 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     })
 }
 
-/// A new internal id (I1; version 7, so that an index on it grows at its end). The only chance in the store: ids are drawn here and nowhere else.
+/// A new internal id (I1; version 7, so that an index on it grows at its end). The only chance in the store: ids are
+/// drawn here and nowhere else.
 fn new_uuid() -> uuid::Uuid {
     uuid::Uuid::now_v7()
 }
@@ -321,8 +322,8 @@ pub trait Store: Send + Sync {
         changes: &[GroupChange],
         added: &std::collections::HashMap<Digest, UserId>,
     ) -> Result<Vec<(Digest, GroupId)>, StoreError>;
-    /// Opens conflicts, words open ones anew, resolves others, and makes `roster_skipped` of the source equal `skips`, writing only what
-    /// differs.
+    /// Opens conflicts, words open ones anew, resolves others, and makes `roster_skipped` of the source equal `skips`,
+    /// writing only what differs.
     async fn apply_findings(
         &self,
         stamp: Stamp<'_>,

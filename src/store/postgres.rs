@@ -18,6 +18,7 @@ use super::error::{Fault, StoreError, explain as explain_error};
 pub(super) type Db = sqlx::Postgres;
 pub(super) type Row = sqlx::postgres::PgRow;
 pub(super) type Connection = sqlx::PgConnection;
+pub(super) type Statement = Query<'static, Db, PgArguments>;
 /// UUIDs are of type uuid.
 pub(super) type Guid = Uuid;
 
@@ -210,7 +211,7 @@ impl Array {
         }
     }
 
-    fn bind(self, query: Query<'static, Db, PgArguments>) -> Query<'static, Db, PgArguments> {
+    fn bind(self, query: Statement) -> Statement {
         match self {
             Self::Int(items) => query.bind(items),
             Self::Text(items) | Self::Json(items) => query.bind(items),
@@ -229,27 +230,15 @@ pub(super) async fn bulk(
 ) -> Result<(), Fault> {
     let (width, mut left) = (rows.width(), rows.len());
     let mut cells = rows.into_cells();
-    // The next statement's values are bound while the database works on the last ones.
-    let mut next = || {
+    let next = || {
         let chunk = left.min(CHUNK);
         left -= chunk;
         (chunk > 0).then(|| bind(head, width, cells.by_ref().take(width * chunk), tail))
     };
-    let mut query = next();
-    while let Some(now) = query {
-        let (done, following) = tokio::join!(now.execute(&mut *connection), async { next() });
-        done?;
-        query = following;
-    }
-    Ok(())
+    shared::execute_each(connection, next).await
 }
 
-fn bind(
-    head: &str,
-    width: usize,
-    mut cells: impl Iterator<Item = Cell>,
-    tail: &str,
-) -> Query<'static, Db, PgArguments> {
+fn bind(head: &str, width: usize, mut cells: impl Iterator<Item = Cell>, tail: &str) -> Statement {
     let mut arrays: Vec<Array> = cells.by_ref().take(width).map(Array::starting_with).collect();
     for (at, cell) in cells.enumerate() {
         if let Some(array) = arrays.get_mut(at % width) {

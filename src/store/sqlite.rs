@@ -22,6 +22,7 @@ use super::error::{Fault, StoreError};
 pub(super) type Db = sqlx::Sqlite;
 pub(super) type Row = sqlx::sqlite::SqliteRow;
 pub(super) type Connection = sqlx::SqliteConnection;
+pub(super) type Statement = Query<'static, Db, SqliteArguments>;
 /// UUIDs are text, so that applications can read and compare them.
 pub(super) type Guid = uuid::fmt::Hyphenated;
 
@@ -261,8 +262,7 @@ pub(super) async fn bulk(
     let mut sizes = CHUNKS.into_iter().peekable();
     let mut sql: Arc<str> = Arc::from("");
     let mut prepared = 0;
-    // The next statement's values are bound while the database works on the last ones.
-    let mut next = || {
+    let next = || {
         while let Some(&chunk) = sizes.peek() {
             if left >= chunk {
                 if prepared != chunk {
@@ -276,16 +276,10 @@ pub(super) async fn bulk(
         }
         None
     };
-    let mut query = next();
-    while let Some(now) = query {
-        let (done, following) = tokio::join!(now.execute(&mut *connection), async { next() });
-        done?;
-        query = following;
-    }
-    Ok(())
+    shared::execute_each(connection, next).await
 }
 
-fn bind(sql: &Arc<str>, cells: impl Iterator<Item = Cell>) -> Query<'static, Db, SqliteArguments> {
+fn bind(sql: &Arc<str>, cells: impl Iterator<Item = Cell>) -> Statement {
     cells.fold(sqlx::query(AssertSqlSafe(Arc::clone(sql))), |query, cell| match cell {
         Cell::Int(value) => query.bind(value),
         Cell::Text(value) | Cell::Json(value) => query.bind(value),

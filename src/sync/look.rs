@@ -299,10 +299,7 @@ impl Scene<'_> {
 }
 
 fn due_users(index: &Index, now: Timestamp) -> Vec<UserId> {
-    let due = |known: &&crate::roster::Known| {
-        known.state == State::Pending && known.delete_after.is_some_and(|due| due <= now)
-    };
-    index.iter().filter(due).map(|known| known.id).collect()
+    index.iter().filter(|known| plan::is_due(known, now)).map(|known| known.id).collect()
 }
 
 async fn accounts(store: &dyn Store, ids: &[UserId]) -> Result<BTreeMap<UserId, Account>, StoreError> {

@@ -26,8 +26,9 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     for note in &config.notes {
         steps.add(Step::new(Verdict::Warn, "configuration", note.to_string()))?;
     }
-    steps.add(store(&config).await)?;
-    for step in directory(&config, steps.session).await {
+    let (step, store) = store(&config).await;
+    steps.add(step)?;
+    for step in directory(&config, steps.session, store.as_deref()).await {
         steps.add(step)?;
     }
     let now = steps.session.clock.now();
@@ -77,28 +78,29 @@ fn configuration(config: &Config) -> Step {
     Step::new(Verdict::Warn, "configuration", says)
 }
 
-/// The store opens and its schema is known; nothing is created or brought up to date for a look.
-async fn store(config: &Config) -> Step {
-    match store_state(config).await {
-        Ok((verdict, says)) => Step::new(verdict, "store", says),
+/// The store opens and its schema is known; nothing is created or brought up to date for a look. With the store, if it
+/// is as this program wants it.
+async fn store(config: &Config) -> (Step, Option<Arc<dyn Store>>) {
+    match opened(config).await {
+        Ok((store, schema)) => {
+            let (verdict, says) = state(store.describe(), schema);
+            (Step::new(verdict, "store", says), (schema == Schema::Current).then_some(store))
+        }
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            Step::new(Verdict::Fail, "store", format!("{error}{cause}"))
+            (Step::new(Verdict::Fail, "store", format!("{error}{cause}")), None)
         }
     }
 }
 
-/// The store, if it is there and as this program wants it.
-async fn current_store(config: &Config) -> Option<Arc<dyn Store>> {
-    let store = store::open(&config.store).await.ok()?;
-    let current = matches!(store.schema().await, Ok(Schema::Current));
-    current.then_some(store)
+async fn opened(config: &Config) -> Result<(Arc<dyn Store>, Schema), StoreError> {
+    let store = store::open(&config.store).await?;
+    let schema = store.schema().await?;
+    Ok((store, schema))
 }
 
-async fn store_state(config: &Config) -> Result<(Verdict, String), StoreError> {
-    let store = store::open(&config.store).await?;
-    let name = store.describe().to_owned();
-    Ok(match store.schema().await? {
+fn state(name: &str, schema: Schema) -> (Verdict, String) {
+    match schema {
         Schema::Current => (Verdict::Ok, format!("{name}: the schema is current")),
         Schema::Empty => (Verdict::Ok, format!("{name}: empty; the first sync creates what it needs")),
         Schema::Old => {
@@ -110,27 +112,26 @@ async fn store_state(config: &Config) -> Result<(Verdict, String), StoreError> {
             let says = "the schema is newer than this program; run the newer rosterd, or restore a backup";
             (Verdict::Fail, format!("{name}: {says}"))
         }
-    })
+    }
 }
 
 /// What the server says; a password that was refused a short while ago is not tried again, but by a person (E9).
-async fn directory(config: &Config, session: &Session) -> Vec<Step> {
+async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>) -> Vec<Step> {
     let (settings, now) = (&config.source, session.clock.now());
-    let store = current_store(config).await;
-    if let Some(store) = store.as_deref().filter(|_| !session.on_terminal())
+    if let Some(store) = store.filter(|_| !session.on_terminal())
         && let Ok(Some(paused)) = refused::refused_before(store, &settings.name, settings, now).await
     {
         return vec![Step::new(Verdict::Fail, "bind", paused.to_string())];
     }
     let (users, groups, managed) = (config.users.as_ref(), config.groups.as_ref(), config.managed.as_ref());
     let found = directory::probe(settings, users, groups, managed, &session.clock).await;
-    if let Some(store) = store.as_deref().filter(|_| found.bind_refused || found.about.is_some()) {
+    if let Some(store) = store.filter(|_| found.bind_refused || found.about.is_some()) {
         let refused = found.bind_refused.then_some(now);
         // A store that cannot be written is told by its own step.
         drop(refused::remember(store, &settings.name, settings, refused, &[]).await);
     }
     let mut steps = Vec::new();
-    if let (Some(store), Some(about)) = (store.as_deref(), &found.about) {
+    if let (Some(store), Some(about)) = (store, &found.about) {
         let ours = source::record(config, &about.directory_id);
         let known = store.sources().await.unwrap_or_default();
         let trouble = source::trouble(&ours, &known).map(|trouble| trouble.to_string());

@@ -30,10 +30,7 @@ pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
     let store = session.store(&config).await?;
     let request =
         Request { trigger: Trigger::Command, action: args.only.into(), approve: None, insist: session.on_terminal() };
-    let done = perform(session, &config, &*store, request, args.wait).await;
-    // Everything is committed; a store that does not let go in time is closed by the end of the process.
-    drop(tokio::time::timeout(CLOSING, store.close()).await);
-    done
+    perform(session, &config, &*store, request, args.wait).await
 }
 
 /// Makes one run and reports it; the answer is the exit status.
@@ -70,6 +67,8 @@ pub async fn perform(
         }
     };
     progress.clear();
+    // Everything is committed; a store that does not let go in time is closed by the end of the process.
+    drop(tokio::time::timeout(CLOSING, store.close()).await);
     tell(session, &report?)
 }
 

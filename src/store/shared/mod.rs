@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use self::dialect::{BEGIN_READ, Database, Db, from_guid, migrations};
+use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, migrations};
 use crate::clock::Timestamp;
 use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, StoredMembership, UserChange};
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
@@ -101,6 +101,20 @@ impl Database {
         write.commit_if_changed().await?;
         Ok(groups)
     }
+}
+
+/// Executes one statement after the other; while the database works on one, the next one's values are bound.
+pub(super) async fn execute_each(
+    connection: &mut Connection,
+    mut next: impl FnMut() -> Option<Statement>,
+) -> Result<(), Fault> {
+    let mut statement = next();
+    while let Some(now) = statement {
+        let (done, following) = tokio::join!(now.execute(&mut *connection), async { next() });
+        done?;
+        statement = following;
+    }
+    Ok(())
 }
 
 /// A stored word as its value.
