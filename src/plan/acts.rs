@@ -157,16 +157,16 @@ impl Awards<'_> {
                 after: primary.map(|address| address.as_str().into()),
             });
         }
-        let primary_key = primary.map(Address::key);
-        let present_key = present.map(Address::key);
-        let stored: Vec<AddressKey> = account.aliases().map(Address::key).collect();
-        let wished: Vec<AddressKey> = comer.wish.aliases.iter().map(Address::key).collect();
+        let primary_key = primary.map(Address::digest);
+        let present_key = present.map(Address::digest);
+        let stored: Vec<Digest> = account.aliases().map(Address::digest).collect();
+        let wished: Vec<Digest> = comer.wish.aliases.iter().map(Address::digest).collect();
         let keep = !self.people.proven || self.people.keeps_addresses(comer);
         let mut withheld = false;
         for alias in account.aliases() {
-            let key = alias.key();
-            let becomes_primary = Some(&key) == primary_key.as_ref();
-            let wins = self.wins(at, &key);
+            let key = alias.digest();
+            let becomes_primary = Some(key) == primary_key;
+            let wins = self.wins(at, alias);
             if becomes_primary || !wins || !(keep || wished.contains(&key)) {
                 acts.push(Act::AliasRemoved(alias.clone()));
             } else {
@@ -174,24 +174,24 @@ impl Awards<'_> {
             }
         }
         let old_primary = present.filter(|_| keep && primary_key != present_key).filter(|old| {
-            withheld |= !wished.contains(&old.key());
-            !wished.contains(&old.key())
+            withheld |= !wished.contains(&old.digest());
+            !wished.contains(&old.digest())
         });
         let gained = self.won(at, &comer.wish.aliases).filter(|alias| {
-            let key = alias.key();
-            Some(&key) != primary_key.as_ref() && !stored.contains(&key)
+            let key = alias.digest();
+            Some(key) != primary_key && !stored.contains(&key)
         });
         acts.extend(gained.chain(old_primary.cloned()).map(Act::AliasAdded));
         withheld
     }
 
     fn won<'b>(&'b self, at: Option<usize>, addresses: &'b [Address]) -> impl Iterator<Item = Address> + 'b {
-        addresses.iter().filter(move |address| self.wins(at, &address.key())).cloned()
+        addresses.iter().filter(move |address| self.wins(at, address)).cloned()
     }
 
     /// Whoever took no part in the contest wants nothing that anybody else wants.
-    fn wins(&self, at: Option<usize>, key: &AddressKey) -> bool {
-        at.is_none_or(|at| self.outcome.wins(at, key.digest()))
+    fn wins(&self, at: Option<usize>, address: &Address) -> bool {
+        at.is_none_or(|at| self.outcome.wins(at, address.digest()))
     }
 
     /// Whether everything the entry says was applied, so that it need not be read again while it stays the same.

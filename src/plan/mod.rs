@@ -41,7 +41,7 @@ use crate::roster::{Digest, LookUp, Reading, Skip, Snapshot, UniqueId};
 
 /// Everything a run does about what it read.
 ///
-/// `view` has to hold what [`Needs::of`] named for the same snapshot.
+/// `view` has to hold what [`Needs::of`] and [`Needs::with_claims`] named for the same snapshot.
 pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) -> Plan {
     let proven = snapshot.complete().is_some();
     let mut people = people::People::new(view, policy, now, proven);

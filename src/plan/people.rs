@@ -320,12 +320,12 @@ impl<'a> People<'a> {
     fn participant(&self, comer: &Comer) -> Participant {
         let account = comer.account.filter(|account| account.state != State::Deleted);
         let stored = |account: &Account| -> Box<[Digest]> {
-            account.addresses.iter().map(|stored| stored.address.key().digest()).collect()
+            account.addresses.iter().map(|stored| stored.address.digest()).collect()
         };
         let present = account.and_then(Account::primary);
-        let present_primary = present.map(|address| address.key().digest());
-        let primary = self.primary(comer, present).map(|address| address.key().digest());
-        let mut aliases: Vec<Digest> = comer.wish.aliases.iter().map(|address| address.key().digest()).collect();
+        let present_primary = present.map(|address| address.digest());
+        let primary = self.primary(comer, present).map(|address| address.digest());
+        let mut aliases: Vec<Digest> = comer.wish.aliases.iter().map(|address| address.digest()).collect();
         if !self.proven || self.keeps_addresses(comer) {
             aliases.extend(account.map(stored).unwrap_or_default());
         }

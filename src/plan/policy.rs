@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use crate::roster::AttributeUse;
-use crate::roster::{Domain, FieldId, FieldNames};
+use crate::roster::{Address, Domain, FieldId, FieldNames};
 
 /// A delay before deletion (L3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,8 +77,8 @@ pub struct OneGroup {
 }
 
 impl Policy {
-    /// Whether a domain is managed (D1).
-    pub fn manages(&self, domain: &Domain) -> bool {
-        self.managed.as_ref().is_none_or(|managed| managed.contains(domain))
+    /// Whether the domain of an address is managed (D1).
+    pub fn manages(&self, address: &Address) -> bool {
+        self.managed.as_ref().is_none_or(|managed| managed.contains(&address.domain()))
     }
 }

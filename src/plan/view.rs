@@ -95,13 +95,12 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// What a plan for this snapshot needs of the store.
+    /// What a plan for this snapshot needs of the store, but for who holds what is claimed.
     pub fn of(snapshot: &Snapshot, index: &Index) -> Self {
         let reading = snapshot.reading();
         let mut needs = Self::default();
         for person in &reading.people {
             needs.accounts.extend(index.find(person.key.digest()).map(|known| known.id));
-            needs.claims_of(person);
         }
         if let Some(complete) = snapshot.complete() {
             for known in complete.missing(index).filter(|known| known.state != State::Kept) {
@@ -116,6 +115,14 @@ impl Needs {
         needs.accounts.sort_unstable();
         needs.accounts.dedup();
         needs
+    }
+
+    /// With the addresses and names that somebody claims; in a store with nobody in it nobody holds any.
+    pub fn with_claims(mut self, snapshot: &Snapshot) -> Self {
+        for person in &snapshot.reading().people {
+            self.claims_of(person);
+        }
+        self
     }
 
     fn claims_of(&mut self, person: &Person) {

@@ -1,9 +1,7 @@
 //! What an entry asks for, before anybody looks at who else wants the same (A1, A2, A6, D1).
 
-use std::borrow::Cow;
-
 use crate::plan::Policy;
-use crate::roster::{Address, AddressKey, Claim, ClaimKind};
+use crate::roster::{Address, Claim, ClaimKind};
 
 /// A single value that is left out, or the reason why somebody is.
 pub(super) type Finding = (&'static str, &'static str, String);
@@ -43,7 +41,7 @@ pub(super) fn addresses(claims: Vec<Claim>, present: Option<&Address>, policy: &
         let here = || claims.iter().filter(move |claim| rank(claim.kind) == Some(at));
         let malformed = here().any(|claim| claim.value.is_err());
         match pick(here().filter_map(|claim| claim.value.as_ref().ok()), present, policy) {
-            Some(address) if policy.manages(&address.domain()) => wish.primary = Some(address.clone()),
+            Some(address) if policy.manages(address) => wish.primary = Some(address.clone()),
             Some(address) => wish.unmanaged = Some(address.clone()),
             None if malformed && present.is_some() => wish.primary = present.cloned(),
             None => continue,
@@ -67,32 +65,37 @@ fn pick<'a>(
     present: Option<&Address>,
     policy: &Policy,
 ) -> Option<&'a Address> {
-    let present = present.map(Address::key);
-    candidates.min_by_key(|address| {
-        let key = address.key();
-        (!policy.manages(&key.domain()), Some(&key) != present.as_ref(), key, Cow::Borrowed(address.as_str()))
-    })
+    let present = present.map(Address::digest);
+    let order = |address: &Address| {
+        let other = Some(address.digest()) != present;
+        (!policy.manages(address), other, address.key(), address.as_str().to_owned())
+    };
+    let mut candidates = candidates.peekable();
+    let first = candidates.next()?;
+    match candidates.peek() {
+        None => Some(first),
+        Some(_) => std::iter::once(first).chain(candidates).min_by_key(|address| order(address)),
+    }
 }
 
 impl Wish {
     fn take_aliases(&mut self, claims: Vec<Claim>, policy: &Policy) {
-        let primary = self.primary.as_ref().or(self.unmanaged.as_ref()).map(Address::key);
-        let mut aliases: Vec<(AddressKey, Address)> = Vec::new();
+        let primary = self.primary.as_ref().or(self.unmanaged.as_ref()).map(Address::digest);
         for address in claims.into_iter().filter_map(|claim| claim.value.ok()) {
-            let key = address.key();
-            if Some(&key) == primary.as_ref() {
+            if Some(address.digest()) == primary {
                 continue;
             }
-            if policy.manages(&key.domain()) {
-                aliases.push((key, address));
+            if policy.manages(&address) {
+                self.aliases.push(address);
             } else {
-                let says = format!("`{address}` is in `{}`, which is not a managed domain", key.domain());
+                let says = format!("`{address}` is in `{}`, which is not a managed domain", address.domain());
                 self.findings.push(("unmanaged-domain", "D1", says));
             }
         }
-        aliases.sort_by(|(a, x), (b, y)| (a, x.as_str()).cmp(&(b, y.as_str())));
-        aliases.dedup_by(|(a, _), (b, _)| a == b);
-        self.aliases = aliases.into_iter().map(|(_, address)| address).collect();
+        if self.aliases.len() > 1 {
+            self.aliases.sort_by_cached_key(|address| (address.key(), address.as_str().to_owned()));
+            self.aliases.dedup_by_key(|address| address.digest());
+        }
     }
 }
 

@@ -100,7 +100,11 @@ impl fmt::Display for AddressKey {
 
 /// A well-formed address, as written (A6).
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Address(Box<str>);
+pub struct Address {
+    written: Box<str>,
+    /// Of the key: taken once, because every comparison of a run asks for it.
+    digest: Digest,
+}
 
 impl Address {
     /// Reads an address; `None` when it is malformed: not one local part and one domain valid under UTS 46, over
@@ -109,44 +113,56 @@ impl Address {
         let (local, domain) = text.rsplit_once('@')?;
         let fits =
             !local.is_empty() && !local.contains(SPECIAL) && text.len() <= MAX_OCTETS && !text.chars().any(unfit);
-        (fits && Domain::parse(domain).is_some()).then(|| Self(text.into()))
+        (fits && Domain::parse(domain).is_some()).then(|| {
+            let digest = if is_folded(text) { Digest::of(text) } else { folded(text).digest() };
+            Self { written: text.into(), digest }
+        })
     }
 
     /// As written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.written
     }
 
     /// The form that is compared.
     pub fn key(&self) -> AddressKey {
-        // All that UTS 46 and NFKC do to ASCII.
-        if self.0.is_ascii() {
-            return AddressKey(self.0.to_ascii_lowercase().into());
-        }
-        self.folded()
+        if is_folded(&self.written) { AddressKey(self.written.clone()) } else { folded(&self.written) }
     }
 
-    fn folded(&self) -> AddressKey {
-        let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
-        let domain = Domain::parse(domain).map_or_else(|| fold(domain), |domain| domain.as_str().to_owned());
-        AddressKey(format!("{}@{domain}", fold(local)).into())
+    /// The digest of the form that is compared.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// The domain in comparable form.
     pub fn domain(&self) -> Domain {
-        self.key().domain()
+        match self.written.rsplit_once('@') {
+            Some((_, domain)) if is_folded(domain) => Domain(domain.into()),
+            _ => self.key().domain(),
+        }
     }
+}
+
+/// Whether folding leaves an address as it is: all that UTS 46 and NFKC do to ASCII is to make it lower case.
+fn is_folded(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+}
+
+fn folded(text: &str) -> AddressKey {
+    let (local, domain) = text.rsplit_once('@').unwrap_or((text, ""));
+    let domain = Domain::parse(domain).map_or_else(|| fold(domain), |domain| domain.as_str().to_owned());
+    AddressKey(format!("{}@{domain}", fold(local)).into())
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.written)
     }
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.written)
     }
 }
 
@@ -169,7 +185,9 @@ mod tests {
         #[test]
         fn the_short_way_for_ascii_gives_the_same(text in "[A-Za-z0-9.+_'-]{1,12}@(([A-Za-z0-9]{1,8}|xn--[a-z0-9-]{1,9}|[XNxn-]{1,6})[.]){1,3}[A-Za-z]{2,5}") {
             if let Some(address) = Address::parse(&text) {
-                proptest::prop_assert_eq!(address.key(), address.folded());
+                proptest::prop_assert_eq!(address.key(), folded(&text));
+                proptest::prop_assert_eq!(address.digest(), folded(&text).digest());
+                proptest::prop_assert_eq!(address.domain(), folded(&text).domain());
             }
         }
     }

@@ -11,7 +11,12 @@ pub struct Digest([u64; 2]);
 impl Digest {
     /// Digest of one byte string.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
-        Digester::default().raw(bytes.as_ref()).finish()
+        Self::head_of(blake3::hash(bytes.as_ref()))
+    }
+
+    fn head_of(hash: blake3::Hash) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *hash.as_bytes();
+        Self::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
     }
 
     /// From the 16 bytes that [`Digest::to_bytes`] gave; `None` for any other length.
@@ -50,11 +55,6 @@ impl fmt::Debug for Digest {
 pub struct Digester(blake3::Hasher);
 
 impl Digester {
-    fn raw(mut self, bytes: &[u8]) -> Self {
-        self.0.update(bytes);
-        self
-    }
-
     /// Adds one part, marked with its length.
     pub fn part(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let bytes = bytes.as_ref();
@@ -64,9 +64,7 @@ impl Digester {
 
     /// The digest of all parts so far.
     pub fn finish(&self) -> Digest {
-        let mut head = [0; 16];
-        self.0.finalize_xof().fill(&mut head);
-        Digest::from_bytes(head)
+        Digest::head_of(self.0.finalize())
     }
 }
 

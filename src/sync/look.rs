@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
-use crate::plan::{self, Needs, Plan, Policy, RecentDepartures, View};
+use crate::plan::{self, Needs, Plan, Policy, RecentDepartures, StoredMembership, View};
 use crate::roster::{
     Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
@@ -15,6 +15,7 @@ use crate::sync::{Request, Scene, SyncError, refused, source};
 pub(super) struct Look {
     seen: Seen,
     index: Index,
+    memberships: Vec<StoredMembership>,
     version: i64,
     policy: Policy,
     server: String,
@@ -51,6 +52,7 @@ impl Look {
         let mut look = Self {
             seen: Seen::Due,
             index,
+            memberships: Vec::new(),
             version,
             policy,
             server,
@@ -90,7 +92,10 @@ impl Look {
             accepted,
         };
         let now = scene.clock.now();
-        let snapshot = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress).await?;
+        let read = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress);
+        let (snapshot, memberships) = tokio::join!(read, store.memberships(source));
+        let snapshot = snapshot?;
+        self.memberships = memberships?;
         self.vanished = before.vanished(snapshot.reading()).map(|(name, _)| name.to_owned()).collect();
         let missing = Needs::of(&snapshot, &self.index).look_ups;
         self.look_up(scene, connection, searches, &missing).await?;
@@ -171,8 +176,9 @@ impl Look {
                 rebase(snapshot, &self.index, &index);
             }
             self.index = index;
+            self.memberships = store.memberships(source).await?;
         }
-        let Self { seen, index, policy, approved, look_ups, vanished, .. } = self;
+        let Self { seen, index, memberships, policy, approved, look_ups, vanished, .. } = self;
         let Seen::Directory(snapshot) = seen else {
             let due = due_users(&index, now);
             let view = View {
@@ -186,6 +192,8 @@ impl Look {
             return Ok(plan::cleanup(&view, now, false));
         };
         let needs = Needs::of(&snapshot, &index);
+        let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
+        let needs = if nobody { needs } else { needs.with_claims(&snapshot) };
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
@@ -195,7 +203,6 @@ impl Look {
         wanted.extend(owners.values().chain(name_owners.values()));
         wanted.sort_unstable();
         wanted.dedup();
-        let memberships = store.memberships(source).await?;
         let usernames = if by_name { store.usernames(source).await? } else { Vec::new() };
         let recent = match departures {
             true => store.recent_departures(source, now - policy.brake.window).await?,

@@ -133,7 +133,7 @@ impl World {
             self.broken.map_or(Ok(()), |cause| Err(Incomplete { cause, says: cause.to_owned(), attribute: None }));
         let before = Before::default();
         let mut snapshot = Snapshot::judge(reading, ended, &before);
-        let needs = Needs::of(&snapshot, &index);
+        let needs = Needs::of(&snapshot, &index).with_claims(&snapshot);
         let look_ups: HashMap<UserId, LookUp> = needs.look_ups.iter().map(|id| (*id, self.look_up(*id))).collect();
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);

@@ -220,21 +220,33 @@ pub(super) async fn groups(database: &Database, source: &str) -> Result<Vec<Stor
 }
 
 /// Sorted: the primary key's order.
+/// One row a group: a row a member would cost more to hand over than to find.
 pub(super) async fn memberships(database: &Database, source: &str) -> Result<Vec<StoredMembership>, Fault> {
     let mut reader = database.reader().await?;
     let mut found = Vec::new();
     let mut rows = sqlx::query(
-        "SELECT m.group_id, m.user_id, m.via FROM rd_memberships m JOIN rd_groups g ON g.id = m.group_id \
-         WHERE g.source = $1 AND g.origin = 'directory' AND m.via <> 'local' ORDER BY m.group_id, m.user_id",
+        "SELECT m.group_id, string_agg(m.user_id || CASE m.via WHEN 'direct' THEN '' ELSE ' ' || m.via END, ',') \
+         FROM rd_memberships m JOIN rd_groups g ON g.id = m.group_id \
+         WHERE g.source = $1 AND g.origin = 'directory' AND m.via <> 'local' GROUP BY m.group_id",
     )
     .bind(source)
     .fetch(&mut *reader);
     while let Some(row) = rows.try_next().await? {
-        let (group, via): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
-        let via = word("rd_memberships", group, via, Via::parse(via))?;
-        found.push(StoredMembership { group: GroupId(group), user: UserId(row.try_get(1)?), via });
+        let (group, members): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
+        for member in members.split(',') {
+            found.push(membership(GroupId(group), member)?);
+        }
     }
+    found.sort_unstable();
     Ok(found)
+}
+
+/// A member in a row of a whole group: the user, and how, unless directly.
+fn membership(group: GroupId, text: &str) -> Result<StoredMembership, Fault> {
+    let (user, via) = text.split_once(' ').unwrap_or((text, Via::Direct.as_str()));
+    let via = word("rd_memberships", group.0, via, Via::parse(via))?;
+    let user = word("rd_memberships", group.0, user, user.parse().ok().map(UserId))?;
+    Ok(StoredMembership { group, user, via })
 }
 
 pub(super) async fn open_conflicts(database: &Database, source: &str) -> Result<Vec<OpenConflict>, Fault> {

@@ -216,11 +216,15 @@ pub(super) async fn recent_departures(
 /// and for `status`.
 pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lease]) -> Result<u64, Fault> {
     let mut write = Write::begin(database, leases).await?;
-    let changes = sqlx::query("DELETE FROM rd_changes WHERE at < $1")
-        .bind(before.millis())
-        .execute(write.connection())
-        .await?
-        .rows_affected();
+    // The feed has no index by time, but the oldest change stands first.
+    let changes = sqlx::query(
+        "DELETE FROM rd_changes WHERE at < $1 \
+         AND (SELECT at FROM rd_changes ORDER BY seq LIMIT 1) < $1",
+    )
+    .bind(before.millis())
+    .execute(write.connection())
+    .await?
+    .rows_affected();
     let rows = sqlx::query(
         "SELECT id FROM rd_runs r WHERE started_at < $1 AND outcome <> 'running' \
          AND (last_seq IS NULL OR last_seq < (SELECT coalesce(min(seq), last_seq + 1) FROM rd_changes)) \
