@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod mapping;
+mod settling;
 mod sharing;
 mod switches;
 
