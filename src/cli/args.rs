@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 mod people;
+mod sources;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use crate::clock;
 use crate::store::{Action, RunId};
 
 pub use people::*;
+pub use sources::*;
 
 /// Where the configuration is when nobody says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/rosterd/rosterd.toml";
@@ -139,6 +141,22 @@ that vanished, is right.
 Example, after `rosterd runs show 17` was read:
   rosterd approve 17")]
     Approve(Approve),
+    /// Believe no absence for a while: during work on the directory
+    #[command(after_help = "\
+Until it ends, nobody is missed, nothing is taken away and no due deletion is carried out; additions,
+changes, returns and a disabled test that was read are applied. It ends by itself, or with --off.
+
+Examples:
+  rosterd freeze --for 4h 'DC patching'
+  rosterd freeze --off")]
+    Freeze(Freeze),
+    /// The sources of the store; rename one, or give one up
+    #[command(after_help = "\
+Examples:
+  rosterd source
+  rosterd source rename corp head-office
+  rosterd source retire --force")]
+    Source(Source),
     /// Create the store, or bring its schema up to date
     #[command(after_help = "\
 `sync`, `approve` and `run` do the same before they begin; this one is for doing it on purpose, after a backup.

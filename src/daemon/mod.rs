@@ -52,6 +52,9 @@ pub enum DaemonError {
     /// The store could not be brought up to date or read.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The source was given up (S6).
+    #[error(transparent)]
+    Source(#[from] SyncError),
 }
 
 /// What carries out runs, and remembers them.
@@ -82,6 +85,7 @@ pub async fn run(
 ) -> Result<(), DaemonError> {
     let signals = Signals::install().map_err(DaemonError::Signals)?;
     store.migrate().await?;
+    sync::source::in_use(&*store, &first.source.name).await?;
     let path = path.to_owned();
     let outside = Outside {
         engine: Arc::new(RealEngine { store, clock: Arc::clone(&clock) }),

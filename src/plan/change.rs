@@ -431,6 +431,38 @@ pub struct Hold {
     pub says: String,
 }
 
+/// What waits because an administrator froze the source (B5).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frozen {
+    /// Until when.
+    pub until: Timestamp,
+    /// The administrator's words.
+    pub reason: String,
+    /// How many with access a complete read missed.
+    pub missing: u64,
+    /// How many deletions are due.
+    pub due: u64,
+}
+
+impl Frozen {
+    /// Whether anything waits.
+    pub fn withholds(&self) -> bool {
+        self.missing > 0 || self.due > 0
+    }
+
+    /// One sentence.
+    pub fn says(&self) -> String {
+        let Self { until, reason, missing, due } = self;
+        let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        let people = if *missing == 1 { "1 person is" } else { &format!("{missing} people are") };
+        let deletions = if *due == 1 { "1 deletion is" } else { &format!("{due} deletions are") };
+        format!(
+            "frozen until {until}{why}: {people} missing and {deletions} due, and nothing is taken away before; \
+             `rosterd freeze --off` ends it"
+        )
+    }
+}
+
 /// All that a run does.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Plan {
@@ -456,6 +488,8 @@ pub struct Plan {
     pub strangers: BTreeMap<String, u64>,
     /// People without any group although there is to be a default one (G5).
     pub without: Option<Without>,
+    /// What waits because the source is frozen (B5).
+    pub frozen: Option<Frozen>,
     /// The numbers.
     pub counts: Counts,
     /// How many people are pending deletion after the run.

@@ -186,6 +186,20 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// Groups whose delay is over, by the date alone (G6, S6).
+pub(super) fn due(view: &View, now: Timestamp) -> Vec<GroupChange> {
+    let due = |group: &&StoredGroup| group.state == State::Pending && group.delete_after.is_some_and(|at| at <= now);
+    let change = |group: &StoredGroup| GroupChange {
+        subject: GroupRef::Known(group.id),
+        name: group.name.as_str().into(),
+        acts: vec![GroupAct::Deleted],
+        joins: Vec::new(),
+        leaves: Vec::new(),
+        changed: Vec::new(),
+    };
+    view.groups.iter().filter(due).map(change).collect()
+}
+
 impl GroupChange {
     fn writes(&self) -> bool {
         !self.acts.is_empty() || !self.joins.is_empty() || !self.leaves.is_empty() || !self.changed.is_empty()

@@ -24,6 +24,7 @@ mod nesting;
 mod people;
 pub mod policy;
 pub mod refusal;
+mod retire;
 mod units;
 pub mod view;
 mod wishes;
@@ -36,6 +37,7 @@ pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
 pub use counts::{Counts, GroupCounts};
 pub use policy::Policy;
+pub use retire::retire;
 pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt, is_due};
 
 use std::collections::HashSet;
@@ -72,6 +74,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         unjudged: decided.unjudged,
         strangers: groups.strangers,
         without: groups.without,
+        frozen: None,
         opened: conflicts.opened,
         reworded: conflicts.reworded,
         resolved: conflicts.resolved,
@@ -106,6 +109,9 @@ pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
     plan.users.sort_by_key(|change| change.subject);
     for (unit, change) in (0..).zip(&mut plan.users) {
         change.unit = unit;
+    }
+    if by_date {
+        plan.groups = groups::due(view, now);
     }
     plan.skips = view.skips.clone();
     plan.count(0, view);

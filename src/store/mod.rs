@@ -79,6 +79,19 @@ pub struct SourceRecord {
     pub directory: String,
     /// Folded base DNs of users and groups, sorted, joined by newline.
     pub bases: String,
+    /// When it was given up (S6).
+    pub retired: Option<Timestamp>,
+}
+
+/// An order not to believe absence for a while (B5).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Freeze {
+    /// When it was given.
+    pub since: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
+    /// Why, in the administrator's words; may be empty.
+    pub reason: String,
 }
 
 /// What started a run (`roster_runs.trigger`).
@@ -274,6 +287,14 @@ pub trait Store: Send + Sync {
     async fn sources(&self) -> Result<Vec<SourceRecord>, StoreError>;
     /// Registers a source, or updates its directory and bases.
     async fn put_source(&self, source: &SourceRecord, leases: &[Lease]) -> Result<(), StoreError>;
+    /// Gives a source, and all that is its, another name (I9).
+    async fn rename_source(&self, old: &str, new: &str, leases: &[Lease]) -> Result<(), StoreError>;
+    /// Notes that a source was given up (S6).
+    async fn retire_source(&self, name: &str, at: Timestamp, leases: &[Lease]) -> Result<(), StoreError>;
+    /// The last freeze that was not ended by hand; it may be over (B5).
+    async fn freeze(&self, source: &str) -> Result<Option<Freeze>, StoreError>;
+    /// Freezes a source, or ends that.
+    async fn put_freeze(&self, source: &str, freeze: Option<&Freeze>, leases: &[Lease]) -> Result<(), StoreError>;
     /// When a bind of this account was last refused (E9), with a digest of the password that was refused.
     async fn refused_bind(&self, source: &str) -> Result<Option<(Timestamp, Digest)>, StoreError>;
     /// Remembers or forgets a refused bind.

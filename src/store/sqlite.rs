@@ -323,7 +323,12 @@ mod tests {
     use crate::store::{SourceRecord, Store};
 
     fn source(bases: &str) -> SourceRecord {
-        SourceRecord { name: "corp".to_owned(), directory: "dc=example".to_owned(), bases: bases.to_owned() }
+        SourceRecord {
+            name: "corp".to_owned(),
+            directory: "dc=example".to_owned(),
+            bases: bases.to_owned(),
+            retired: None,
+        }
     }
 
     /// A migrated store, opened in a way that a test needs.

@@ -52,6 +52,11 @@ pub(super) fn run_finished(run: RunId, start: &RunStart, report: &Report, second
             why.says
         );
     }
+    if let Some(frozen) = report.plan.frozen.as_ref().filter(|frozen| frozen.withholds()) {
+        let (source, until, says) = (start.source.as_str(), frozen.until.to_string(), frozen.says());
+        let (missing, due) = (frozen.missing, frozen.due);
+        warn!(event = "run.frozen", run = run.0, source, until, missing, due, "{says}");
+    }
     for hold in &report.plan.holds {
         let held = || report.plan.held.iter().filter(|held| held.kind == hold.kind);
         let names: Vec<&str> = held().take(FIRST_NAMES).map(|held| &*held.label).collect();

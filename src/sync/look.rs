@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
-use crate::plan::{self, Needs, Plan, Policy, RecentDepartures, StoredMembership, View};
+use crate::plan::{self, Frozen, Needs, Plan, Policy, RecentDepartures, StoredMembership, View};
 use crate::roster::{
     Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
@@ -178,9 +178,10 @@ impl Look {
             self.index = index;
             self.memberships = store.memberships(source).await?;
         }
+        let frozen = self.frozen(scene, now).await?;
         let Self { seen, index, memberships, policy, approved, look_ups, vanished, .. } = self;
         let Seen::Directory(snapshot) = seen else {
-            let due = due_users(&index, now);
+            let due = if frozen.is_some() { Vec::new() } else { due_users(&index, now) };
             let view = View {
                 accounts: accounts(store, &due).await?,
                 index,
@@ -189,7 +190,7 @@ impl Look {
                 skips: skips(store, source).await?,
                 ..View::default()
             };
-            return Ok(plan::cleanup(&view, now, false));
+            return Ok(Plan { frozen, ..plan::cleanup(&view, now, false) });
         };
         let needs = Needs::of(&snapshot, &index);
         let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
@@ -223,7 +224,25 @@ impl Look {
             vanished,
             index,
         };
-        Ok(plan::plan(*snapshot, &view, &policy, now))
+        // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
+        let snapshot = match &frozen {
+            Some(frozen) => snapshot.doubted(Incomplete { cause: "frozen", says: frozen.says(), attribute: None }),
+            None => *snapshot,
+        };
+        Ok(Plan { frozen, ..plan::plan(snapshot, &view, &policy, now) })
+    }
+
+    /// What a freeze that goes on withholds (B5).
+    async fn frozen(&self, scene: &Scene<'_>, now: Timestamp) -> Result<Option<Frozen>, SyncError> {
+        let complete = match &self.seen {
+            Seen::Directory(snapshot) => snapshot.complete(),
+            Seen::Due => None,
+        };
+        let missing = complete.map_or(0, |complete| {
+            let missing = complete.missing(&self.index);
+            missing.filter(|known| known.state.access() && self.look_ups.contains_key(&known.id)).count() as u64
+        });
+        scene.frozen(now, missing, due_users(&self.index, now).len() as u64).await
     }
 }
 
@@ -289,15 +308,37 @@ impl Scene<'_> {
         Ok(())
     }
 
+    /// The freeze that goes on, with what it withholds (B5).
+    async fn frozen(&self, now: Timestamp, missing: u64, due: u64) -> Result<Option<Frozen>, SyncError> {
+        let freeze = self.store.freeze(&self.config.source.name).await?;
+        let freeze = freeze.filter(|freeze| freeze.until > now);
+        Ok(freeze.map(|freeze| Frozen { until: freeze.until, reason: freeze.reason, missing, due }))
+    }
+
     /// Everybody of the source who is due, without any look at the directory (S1).
     pub(super) async fn due_by_date(&self) -> Result<Plan, SyncError> {
         let now = self.clock.now();
         let source = self.config.source.name.as_str();
         let index = self.store.index(source).await?;
         let due = due_users(&index, now);
+        let frozen = self.frozen(now, 0, due.len() as u64).await?;
+        let due = if frozen.is_some() { Vec::new() } else { due };
         let view = View {
             accounts: accounts(self.store, &due).await?,
             skips: skips(self.store, source).await?,
+            index,
+            ..View::default()
+        };
+        Ok(Plan { frozen, ..plan::cleanup(&view, now, true) })
+    }
+
+    /// Everybody and every group of a source that was given up who is due (S6).
+    pub(super) async fn due_of_retired(&self, source: &str) -> Result<Plan, SyncError> {
+        let now = self.clock.now();
+        let index = self.store.index(source).await?;
+        let view = View {
+            accounts: accounts(self.store, &due_users(&index, now)).await?,
+            groups: self.store.groups(source).await?,
             index,
             ..View::default()
         };

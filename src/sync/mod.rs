@@ -12,6 +12,7 @@ mod events;
 mod lease;
 mod look;
 pub mod refused;
+pub mod retire;
 pub mod source;
 
 use std::time::Duration;
@@ -23,9 +24,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::directory::{DirectoryError, MappingError, Progress};
 use crate::plan::refusal::Refusal;
-use crate::plan::{Counts, Plan};
+use crate::plan::{Counts, Frozen, Plan};
 use crate::roster::Incomplete;
-use crate::store::{Action, Holder, Outcome, RunEnd, RunId, RunStart, Stamp, Store, StoreError, Trigger};
+use crate::store::{Action, Holder, Lease, Outcome, RunEnd, RunId, RunStart, Stamp, Store, StoreError, Trigger};
 
 pub use events::chain;
 use lease::Held;
@@ -195,6 +196,7 @@ pub async fn sync(
     stop: &CancellationToken,
 ) -> Result<Report, SyncError> {
     let scene = Scene { config, store, clock, progress, writes: true };
+    source::in_use(store, &config.source.name).await?;
     let began = clock.since_boot();
     let held = Held::acquire(store, &lease::source_scope(&config.source.name)).await?;
     let work = async {
@@ -220,6 +222,7 @@ pub async fn plan(
     progress: &dyn Progress,
 ) -> Result<Preview, SyncError> {
     let scene = Scene { config, store, clock, progress, writes: false };
+    source::in_use(store, &config.source.name).await?;
     if !config.enabled {
         let plan = scene.due_by_date().await?;
         return Ok(Preview { plan, incomplete: None, server: None, names: config.names() });
@@ -338,6 +341,10 @@ impl Scene<'_> {
                 // The run is over and recorded; the next one tries again.
                 tracing::warn!(event = "history.kept", run = run.0, "cannot drop old history: {error}");
             }
+            if let Err(error) = self.bury_retired(&leases).await {
+                // The same: the next run of anybody tries again.
+                tracing::warn!(event = "source.unburied", run = run.0, "cannot delete who is due: {error}");
+            }
             Ok(report)
         })
         .await
@@ -352,7 +359,9 @@ impl Scene<'_> {
                 let names = self.config.names();
                 let source = &self.config.source.name;
                 let stamp = Stamp { run: None, source, at: self.clock.now(), names: &names, leases: &leases };
-                apply::apply(self, stamp, plan).await
+                let plan = apply::apply(self, stamp, plan).await?;
+                self.bury_retired(&leases).await?;
+                Ok(plan)
             })
             .await?;
         let says = "source.enabled = false: the directory was not read; only deletions that were due were carried out";
@@ -369,11 +378,25 @@ impl Scene<'_> {
     }
 }
 
+impl Scene<'_> {
+    /// Deletes who is due of the sources that were given up: no run of their own does it any more (S6).
+    async fn bury_retired(&self, leases: &[Lease]) -> Result<(), SyncError> {
+        for source in self.store.sources().await?.iter().filter(|source| source.retired.is_some()) {
+            let plan = self.due_of_retired(&source.name).await?;
+            let names = self.config.names();
+            let stamp = Stamp { run: None, source: &source.name, at: self.clock.now(), names: &names, leases };
+            apply::apply(self, stamp, plan).await?;
+        }
+        Ok(())
+    }
+}
+
 fn report(run: RunId, plan: Plan, incomplete: Option<Incomplete>, server: String) -> Report {
-    let outcome = match (&incomplete, plan.holds.is_empty()) {
+    let held = !plan.holds.is_empty() || plan.frozen.as_ref().is_some_and(Frozen::withholds);
+    let outcome = match (&incomplete, held) {
         (Some(_), _) => Outcome::Incomplete,
-        (None, false) => Outcome::Held,
-        (None, true) => Outcome::Ok,
+        (None, true) => Outcome::Held,
+        (None, false) => Outcome::Ok,
     };
     let (counts, server) = (plan.counts, Some(server));
     Report { run: Some(run), outcome, counts, plan, incomplete, server, seconds: 0.0, note: None }
@@ -387,6 +410,8 @@ fn run_end(
 ) -> RunEnd {
     let held: Vec<&str> = report.plan.holds.iter().map(|hold| hold.says.as_str()).collect();
     let held = (!held.is_empty()).then(|| format!("held by the brake: {}", held.join("; ")));
+    let frozen = report.plan.frozen.as_ref().filter(|frozen| frozen.withholds()).map(Frozen::says);
+    let held = [held, frozen].into_iter().flatten().reduce(|a, b| format!("{a}; {b}"));
     let cause = report.incomplete.as_ref().map(|why| match &why.attribute {
         Some(attribute) => format!("{}:{attribute}", why.cause),
         None => why.cause.to_owned(),

@@ -30,7 +30,7 @@ fn said(command: &mut Command) -> Said {
 }
 
 /// Every command that needs a configuration, as typed.
-const COMMANDS: [&[&str]; 30] = [
+const COMMANDS: [&[&str]; 37] = [
     &["run"],
     &["sync"],
     &["sync", "--only", "cleanup", "--full", "--wait"],
@@ -57,6 +57,13 @@ const COMMANDS: [&[&str]; 30] = [
     &["rules", "allow", "ada", "x"],
     &["rules", "deny", "ada", "x"],
     &["rules", "remove", "ada", "x"],
+    &["freeze"],
+    &["freeze", "--for", "4h", "DC patching"],
+    &["freeze", "--off"],
+    &["source"],
+    &["source", "list"],
+    &["source", "rename", "corp", "head-office"],
+    &["source", "retire", "--force"],
     &["approve", "1"],
     &["migrate"],
     &["config", "print"],
@@ -69,7 +76,7 @@ fn words_that_make_no_sense_end_with_2_and_say_why_on_standard_error() {
         &[],
         &["frobnicate"],
         &["explain", "ada"],
-        &["freeze"],
+        &["freeze", "--for", "soon"],
         &["sync", "--only", "everything"],
         &["sync", "--user", "ada"],
         &["runs", "show"],

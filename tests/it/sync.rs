@@ -4,6 +4,7 @@ mod by_hand;
 mod mapping;
 mod settling;
 mod sharing;
+mod sources;
 mod switches;
 
 use std::time::Duration;

@@ -5,6 +5,7 @@ pub mod by_hand;
 pub mod check;
 pub mod config;
 pub mod conflicts;
+pub mod freeze;
 pub mod groups;
 pub mod migrate;
 pub mod plan;
@@ -12,6 +13,7 @@ pub mod rules;
 pub mod run;
 pub mod runs;
 pub mod settle;
+pub mod source;
 pub mod status;
 pub mod sync;
 pub mod users;
@@ -21,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::args::{
-    Cli, Command, ConflictsCommand, GroupsCommand, RulesCommand, RunsCommand, UsersCommand, invocation,
+    Cli, Command, ConflictsCommand, GroupsCommand, RulesCommand, RunsCommand, SourceCommand, UsersCommand, invocation,
 };
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
@@ -159,6 +161,12 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
             ConflictsCommand::Show { number } => conflicts::show(session, number).await,
             ConflictsCommand::Delete { number, deletion } => settle::delete_flagged(session, number, &deletion).await,
             ConflictsCommand::Ignore { number } => settle::ignore(session, number).await,
+        },
+        Command::Freeze(args) => freeze::run(session, &args).await,
+        Command::Source(args) => match args.command() {
+            SourceCommand::List => source::list(session).await,
+            SourceCommand::Rename { old, new } => source::rename(session, &old, &new).await,
+            SourceCommand::Retire { name, force, yes } => source::retire(session, name, force, yes).await,
         },
         Command::Approve(args) => approve::run(session, &args).await,
         Command::Migrate => migrate::run(session).await,

@@ -5,7 +5,7 @@ use crate::cli::commands::{Session, sync};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::{self, Labels, plan as text, plan_json};
-use crate::plan::UserRef;
+use crate::plan::{Frozen, UserRef};
 use crate::roster::UserId;
 use crate::store::Store;
 use crate::sync::{self as engine, Preview};
@@ -46,9 +46,10 @@ pub async fn run(session: &mut Session, args: &Plan) -> Result<u8, Failure> {
 
 /// The exit status of a plan; the gravest that holds.
 pub fn exit_code(preview: &Preview) -> u8 {
+    let withheld = preview.plan.frozen.as_ref().is_some_and(Frozen::withholds);
     if preview.incomplete.is_some() {
         exit::INCOMPLETE
-    } else if !preview.plan.held.is_empty() || !preview.plan.holds.is_empty() {
+    } else if !preview.plan.held.is_empty() || !preview.plan.holds.is_empty() || withheld {
         exit::HELD
     } else if !preview.plan.is_empty() {
         exit::PENDING

@@ -20,6 +20,8 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
         Some(run) => store.held(RunId(run.id)).await?,
         None => Vec::new(),
     };
+    let now = session.clock.now();
+    let freeze = store.freeze(source).await?.filter(|freeze| freeze.until > now);
     let facts = Facts {
         source,
         enabled: config.enabled,
@@ -30,7 +32,8 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
         skipped: store.skip_rows(Some(source)).await?.len() as u64,
         held: &held,
         store: store.describe(),
-        now: session.clock.now(),
+        freeze: freeze.as_ref(),
+        now,
     };
     if session.screen.json {
         session.screen.json(&value(&facts))?;

@@ -94,6 +94,7 @@ fn conflict(conflict: &Conflict) -> Vec<String> {
 fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     report::skipped(out, view.plan)?;
     report::incomplete(out, view.incomplete)?;
+    report::frozen(out, view.plan)?;
     let server = view.server.map(|server| format!(" from {}", escape::value(server))).unwrap_or_default();
     let counts = &view.plan.counts;
     let heading = style::HEADING;

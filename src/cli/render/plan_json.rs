@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::json::Stream;
 use crate::cli::render::PlanLabels;
 use crate::cli::render::plan::View;
-use crate::plan::{Conflict, Counts, GroupChange, Held, Hold, UserChange, UserRef, Via, Without};
+use crate::plan::{Conflict, Counts, Frozen, GroupChange, Held, Hold, UserChange, UserRef, Via, Without};
 use crate::roster::{Incomplete, Skip, UserId};
 
 /// The whole plan; its people are written one by one, so that a million of them need no memory of their own.
@@ -20,6 +20,7 @@ impl Serialize for Whole<'_> {
         let mut all = serializer.serialize_map(None)?;
         all.serialize_entry("server", &view.server)?;
         all.serialize_entry("incomplete", &view.incomplete.map(incomplete))?;
+        all.serialize_entry("frozen", &plan.frozen.as_ref().map(frozen))?;
         all.serialize_entry("pending", &!plan.is_empty())?;
         all.serialize_entry("counts", &counts(&plan.counts))?;
         let users = || plan.users.iter().filter(|change| !change.acts.is_empty());
@@ -36,6 +37,16 @@ impl Serialize for Whole<'_> {
         all.serialize_entry("without_group", &plan.without.as_ref().map(without))?;
         all.end()
     }
+}
+
+/// What waits because the source is frozen.
+pub fn frozen(frozen: &Frozen) -> Value {
+    json!({
+        "until": frozen.until.to_string(),
+        "reason": frozen.reason,
+        "missing": frozen.missing,
+        "due": frozen.due,
+    })
 }
 
 fn without(without: &Without) -> Value {

@@ -21,7 +21,7 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
         writeln!(out, "{}", escape::text(note))?;
     }
     if report.run.is_none() && report.note.is_some() && report.counts.deleted == 0 {
-        return Ok(());
+        return frozen(out, &report.plan);
     }
     let heading = style::HEADING;
     let (people, groups) = totals(&report.counts, &report.plan, Tense::Past);
@@ -46,6 +46,7 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
         skipped(out, &report.plan)?;
     }
     incomplete(out, report.incomplete.as_ref())?;
+    frozen(out, &report.plan)?;
     held(out, report, command)?;
     if report.outcome == Outcome::Failed {
         let alarm = style::ALARM;
@@ -64,6 +65,7 @@ pub fn value(report: &Report) -> Value {
     all.insert("seconds".into(), json!(report.seconds));
     all.insert("note".into(), json!(report.note));
     all.insert("incomplete".into(), report.incomplete.as_ref().map(plan_json::incomplete).into());
+    all.insert("frozen".into(), report.plan.frozen.as_ref().map(plan_json::frozen).into());
     all.insert("holds".into(), report.plan.holds.iter().map(plan_json::hold).collect());
     let held =
         report.plan.held.iter().map(
@@ -115,6 +117,14 @@ pub fn incomplete(out: &mut dyn Write, incomplete: Option<&Incomplete>) -> io::R
     let alarm = style::ALARM;
     writeln!(out, "{alarm}Incomplete{alarm:#} ({}): {}", escape::value(why.cause), escape::text(&why.says))?;
     writeln!(out, "  Nobody is taken for missing and nothing is taken away until a complete run.")
+}
+
+/// What waits because the source is frozen.
+pub fn frozen(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    let Some(frozen) = &plan.frozen else { return Ok(()) };
+    let says = frozen.says();
+    let (alarm, rest) = (style::ALARM, says.strip_prefix("frozen").unwrap_or(&says));
+    writeln!(out, "{alarm}Frozen{alarm:#}{}.", escape::text(rest))
 }
 
 /// One sentence on one kind of departure: what, how many of how many, which limit.

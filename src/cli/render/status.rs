@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::config::{Schedule, When};
 use crate::plan::{ConflictKind, Held};
 use crate::roster::State;
+use crate::store::Freeze;
 use crate::store::rows::{ConflictRow, RunRow};
 
 /// How many open conflicts are told one by one.
@@ -37,6 +38,8 @@ pub struct Facts<'a> {
     pub skipped: u64,
     /// What the run that waits for a person held.
     pub held: &'a [Held],
+    /// The freeze that goes on.
+    pub freeze: Option<&'a Freeze>,
     /// What messages call the store.
     pub store: &'a str,
     /// The present.
@@ -159,6 +162,11 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
         };
         writeln!(out, "{:<14} {said}: {}, schedule `{}`", "Next", schedule.action, escape::value(&schedule.text))?;
     }
+    if let Some(freeze) = facts.freeze {
+        let until = format!("until {} ({})", moment(freeze.until), distance(freeze.until, facts.now));
+        let why = if freeze.reason.is_empty() { String::new() } else { format!(": {}", escape::value(&freeze.reason)) };
+        writeln!(out, "{:<14} {until}{why}; `{}` ends it", "Frozen", command("freeze --off"))?;
+    }
     let people: Vec<String> = facts.people.iter().map(|(state, n)| format!("{} {state}", number(*n))).collect();
     let people = if people.is_empty() { "none".to_owned() } else { people.join(", ") };
     writeln!(out, "{:<14} {people}", "People")?;
@@ -234,6 +242,11 @@ fn waits(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> Strin
     writeln!(out, "  If it is right: {}", command(&format!("approve {}", run.id)))
 }
 
+/// A freeze as one object.
+pub fn freeze_json(freeze: &Freeze) -> Value {
+    json!({ "since": freeze.since.to_string(), "until": freeze.until.to_string(), "reason": freeze.reason })
+}
+
 /// The status as one object.
 pub fn value(facts: &Facts<'_>) -> Value {
     let health = health(facts);
@@ -254,6 +267,7 @@ pub fn value(facts: &Facts<'_>) -> Value {
         "source": facts.source,
         "enabled": facts.enabled,
         "store": facts.store,
+        "frozen": facts.freeze.map(freeze_json),
         "last_attempt": attempt,
         "last_success": success,
         "last_complete": complete,

@@ -9,6 +9,7 @@ mod leases;
 mod people;
 mod read;
 mod runs;
+mod sources;
 mod users;
 mod views;
 mod write;
@@ -28,7 +29,7 @@ use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
 use crate::store::error::{Fault, StoreError};
 use crate::store::{
-    Acquired, Holder, Lease, RecentDepartures, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp, Store,
+    Acquired, Freeze, Holder, Lease, RecentDepartures, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp, Store,
     StoredGroup, rows,
 };
 use write::Write;
@@ -184,7 +185,7 @@ impl Store for Database {
     }
 
     async fn sources(&self) -> Result<Vec<SourceRecord>, StoreError> {
-        self.told("read the sources", runs::sources(self).await)
+        self.told("read the sources", sources::sources(self).await)
     }
 
     async fn close(&self) {
@@ -192,7 +193,23 @@ impl Store for Database {
     }
 
     async fn put_source(&self, source: &SourceRecord, leases: &[Lease]) -> Result<(), StoreError> {
-        self.told(format!("register the source {}", source.name), runs::put_source(self, source, leases).await)
+        self.told(format!("register the source {}", source.name), sources::put_source(self, source, leases).await)
+    }
+
+    async fn rename_source(&self, old: &str, new: &str, leases: &[Lease]) -> Result<(), StoreError> {
+        self.told(format!("rename the source {old}"), sources::rename(self, old, new, leases).await)
+    }
+
+    async fn retire_source(&self, name: &str, at: Timestamp, leases: &[Lease]) -> Result<(), StoreError> {
+        self.told(format!("retire the source {name}"), sources::retire(self, name, at, leases).await)
+    }
+
+    async fn freeze(&self, source: &str) -> Result<Option<Freeze>, StoreError> {
+        self.told("read whether the source is frozen", sources::freeze(self, source).await)
+    }
+
+    async fn put_freeze(&self, source: &str, freeze: Option<&Freeze>, leases: &[Lease]) -> Result<(), StoreError> {
+        self.told("freeze the source, or end it", sources::put_freeze(self, source, freeze, leases).await)
     }
 
     async fn refused_bind(&self, source: &str) -> Result<Option<(Timestamp, Digest)>, StoreError> {

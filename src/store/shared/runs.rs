@@ -13,34 +13,7 @@ use crate::plan::{BrakeKind, Held};
 use crate::roster::{Digest, PendingReason, State, UserId};
 use crate::store::bulk::{Rows, clean};
 use crate::store::error::Fault;
-use crate::store::{Lease, Outcome, RecentDepartures, RunEnd, RunId, RunStart, SourceRecord};
-
-pub(super) async fn sources(database: &Database) -> Result<Vec<SourceRecord>, Fault> {
-    let rows = sqlx::query("SELECT name, directory, bases FROM rd_sources ORDER BY name")
-        .fetch_all(&mut *database.reader().await?)
-        .await?;
-    rows.iter()
-        .map(|row| Ok(SourceRecord { name: row.try_get(0)?, directory: row.try_get(1)?, bases: row.try_get(2)? }))
-        .collect()
-}
-
-pub(super) async fn put_source(database: &Database, source: &SourceRecord, leases: &[Lease]) -> Result<(), Fault> {
-    let mut write = Write::begin(database, leases).await?;
-    let written = sqlx::query(
-        "INSERT INTO rd_sources (name, directory, bases) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
-         SET directory = excluded.directory, bases = excluded.bases \
-         WHERE rd_sources.directory <> excluded.directory OR rd_sources.bases <> excluded.bases",
-    )
-    .bind(&source.name)
-    .bind(clean(&source.directory))
-    .bind(clean(&source.bases))
-    .execute(write.connection())
-    .await?;
-    if written.rows_affected() > 0 {
-        write.statements.changed();
-    }
-    write.commit_if_changed().await
-}
+use crate::store::{Lease, Outcome, RecentDepartures, RunEnd, RunId, RunStart};
 
 pub(super) async fn refused_bind(database: &Database, source: &str) -> Result<Option<(Timestamp, Digest)>, Fault> {
     let row = sqlx::query("SELECT at, password FROM rd_refused_binds WHERE source = $1")

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rosterd::plan::{BrakeKind, Counts, Held};
 use rosterd::roster::{Digest, PendingReason};
 use rosterd::store::rows::Changes;
-use rosterd::store::{Action, Outcome, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger};
+use rosterd::store::{Action, Freeze, Outcome, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger};
 use serde_json::json;
 
 use super::fixture::{Fixture, SOURCE, day, flag, person};
@@ -104,7 +104,7 @@ on_both_stores! {
     /// I9
     async fn sources_are_registered_by_name(fixture: Fixture) {
         let record = |name: &str, bases: &str| SourceRecord {
-            name: name.to_owned(), directory: "dc=example,dc=com".to_owned(), bases: bases.to_owned(),
+            name: name.to_owned(), directory: "dc=example,dc=com".to_owned(), bases: bases.to_owned(), retired: None,
         };
         for source in [record("other", "a"), record("corp", "a\nb"), record("corp", "c")] {
             fixture.store.put_source(&source, &[]).await.unwrap();
@@ -113,6 +113,43 @@ on_both_stores! {
         let version = fixture.store.version().await.unwrap();
         fixture.store.put_source(&record("corp", "c"), &[]).await.unwrap();
         assert_eq!(fixture.store.version().await.unwrap(), version, "nothing differs");
+    }
+
+    /// I9, S6: no table keeps the old name, whichever has one.
+    async fn a_source_is_renamed_everywhere_and_given_up(fixture: Fixture) {
+        let store = &fixture.store;
+        let corp = SourceRecord {
+            name: SOURCE.to_owned(), directory: "d".to_owned(), bases: "b".to_owned(), retired: None,
+        };
+        store.put_source(&corp, &[]).await.unwrap();
+        let ada = fixture.add(day(0), person("ada")).await;
+        fixture.add_group(day(0), "staff", &[ada]).await;
+        let run = store.begin_run(&start(0), &[]).await.unwrap();
+        let coverage = BTreeMap::from([("mail".to_owned(), 1)]);
+        store.finish_run(run, &RunEnd { coverage: Some(coverage), ..end(0) }, &[]).await.unwrap();
+        store.put_refused_bind(SOURCE, Some((day(1), Digest::of("x"))), &[]).await.unwrap();
+        let freeze = Freeze { since: day(1), until: day(2), reason: "patching".to_owned() };
+        store.put_freeze(SOURCE, Some(&freeze), &[]).await.unwrap();
+        let tables = if fixture.is_sqlite() {
+            "SELECT m.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table' \
+             AND c.name = 'source' ORDER BY 1"
+        } else {
+            "SELECT table_name::text FROM information_schema.columns WHERE column_name = 'source' \
+             AND table_name LIKE 'rd!_%' ESCAPE '!' ORDER BY 1"
+        };
+        let with_source: Vec<_> = fixture.column(tables).await;
+        store.rename_source(SOURCE, "head", &[]).await.unwrap();
+        for table in &with_source {
+            let sql = format!("SELECT count(*) AS n FROM {} WHERE source = '{SOURCE}'", table.as_str().unwrap());
+            assert_eq!(fixture.column(sql.leak()).await, [json!(0)], "{table}");
+        }
+        assert_eq!(store.freeze("head").await.unwrap(), Some(freeze));
+        assert_eq!(store.index("head").await.unwrap().len(), 1);
+        store.retire_source("head", day(3), &[]).await.unwrap();
+        let head = SourceRecord { name: "head".to_owned(), retired: Some(day(3)), ..corp };
+        assert_eq!(store.sources().await.unwrap(), [head]);
+        store.put_freeze("head", None, &[]).await.unwrap();
+        assert_eq!(store.freeze("head").await.unwrap(), None);
     }
 
     /// E9

@@ -37,6 +37,7 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
         group_counts: GroupCounts::of(&teams()),
         groups: teams(),
         reworded: Vec::new(),
+        frozen: None,
         pending: 0,
         opened: vec![Conflict {
             kind: ConflictKind::AddressTaken,

@@ -20,6 +20,7 @@ fn facts<'a>(runs: &'a [RunRow], schedules: &'a [Schedule], held: &'a [Held]) ->
         conflicts: &[],
         skipped: 14,
         held,
+        freeze: None,
         store: "/var/lib/rosterd/roster.db",
         now: now(),
     }
