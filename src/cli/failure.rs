@@ -47,7 +47,7 @@ impl Failure {
         match self {
             Self::Config(_) => exit::CONFIG,
             Self::Usage(_) => exit::USAGE,
-            Self::Sync(error) | Self::Daemon(DaemonError::Source(error)) => error.exit_code(),
+            Self::Sync(error) => error.exit_code(),
             Self::Store(_) | Self::Refused(_) | Self::Output(_) | Self::Runtime(_) | Self::Daemon(_) => exit::FAILED,
         }
     }

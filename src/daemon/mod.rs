@@ -52,9 +52,6 @@ pub enum DaemonError {
     /// The store could not be brought up to date or read.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// The source was given up (S6).
-    #[error(transparent)]
-    Source(#[from] SyncError),
 }
 
 /// What carries out runs, and remembers them.
@@ -85,7 +82,6 @@ pub async fn run(
 ) -> Result<(), DaemonError> {
     let signals = Signals::install().map_err(DaemonError::Signals)?;
     store.migrate().await?;
-    sync::source::in_use(&*store, &first.source.name).await?;
     let path = path.to_owned();
     let outside = Outside {
         engine: Arc::new(RealEngine { store, clock: Arc::clone(&clock) }),

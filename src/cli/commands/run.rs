@@ -7,6 +7,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::clock::SystemClock;
 use crate::daemon;
+use crate::sync::source::in_use;
 
 /// Runs the daemon until it is told to stop.
 pub async fn run(session: &mut Session) -> Result<u8, Failure> {
@@ -17,6 +18,7 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     let config = session.config_loudly()?;
     let log = daemon::log::init(config.log.format, &config.log.level);
     let store = session.store(&config).await?;
+    in_use(&*store, &config.source.name).await?;
     let path = session.path().to_owned();
     daemon::run(&path, config, store, Arc::new(SystemClock), log).await?;
     Ok(exit::DONE)
