@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::plan::{Counts, GroupCounts};
+use crate::plan::{Counts, GroupCounts, MappedGroups, RightsAct, RightsCounts, Without};
 use crate::roster::account::written;
 use crate::roster::{Address, Digest, FieldId, FieldNames, Fields, PendingReason, Skip, State, UniqueId, UserId};
 
@@ -55,9 +55,11 @@ pub enum BrakeKind {
     Missing,
     /// Users that are disabled.
     Disabled,
+    /// Roles and grants lost.
+    Rights,
 }
 
-written!(BrakeKind { Missing = "missing", Disabled = "disabled" });
+written!(BrakeKind { Missing = "missing", Disabled = "disabled", Rights = "roles-and-grants" });
 
 /// One field's change; `None` is "no value".
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,6 +85,8 @@ pub struct NewUser {
     pub primary: Option<Address>,
     /// Aliases in folded order.
     pub aliases: Box<[Address]>,
+    /// Role (R1).
+    pub role: Option<Box<str>>,
 }
 
 /// One thing that happens to one user.
@@ -132,6 +136,8 @@ pub enum Act {
         /// Why it was pending.
         reason: Option<PendingReason>,
     },
+    /// A role or a grant changes (R1, R2).
+    Rights(RightsAct),
 }
 
 impl Act {
@@ -147,6 +153,7 @@ impl Act {
             Self::Flagged { .. } => "user.flagged",
             Self::Restored { .. } => "user.restored",
             Self::Deleted { .. } => "user.deleted",
+            Self::Rights(act) => act.event(),
         }
     }
 
@@ -161,6 +168,7 @@ impl Act {
             Self::Flagged { .. } => "L2",
             Self::Restored { .. } => "L5",
             Self::Deleted { .. } => "L6",
+            Self::Rights(act) => act.rule(),
         }
     }
 
@@ -195,6 +203,7 @@ impl Act {
                 Some(json!({ "state": State::Pending.as_str(), "pending_reason": reason.map(PendingReason::as_str) })),
                 Some(json!({ "state": State::Deleted.as_str() })),
             ),
+            Self::Rights(act) => act.before_after(),
         }
     }
 }
@@ -215,6 +224,9 @@ impl NewUser {
         all.insert("aliases".into(), json!(self.aliases.iter().map(Address::as_str).collect::<Vec<_>>()));
         for (field, value) in self.fields.iter() {
             all.insert(names.name(field).into(), json!(value));
+        }
+        if let Some(role) = &self.role {
+            all.insert("role".into(), json!(role));
         }
         Value::Object(all)
     }
@@ -409,8 +421,27 @@ pub struct Held {
     pub label: Box<str>,
     /// The kind it is counted under.
     pub kind: BrakeKind,
-    /// The reason the user would become pending for.
-    pub reason: PendingReason,
+    /// What would be lost.
+    pub loses: Loss,
+}
+
+/// What somebody would lose.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// Access, for this reason.
+    Access(PendingReason),
+    /// Roles or grants, in a few words.
+    Rights(Box<str>),
+}
+
+impl Loss {
+    /// The reason's word, or the few words.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Access(reason) => reason.as_str(),
+            Self::Rights(what) => what,
+        }
+    }
 }
 
 /// Why one kind of departure is held (B1).
@@ -424,34 +455,6 @@ pub struct Hold {
     pub of: u64,
     /// One sentence with the limit that was passed.
     pub says: String,
-}
-
-/// People who are in no group, because they could not be given the default group (G5).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Without {
-    /// The name of the default group, folded.
-    pub group: String,
-    /// Whether it was read. If so, another group was not read whole, and they may be in that one.
-    pub found: bool,
-    /// How many there are.
-    pub people: u64,
-}
-
-impl Without {
-    /// One sentence.
-    pub fn says(&self) -> String {
-        let Self { group, found, people } = self;
-        let who = if *people == 1 { "1 person is".to_owned() } else { format!("{people} people are") };
-        if *found {
-            format!(
-                "{who} in no group and not in the default group `{group}`: a group was not read whole, and they may be in it"
-            )
-        } else {
-            format!(
-                "{who} in no group, because the default group `{group}` was not found; look at groups.default_group, groups.base_dns and groups.filter"
-            )
-        }
-    }
 }
 
 /// All that a run does.
@@ -485,6 +488,10 @@ pub struct Plan {
     pub pending: u64,
     /// The numbers of groups and memberships.
     pub group_counts: GroupCounts,
+    /// What was found out about mapped groups (R4).
+    pub mapped: MappedGroups,
+    /// The numbers of roles and grants.
+    pub rights: RightsCounts,
 }
 
 impl Plan {
@@ -495,5 +502,6 @@ impl Plan {
             && self.opened.is_empty()
             && self.reworded.is_empty()
             && self.resolved.is_empty()
+            && self.mapped.acts.is_empty()
     }
 }

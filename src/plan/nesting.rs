@@ -143,14 +143,14 @@ pub(super) fn is_waiting(group: &StoredGroup, reading: &Reading) -> bool {
 }
 
 /// Where the groups stand that were read, but not understood: nobody knows who is in them.
-fn waiting_places(reading: &Reading, view: &View) -> HashSet<Digest> {
+pub(super) fn waiting_places(reading: &Reading, view: &View) -> HashSet<Digest> {
     let stored = view.groups.iter().filter(|group| !reading.waiting_groups.is_empty() && is_waiting(group, reading));
     let stored = stored.map(|group| Dn::digest_of(&group.dn));
     reading.waiting_groups.iter().copied().chain(stored).collect()
 }
 
 /// Memberships that users name themselves, by digest of the group's DN.
-fn named_by_users(reading: &Reading, view: &View) -> HashMap<Digest, Vec<UserRef>> {
+pub(super) fn named_by_users(reading: &Reading, view: &View) -> HashMap<Digest, Vec<UserRef>> {
     let mut named: HashMap<Digest, Vec<UserRef>> = HashMap::new();
     for (group, user) in &reading.member_of {
         let user = view.index.find(*user).map_or(UserRef::New(*user), |known| UserRef::Known(known.id));

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
-use crate::plan::{self, Needs, Plan, Policy, RecentDepartures, View};
+use crate::plan::policy::Place;
+use crate::plan::{self, BrakeKind, Held, Needs, Plan, Policy, RecentDepartures, Remembered, View};
 use crate::roster::{
-    Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
+    Account, Before, Dn, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
 use crate::store::{Action, Lease, RunId, Store, StoreError};
 use crate::sync::{Request, Scene, SyncError, refused, source};
@@ -19,6 +20,7 @@ pub(super) struct Look {
     policy: Policy,
     server: String,
     approved: BTreeSet<UserId>,
+    approved_rights: BTreeSet<UserId>,
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
     accepted: Vec<String>,
@@ -42,7 +44,8 @@ impl Look {
         let (mut connection, index) = (connected?, index?);
         let config = scene.config;
         let searches =
-            Searches::new(&config.source, config.users.as_ref(), config.groups.as_ref(), connection.about().kind)?;
+            Searches::new(&config.source, config.users.as_ref(), config.group_settings(), connection.about().kind)?
+                .with_mapped(&config.mapped)?;
         let mapping = searches.mapping();
         let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
         let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
@@ -57,6 +60,7 @@ impl Look {
             approved: approval.people,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
+            approved_rights: approval.rights,
             accepted: approval.accepted.clone(),
         };
         if request.action == Action::Cleanup {
@@ -88,6 +92,7 @@ impl Look {
             groups: groups.iter().filter(|group| group.state == State::Active).count() as u64,
             coverage: store.coverage(source).await?,
             accepted,
+            mapped: self.known_groups(&store.mapped(source).await?),
         };
         let now = scene.clock.now();
         let snapshot = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress).await?;
@@ -102,6 +107,20 @@ impl Look {
         };
         self.seen = Seen::Directory(Box::new(snapshot));
         Ok(())
+    }
+
+    /// The unique id that holds under each mapped place (R4).
+    fn known_groups(&self, known: &[Remembered]) -> Vec<Option<UniqueId>> {
+        let of = |dn: &str| {
+            let known = known.iter().find(|known| Dn::digest_of(&known.dn) == Dn::digest_of(dn))?;
+            Some(known.key.clone())
+        };
+        let places = self.policy.rights.places.iter();
+        let known = places.map(|place| match place {
+            Place::Dn(dn) => of(dn),
+            Place::Filter(_) => None,
+        });
+        known.collect()
     }
 
     /// Looks people up by unique id, so that the reason they are missing is a cause (L2).
@@ -172,7 +191,7 @@ impl Look {
             }
             self.index = index;
         }
-        let Self { seen, index, policy, approved, look_ups, vanished, .. } = self;
+        let Self { seen, index, policy, approved, approved_rights, look_ups, vanished, accepted, .. } = self;
         let Seen::Directory(snapshot) = seen else {
             let due = due_users(&index, now);
             let view = View {
@@ -189,34 +208,43 @@ impl Look {
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
-        // Nobody departs of whom there is nothing to be seen.
-        let departures = !wanted.is_empty();
+        // Nobody departs of whom there is nothing to be seen, unless groups give or take something.
+        let departures = !wanted.is_empty() || !policy.rights.places.is_empty();
         drop((needs.addresses, needs.names));
         wanted.extend(owners.values().chain(name_owners.values()));
-        wanted.sort_unstable();
-        wanted.dedup();
-        let memberships = store.memberships(source).await?;
-        let usernames = if by_name { store.usernames(source).await? } else { Vec::new() };
-        let recent = match departures {
-            true => store.recent_departures(source, now - policy.brake.window).await?,
-            false => RecentDepartures::default(),
-        };
-        let view = View {
-            accounts: accounts(store, &wanted).await?,
+        let mut view = View {
+            accounts: BTreeMap::new(),
             owners,
             name_owners,
             look_ups,
             groups: store.groups(source).await?,
-            memberships,
-            usernames,
+            memberships: store.memberships(source).await?,
+            usernames: if by_name { store.usernames(source).await? } else { Vec::new() },
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
-            recent,
+            recent: match departures {
+                true => store.recent_departures(source, now - policy.brake.window).await?,
+                false => RecentDepartures::default(),
+            },
             approved,
             vanished,
             index,
+            roles: match policy.rights.roles.is_empty() {
+                true => HashMap::new(),
+                false => store.roles(source).await?.into_iter().collect(),
+            },
+            grants: store.grants(source).await?,
+            mapped: store.mapped(source).await?,
+            approved_rights,
+            accepted: accepted.into_iter().collect(),
         };
-        Ok(plan::plan(*snapshot, &view, &policy, now))
+        wanted.extend(plan::without_role(&snapshot, &view, &policy));
+        wanted.sort_unstable();
+        wanted.dedup();
+        view.accounts = accounts(store, &wanted).await?;
+        let mut plan = plan::plan(*snapshot, &view, &policy, now);
+        plan.label(&accounts(store, &plan.unlabelled()).await?);
+        Ok(plan)
     }
 }
 
@@ -224,6 +252,8 @@ impl Look {
 #[derive(Default)]
 struct Approval {
     people: BTreeSet<UserId>,
+    /// Whose loss of roles or grants.
+    rights: BTreeSet<UserId>,
     accepted: Vec<String>,
 }
 
@@ -237,18 +267,21 @@ impl Approval {
         if row.source != source {
             return refused(format!("run {} belongs to the source `{}`, not to `{source}`", run.0, row.source));
         }
-        let people: BTreeSet<UserId> = store.held(run).await?.into_iter().map(|held| held.user).collect();
-        let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished"];
+        let held = store.held(run).await?;
+        let (rights, people): (Vec<_>, Vec<_>) = held.iter().partition(|held| held.kind == BrakeKind::Rights);
+        let users = |held: Vec<&Held>| held.into_iter().map(|held| held.user).collect::<BTreeSet<UserId>>();
+        let (rights, people) = (users(rights), users(people));
+        let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished", "mapped-gone:", "mapped-other:"];
         let causes = row.cause.unwrap_or_default();
         let known = |cause: &&str| doubts.iter().any(|doubt| cause.starts_with(doubt));
         let accepted: Vec<String> = causes.split(',').filter(known).map(str::to_owned).collect();
-        if people.is_empty() && accepted.is_empty() {
+        if held.is_empty() && accepted.is_empty() {
             return refused(format!(
                 "run {} held nothing that could be approved; `rosterd runs show {}` shows it",
                 run.0, run.0
             ));
         }
-        Ok(Self { people, accepted })
+        Ok(Self { people, rights, accepted })
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use serde_json::json;
+use uuid::Uuid;
 
+use super::rights;
 use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::plan::{GroupAct, GroupChange, GroupId, GroupRef, UserRef, Via};
 use crate::roster::{Digest, UserId};
@@ -31,6 +33,8 @@ struct Batch {
 /// Makes changes ready, part by part.
 struct Parts<'a> {
     stamp: Stamp<'a>,
+    /// Ids of groups that were mapped before they are added, by unique id.
+    mapped: HashMap<String, Uuid>,
     users: &'a HashMap<Digest, UserId>,
     changes: std::slice::Iter<'a, GroupChange>,
     /// The group that was begun: its row, its name, and whose memberships are still to be written.
@@ -55,8 +59,13 @@ pub(super) async fn apply(
     changes: &[GroupChange],
     users: &HashMap<Digest, UserId>,
 ) -> Result<Vec<(Digest, GroupId)>, Fault> {
+    let added = |change: &GroupChange| matches!(change.acts.first(), Some(GroupAct::Added { .. }));
+    let mapped = match changes.iter().any(added) {
+        true => rights::ids_of_mapped(write, stamp.source).await?.into_iter().collect(),
+        false => HashMap::new(),
+    };
     let Write { statements, ledger } = write;
-    let mut parts = Parts { stamp, users, changes: changes.iter(), open: None, newcomers: Vec::new() };
+    let mut parts = Parts { stamp, mapped, users, changes: changes.iter(), open: None, newcomers: Vec::new() };
     let mut ready = parts.next(ledger).await?;
     while let Some(batch) = ready {
         let (done, next) = tokio::join!(batch.run(statements), parts.next(ledger));
@@ -108,7 +117,7 @@ impl<'a> Parts<'a> {
             let (before, after) = act.before_after();
             let (kind, rule) = (act.event(), act.rule());
             ledger.record(self.stamp, Event { kind, rule, user: None, group: Some(id), before, after, counted: None });
-            batch.act(id, act, self.stamp);
+            batch.act(id, act, self.stamp, &self.mapped);
         }
         Ok(Open { id, name: &change.name, leaves: &change.leaves, joins: &change.joins, changed: &change.changed })
     }
@@ -162,12 +171,12 @@ impl Default for Batch {
 }
 
 impl Batch {
-    fn act(&mut self, id: i64, act: &GroupAct, stamp: Stamp<'_>) {
+    fn act(&mut self, id: i64, act: &GroupAct, stamp: Stamp<'_>, mapped: &HashMap<String, Uuid>) {
         let now = || Cell::time(Some(stamp.at));
         match act {
             GroupAct::Added { key, dn, name } => self.added.add([
                 id.into(),
-                new_uuid().into(),
+                mapped.get(key.as_str()).copied().unwrap_or_else(new_uuid).into(),
                 stamp.source.into(),
                 key.as_str().into(),
                 dn.as_ref().into(),

@@ -7,6 +7,7 @@ mod groups;
 mod leases;
 mod people;
 mod read;
+mod rights;
 mod runs;
 mod users;
 mod views;
@@ -22,7 +23,10 @@ use uuid::Uuid;
 
 use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, migrations};
 use crate::clock::Timestamp;
-use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, StoredMembership, UserChange};
+use crate::plan::{
+    Conflict, ConflictId, GroupChange, GroupId, Held, MappedAct, OpenConflict, Remembered, StoredGrant,
+    StoredMembership, UserChange,
+};
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
 use crate::store::error::{Fault, StoreError};
 use crate::store::{
@@ -252,6 +256,22 @@ impl Store for Database {
 
     async fn memberships(&self, source: &str) -> Result<Vec<StoredMembership>, StoreError> {
         self.told("read the memberships", read::memberships(self, source).await)
+    }
+
+    async fn roles(&self, source: &str) -> Result<Vec<(UserId, Box<str>)>, StoreError> {
+        self.told("read the roles", rights::roles(self, source).await)
+    }
+
+    async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError> {
+        self.told("read the grants", rights::grants(self, source).await)
+    }
+
+    async fn mapped(&self, source: &str) -> Result<Vec<Remembered>, StoreError> {
+        self.told("read the mapped groups", rights::mapped(self, source).await)
+    }
+
+    async fn put_mapped(&self, stamp: Stamp<'_>, acts: &[MappedAct]) -> Result<(), StoreError> {
+        self.told("remember the mapped groups", rights::put_mapped(self, stamp, acts).await)
     }
 
     async fn open_conflicts(&self, source: &str) -> Result<Vec<OpenConflict>, StoreError> {

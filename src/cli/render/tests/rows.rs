@@ -58,7 +58,12 @@ fn one_run_is_read_line_by_line() {
     let mut names = Names::default();
     names.users(&[user_row("u2", "bob"), user_row("u3", "carol")]);
     names.groups(&[group_row()]);
-    let held = [Held { user: UserId(9), label: "ivan".into(), kind: BrakeKind::Missing, reason: PendingReason::Gone }];
+    let held = [Held {
+        user: UserId(9),
+        label: "ivan".into(),
+        kind: BrakeKind::Missing,
+        loses: Loss::Access(PendingReason::Gone),
+    }];
     let changes = [added, updated, flagged, joined];
     let view = runs::View { run: &run, changes: &changes, held: &held, names: &names, approve: "rosterd approve 17" };
     insta::assert_snapshot!("run", plain(|out| runs::show(out, &view)));

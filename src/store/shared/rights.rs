@@ -1,0 +1,181 @@
+//! Roles, grants, and the groups that give them (R1, R2, R4).
+
+use futures::TryStreamExt as _;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::dialect::{Database, from_guid, to_guid};
+use super::word;
+use super::write::Write;
+use crate::plan::{Grant, MappedAct, Remembered, StoredGrant};
+use crate::roster::{Dn, UniqueId, UserId};
+use crate::store::bulk::{Rows, clean};
+use crate::store::error::Fault;
+use crate::store::{Stamp, new_uuid};
+
+pub(super) async fn roles(database: &Database, source: &str) -> Result<Vec<(UserId, Box<str>)>, Fault> {
+    let mut reader = database.reader().await?;
+    let mut found = Vec::new();
+    let mut rows = sqlx::query("SELECT id, role FROM rd_users WHERE source = $1 AND coalesce(role, '') <> ''")
+        .bind(source)
+        .fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        found.push((UserId(row.try_get(0)?), row.try_get::<&str, _>(1)?.into()));
+    }
+    Ok(found)
+}
+
+pub(super) async fn grants(database: &Database, source: &str) -> Result<Vec<StoredGrant>, Fault> {
+    let mut reader = database.reader().await?;
+    let mut found = Vec::new();
+    let mut rows = sqlx::query(
+        "SELECT r.user_id, r.privilege, r.group_key, r.group_dn FROM rd_grants r JOIN rd_users u ON u.id = r.user_id \
+         WHERE r.group_key IS NOT NULL AND u.source = $1",
+    )
+    .bind(source)
+    .fetch(&mut *reader);
+    while let Some(row) = rows.try_next().await? {
+        let (user, key): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
+        found.push(StoredGrant {
+            user: UserId(user),
+            grant: Grant {
+                privilege: row.try_get::<&str, _>(1)?.into(),
+                key: word("rd_grants", user, key, UniqueId::new(key))?,
+                dn: row.try_get::<Option<&str>, _>(3)?.unwrap_or_default().into(),
+            },
+        });
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+pub(super) async fn mapped(database: &Database, source: &str) -> Result<Vec<Remembered>, Fault> {
+    let rows = sqlx::query("SELECT dn, unique_id, settled FROM rd_mapped WHERE source = $1 ORDER BY dn")
+        .bind(source)
+        .fetch_all(&mut *database.reader().await?)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let (dn, key): (String, &str) = (row.try_get(0)?, row.try_get(1)?);
+            let key = word("rd_mapped", &dn, key, UniqueId::new(key))?;
+            Ok(Remembered { dn, key, settled: row.try_get::<i64, _>(2)? != 0 })
+        })
+        .collect()
+}
+
+/// Remembers anew which groups hold under mapped DNs.
+pub(super) async fn put_mapped(database: &Database, stamp: Stamp<'_>, acts: &[MappedAct]) -> Result<(), Fault> {
+    let mut write = Write::begin(database, stamp.leases).await?;
+    for act in acts {
+        match act {
+            MappedAct::Remember { dn, key } => remember(&mut write, stamp, dn, key).await?,
+            MappedAct::Settle { dn } => settle(&mut write, stamp, dn, 1).await?,
+            MappedAct::Return { dn } => settle(&mut write, stamp, dn, 0).await?,
+            MappedAct::Forget { dn } => {
+                sqlx::query("DELETE FROM rd_mapped WHERE source = $1 AND dn_digest = $2")
+                    .bind(stamp.source)
+                    .bind(digest(dn))
+                    .execute(write.connection())
+                    .await?;
+            }
+        }
+    }
+    if !acts.is_empty() {
+        write.statements.changed();
+    }
+    write.commit_if_changed().await
+}
+
+async fn remember(write: &mut Write, stamp: Stamp<'_>, dn: &str, key: &UniqueId) -> Result<(), Fault> {
+    let known = sqlx::query(
+        "SELECT uuid FROM rd_groups WHERE source = $1 AND unique_id = $2 \
+         UNION SELECT uuid FROM rd_mapped WHERE source = $1 AND unique_id = $2 LIMIT 1",
+    )
+    .bind(stamp.source)
+    .bind(key.as_str())
+    .fetch_optional(write.connection())
+    .await?;
+    let uuid = known.map(|row| row.try_get(0).map(from_guid)).transpose()?.unwrap_or_else(new_uuid);
+    sqlx::query(
+        "INSERT INTO rd_mapped (source, dn_digest, dn, unique_id, uuid) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (source, dn_digest) DO UPDATE SET dn = excluded.dn, unique_id = excluded.unique_id, \
+         uuid = excluded.uuid, settled = 0",
+    )
+    .bind(stamp.source)
+    .bind(digest(dn))
+    .bind(clean(dn))
+    .bind(key.as_str())
+    .bind(to_guid(uuid))
+    .execute(write.connection())
+    .await?;
+    Ok(())
+}
+
+async fn settle(write: &mut Write, stamp: Stamp<'_>, dn: &str, settled: i64) -> Result<(), Fault> {
+    sqlx::query("UPDATE rd_mapped SET settled = $3 WHERE source = $1 AND dn_digest = $2")
+        .bind(stamp.source)
+        .bind(digest(dn))
+        .bind(settled)
+        .execute(write.connection())
+        .await?;
+    Ok(())
+}
+
+fn digest(dn: &str) -> Vec<u8> {
+    Dn::digest_of(dn).to_bytes().to_vec()
+}
+
+/// The ids of groups that were mapped before they became groups of the roster, by unique id.
+pub(super) async fn ids_of_mapped(write: &mut Write, source: &str) -> Result<Vec<(String, Uuid)>, Fault> {
+    let rows = sqlx::query("SELECT unique_id, uuid FROM rd_mapped WHERE source = $1")
+        .bind(source)
+        .fetch_all(write.connection())
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, from_guid(row.try_get(1)?)))).collect()
+}
+
+/// Grants that come and go in one batch of people.
+pub(super) struct Changes {
+    roles: Rows,
+    revoked: Rows,
+    granted: Rows,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { roles: Rows::new(2), revoked: Rows::new(2), granted: Rows::new(5) }
+    }
+}
+
+impl Changes {
+    pub fn role(&mut self, user: i64, role: Option<&str>) {
+        self.roles.add([user.into(), role.into()]);
+    }
+
+    pub fn revoke(&mut self, user: i64, grant: &Grant) {
+        self.revoked.add([user.into(), (&*grant.privilege).into()]);
+    }
+
+    pub fn grant(&mut self, user: i64, grant: &Grant, source: &str) {
+        let (privilege, dn) = ((&*grant.privilege).into(), (&*grant.dn).into());
+        self.granted.add([user.into(), privilege, grant.key.as_str().into(), dn, source.into()]);
+    }
+
+    pub async fn run(self, write: &mut super::write::Statements) -> Result<(), Fault> {
+        write
+            .bulk("UPDATE rd_users SET role = v.column2 FROM (", self.roles, ") AS v WHERE rd_users.id = v.column1")
+            .await?;
+        write
+            .bulk("DELETE FROM rd_grants WHERE group_key IS NOT NULL AND (user_id, privilege) IN (", self.revoked, ")")
+            .await?;
+        write
+            .bulk(
+                "INSERT INTO rd_grants (user_id, privilege, group_key, group_dn, group_uuid) \
+                 SELECT v.column1, v.column2, v.column3, v.column4, (SELECT m.uuid FROM rd_mapped m \
+                 WHERE m.source = v.column5 AND m.unique_id = v.column3 LIMIT 1) FROM (",
+                self.granted,
+                ") AS v",
+            )
+            .await
+    }
+}
