@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::plan::{Counts, GroupCounts, MappedGroups, RightsAct, RightsCounts, Without};
+use crate::plan::{Counts, GroupCounts, HandAct, MappedGroups, RightsAct, RightsCounts, Without};
 use crate::roster::account::written;
 use crate::roster::{Address, Digest, FieldId, FieldNames, Fields, PendingReason, Skip, State, UniqueId, UserId};
 
@@ -138,6 +138,8 @@ pub enum Act {
     },
     /// A role or a grant changes (R1, R2).
     Rights(RightsAct),
+    /// What a person did, not a run.
+    ByHand(HandAct),
 }
 
 impl Act {
@@ -154,6 +156,7 @@ impl Act {
             Self::Restored { .. } => "user.restored",
             Self::Deleted { .. } => "user.deleted",
             Self::Rights(act) => act.event(),
+            Self::ByHand(act) => act.event(),
         }
     }
 
@@ -169,6 +172,7 @@ impl Act {
             Self::Restored { .. } => "L5",
             Self::Deleted { .. } => "L6",
             Self::Rights(act) => act.rule(),
+            Self::ByHand(act) => act.rule(),
         }
     }
 
@@ -204,6 +208,7 @@ impl Act {
                 Some(json!({ "state": State::Deleted.as_str() })),
             ),
             Self::Rights(act) => act.before_after(),
+            Self::ByHand(act) => act.before_after(names),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
-use crate::plan::{BrakeKind, GroupId, OpenConflict, Remembered, StoredGrant, Via};
+use crate::plan::{BrakeKind, GroupId, KnownGroup, OpenConflict, StoredGrant, Via};
 use crate::roster::{
     Account, AddressKey, Digest, FieldId, Incomplete, Index, Known, LookUp, MemberRef, Person, Skip, Snapshot, State,
     UniqueId, UserId,
@@ -82,7 +82,7 @@ pub struct View {
     /// Grants that mapped groups gave, sorted (R2).
     pub grants: Vec<StoredGrant>,
     /// The groups that hold under the mapped DNs (R4).
-    pub mapped: Vec<Remembered>,
+    pub mapped: Vec<KnownGroup>,
     /// People whose loss of roles or grants a person approved for this run.
     pub approved_rights: BTreeSet<UserId>,
     /// What else a person approved for this run, in the words of a run's cause.

@@ -20,8 +20,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
+use crate::plan::by_hand::Remembered;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, MappedAct, OpenConflict, Remembered, StoredGrant,
+    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
     StoredMembership, UserChange,
 };
 pub use crate::plan::{RecentDepartures, StoredGroup};
@@ -314,7 +315,7 @@ pub trait Store: Send + Sync {
     /// Grants of users of the source that mapped groups gave, in order of user (R2).
     async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError>;
     /// The groups that hold under the mapped DNs of the source (R4).
-    async fn mapped(&self, source: &str) -> Result<Vec<Remembered>, StoreError>;
+    async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError>;
     /// Remembers anew which groups hold under mapped DNs; what a run gives comes after it.
     async fn put_mapped(&self, stamp: Stamp<'_>, acts: &[MappedAct]) -> Result<(), StoreError>;
     /// Open conflicts of the source but `pending-deletion`.
@@ -346,6 +347,15 @@ pub trait Store: Send + Sync {
 
     /// The next moment at which somebody of the source is due for deletion or for another look.
     async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The users who are WHO in the first of the ways of [`rows::Which::Who`] that anybody matches.
+    async fn users_who(&self, who: &str) -> Result<Vec<UserId>, StoreError>;
+    /// Deleted users who bore this name or had this primary address last.
+    async fn tombstones(&self, who: &str) -> Result<Vec<UserId>, StoreError>;
+    /// What a tombstone is recognised by (L6); nothing of anybody else.
+    async fn remembered(&self, user: UserId) -> Result<Remembered, StoreError>;
+    /// The allow and deny entries of a user, in order of pattern.
+    async fn rules(&self, user: UserId) -> Result<Vec<Rule>, StoreError>;
 
     /// `roster_users` with aliases, in order of label; `which` narrows it.
     async fn user_rows(&self, which: &rows::Which) -> Result<Vec<rows::UserRow>, StoreError>;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
 use crate::plan::policy::Place;
-use crate::plan::{self, BrakeKind, Held, Needs, Plan, Policy, RecentDepartures, Remembered, View};
+use crate::plan::{self, BrakeKind, Held, KnownGroup, Needs, Plan, Policy, RecentDepartures, View};
 use crate::roster::{
     Account, Before, Dn, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
@@ -110,7 +110,7 @@ impl Look {
     }
 
     /// The unique id that holds under each mapped place (R4).
-    fn known_groups(&self, known: &[Remembered]) -> Vec<Option<UniqueId>> {
+    fn known_groups(&self, known: &[KnownGroup]) -> Vec<Option<UniqueId>> {
         let of = |dn: &str| {
             let known = known.iter().find(|known| Dn::digest_of(&known.dn) == Dn::digest_of(dn))?;
             Some(known.key.clone())

@@ -13,4 +13,5 @@ mod grouping;
 mod kill;
 mod store_contract;
 mod support;
+mod rights;
 mod sync;

@@ -55,7 +55,9 @@ impl Chapter {
     fn of(change: &UserChange) -> Option<Self> {
         let of_act = |act: &Act| match act {
             Act::Added(_) | Act::Revived(_) => Self::Adds,
-            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Rights(_) => Self::Changes,
+            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Rights(_) | Act::ByHand(_) => {
+                Self::Changes
+            }
             Act::Moved { .. } => Self::Moves,
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
@@ -177,7 +179,7 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
                 lines.push(format!("      {}", escape::value(detail)));
             }
             Act::Rights(act) => lines.push(right(act)),
-            Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } => {}
+            Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } | Act::ByHand(_) => {}
         }
     }
     lines

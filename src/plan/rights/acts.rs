@@ -126,7 +126,7 @@ pub struct StoredGrant {
 
 /// The group that holds under a mapped DN (R4).
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Remembered {
+pub struct KnownGroup {
     /// The DN, as the configuration wrote it.
     pub dn: String,
     /// The unique id first seen there, or approved since.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::acts::{self, Broken, MappedAct, MappedGroups, Remembered};
+use super::acts::{self, Broken, KnownGroup, MappedAct, MappedGroups};
 use crate::plan::policy::Place;
 use crate::plan::{BrakeKind, Hold, Policy, View};
 use crate::roster::{Digest, Dn, Giver, Reading, Sought};
@@ -33,7 +33,7 @@ impl<'a> Mappings<'a> {
         if !reading.passes.users {
             return mappings;
         }
-        let known: HashMap<Digest, &Remembered> =
+        let known: HashMap<Digest, &KnownGroup> =
             view.mapped.iter().map(|known| (Dn::digest_of(&known.dn), known)).collect();
         for (place, sought) in policy.rights.places.iter().zip(&reading.mapped) {
             let mut judged = match place {
@@ -79,7 +79,7 @@ fn by_filter<'a>(filter: &str, sought: &'a Sought, found: &mut MappedGroups) -> 
 struct One<'a, 'v> {
     dn: &'v str,
     sought: &'a Sought,
-    known: Option<&'v Remembered>,
+    known: Option<&'v KnownGroup>,
     view: &'v View,
 }
 
@@ -129,14 +129,14 @@ impl<'a> One<'a, '_> {
         found.broken.push(Broken { place: self.dn.to_owned(), says });
     }
 
-    fn back(&self, known: &Remembered, found: &mut MappedGroups) {
+    fn back(&self, known: &KnownGroup, found: &mut MappedGroups) {
         if known.settled {
             found.acts.push(MappedAct::Return { dn: self.dn.to_owned() });
         }
     }
 
     /// Whether what the group gave is held: until a person approves that it is gone.
-    fn is_gone(&self, known: &Remembered, found: &mut MappedGroups) -> bool {
+    fn is_gone(&self, known: &KnownGroup, found: &mut MappedGroups) -> bool {
         let cause = acts::cause(acts::GONE, self.dn, &known.key);
         if known.settled {
             return false;
@@ -150,7 +150,7 @@ impl<'a> One<'a, '_> {
     }
 
     /// Another group stands at the DN: it gives nothing until a person approves it.
-    fn other(&self, known: &Remembered, here: &'a Giver, mappings: &mut Mappings<'a>) -> Judged<'a> {
+    fn other(&self, known: &KnownGroup, here: &'a Giver, mappings: &mut Mappings<'a>) -> Judged<'a> {
         let cause = acts::cause(acts::OTHER, self.dn, &here.key);
         if self.view.accepted.contains(&cause) {
             mappings.found.acts.push(MappedAct::Remember { dn: self.dn.to_owned(), key: here.key.clone() });

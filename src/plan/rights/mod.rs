@@ -8,7 +8,7 @@ mod entitled;
 mod gifts;
 mod mappings;
 
-pub use acts::{Broken, Grant, MappedAct, MappedGroups, Remembered, RightsAct, RightsCounts, StoredGrant};
+pub use acts::{Broken, Grant, KnownGroup, MappedAct, MappedGroups, RightsAct, RightsCounts, StoredGrant};
 pub(super) use entitled::Entitled;
 pub(super) use gifts::Gifts;
 pub(super) use mappings::Mappings;

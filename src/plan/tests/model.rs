@@ -16,7 +16,11 @@ pub struct Model {
     pub skips: Vec<Skip>,
     pub roles: BTreeMap<UserId, Box<str>>,
     pub grants: BTreeMap<(UserId, Box<str>), Grant>,
-    pub mapped: BTreeMap<String, Remembered>,
+    pub mapped: BTreeMap<String, KnownGroup>,
+    /// Allow and deny entries.
+    pub rules: BTreeMap<UserId, Vec<Rule>>,
+    /// Primary address of those deleted, which their tombstones remember.
+    pub former: BTreeMap<UserId, Address>,
     /// Every id ever given, so that none is given twice.
     next: i64,
 }
@@ -70,6 +74,47 @@ impl Model {
         }
         self.conflicts.retain(|id, _| !plan.resolved.contains(id));
         self.skips = plan.skips.clone();
+    }
+
+    /// Applies what was done by hand, in one transaction.
+    pub fn apply_by_hand(&mut self, changes: &[UserChange], at: Timestamp) {
+        for change in changes {
+            self.apply_user(change, &FieldNames::default(), at);
+        }
+        self.check_owners();
+    }
+
+    fn bury(&mut self, id: UserId) {
+        let account = self.accounts.get_mut(&id).unwrap();
+        self.former.extend(account.primary().cloned().map(|primary| (id, primary)));
+        account.state = State::Deleted;
+        account.addresses.clear();
+        (account.reason, account.fingerprint) = (None, None);
+        self.memberships.retain(|(_, user), _| *user != id);
+        self.rules.remove(&id);
+        self.grants.retain(|(user, _), _| *user != id);
+        self.roles.remove(&id);
+    }
+
+    fn do_by_hand(&mut self, id: UserId, act: &HandAct) {
+        let account = self.accounts.get_mut(&id).unwrap();
+        match act {
+            HandAct::Kept { from, back, .. } => {
+                assert_eq!(account.state, *from);
+                account.state = State::Kept;
+                (account.reason, account.flagged_at, account.delete_after) = (None, None, None);
+                let primary = back.address.clone();
+                let stored = primary.map(|address| StoredAddress { address, kind: AddressKind::Primary });
+                account.addresses.extend(stored);
+                account.fields.extend(back.username.iter().map(|name| (FieldId::USERNAME, name.to_string())));
+            }
+            HandAct::Deleted { from, .. } => {
+                assert_eq!(account.state, *from);
+                self.bury(id);
+            }
+            HandAct::RuleAdded(rule) => self.rules.entry(id).or_default().push(rule.clone()),
+            HandAct::RuleRemoved(rule) => self.rules.entry(id).or_default().retain(|one| one != rule),
+        }
     }
 
     fn apply_user(&mut self, change: &UserChange, names: &FieldNames, at: Timestamp) -> UserId {
@@ -132,13 +177,9 @@ impl Model {
             Act::Deleted { .. } => {
                 assert_eq!(account.state, State::Pending, "nobody is deleted who was not flagged");
                 assert!(account.delete_after.is_some_and(|due| due <= at), "nobody is deleted before the date");
-                account.state = State::Deleted;
-                account.addresses.clear();
-                (account.reason, account.fingerprint) = (None, None);
-                self.memberships.retain(|(_, user), _| *user != id);
-                self.grants.retain(|(user, _), _| *user != id);
-                self.roles.remove(&id);
+                self.bury(id);
             }
+            Act::ByHand(act) => self.do_by_hand(id, act),
         }
     }
 
@@ -172,7 +213,7 @@ impl Model {
     fn remember(&mut self, act: &MappedAct) {
         match act {
             MappedAct::Remember { dn, key } => {
-                let one = Remembered { dn: dn.clone(), key: key.clone(), settled: false };
+                let one = KnownGroup { dn: dn.clone(), key: key.clone(), settled: false };
                 self.mapped.insert(dn.clone(), one);
             }
             MappedAct::Settle { dn } => self.mapped.get_mut(dn).unwrap().settled = true,

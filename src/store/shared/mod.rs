@@ -2,6 +2,7 @@
 //! is the dialect.
 
 mod addresses;
+mod by_hand;
 mod findings;
 mod groups;
 mod leases;
@@ -23,8 +24,9 @@ use uuid::Uuid;
 
 use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, migrations};
 use crate::clock::Timestamp;
+use crate::plan::by_hand::Remembered;
 use crate::plan::{
-    Conflict, ConflictId, GroupChange, GroupId, Held, MappedAct, OpenConflict, Remembered, StoredGrant,
+    Conflict, ConflictId, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
     StoredMembership, UserChange,
 };
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
@@ -266,7 +268,7 @@ impl Store for Database {
         self.told("read the grants", rights::grants(self, source).await)
     }
 
-    async fn mapped(&self, source: &str) -> Result<Vec<Remembered>, StoreError> {
+    async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError> {
         self.told("read the mapped groups", rights::mapped(self, source).await)
     }
 
@@ -311,6 +313,22 @@ impl Store for Database {
 
     async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.told("read the next date", read::next_deadline(self, source, after).await)
+    }
+
+    async fn users_who(&self, who: &str) -> Result<Vec<UserId>, StoreError> {
+        self.told("find a user", people::users_who(self, who).await)
+    }
+
+    async fn tombstones(&self, who: &str) -> Result<Vec<UserId>, StoreError> {
+        self.told("find a deleted user", by_hand::tombstones(self, who).await)
+    }
+
+    async fn remembered(&self, user: UserId) -> Result<Remembered, StoreError> {
+        self.told("read what is left of a deleted user", by_hand::remembered(self, user).await)
+    }
+
+    async fn rules(&self, user: UserId) -> Result<Vec<Rule>, StoreError> {
+        self.told("read a user's rules", by_hand::rules(self, user).await)
     }
 
     async fn user_rows(&self, which: &rows::Which) -> Result<Vec<rows::UserRow>, StoreError> {

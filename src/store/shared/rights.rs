@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::dialect::{Database, from_guid, to_guid};
 use super::word;
 use super::write::Write;
-use crate::plan::{Grant, MappedAct, Remembered, StoredGrant};
+use crate::plan::{Grant, KnownGroup, MappedAct, StoredGrant};
 use crate::roster::{Dn, UniqueId, UserId};
 use crate::store::bulk::{Rows, clean};
 use crate::store::error::Fault;
@@ -49,7 +49,7 @@ pub(super) async fn grants(database: &Database, source: &str) -> Result<Vec<Stor
     Ok(found)
 }
 
-pub(super) async fn mapped(database: &Database, source: &str) -> Result<Vec<Remembered>, Fault> {
+pub(super) async fn mapped(database: &Database, source: &str) -> Result<Vec<KnownGroup>, Fault> {
     let rows = sqlx::query("SELECT dn, unique_id, settled FROM rd_mapped WHERE source = $1 ORDER BY dn")
         .bind(source)
         .fetch_all(&mut *database.reader().await?)
@@ -58,7 +58,7 @@ pub(super) async fn mapped(database: &Database, source: &str) -> Result<Vec<Reme
         .map(|row| {
             let (dn, key): (String, &str) = (row.try_get(0)?, row.try_get(1)?);
             let key = word("rd_mapped", &dn, key, UniqueId::new(key))?;
-            Ok(Remembered { dn, key, settled: row.try_get::<i64, _>(2)? != 0 })
+            Ok(KnownGroup { dn, key, settled: row.try_get::<i64, _>(2)? != 0 })
         })
         .collect()
 }
