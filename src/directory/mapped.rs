@@ -58,6 +58,14 @@ impl Mapped {
         })
     }
 
+    /// The DNs and filters, in order.
+    pub fn shown(&self) -> Vec<String> {
+        let shown = |place: &PlaceSearch| {
+            place.filter.as_ref().map_or_else(|| place.base.clone(), |(filter, _)| filter.clone())
+        };
+        self.places.iter().map(shown).collect()
+    }
+
     fn attributes(&self, place: &PlaceSearch) -> Vec<String> {
         let all = [&self.unique_id].into_iter().chain(&self.created).chain(&place.members);
         all.map(|name| name.as_str().to_owned()).collect()

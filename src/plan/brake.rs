@@ -3,7 +3,26 @@
 use std::collections::BTreeSet;
 
 use crate::plan::{BrakeKind, Hold, Policy, View};
-use crate::roster::UserId;
+use crate::roster::{PendingReason, UserId};
+
+/// What somebody would lose.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// Access, for this reason.
+    Access(PendingReason),
+    /// Roles or grants, in a few words.
+    Rights(Box<str>),
+}
+
+impl Loss {
+    /// The reason's word, or the few words.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Access(reason) => reason.as_str(),
+            Self::Rights(what) => what,
+        }
+    }
+}
 
 /// Which kinds are held, given who would go now, by kind, beside those of the window.
 ///

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::plan::{Counts, GroupCounts, HandAct, MappedGroups, RightsAct, RightsCounts, Without};
+use crate::plan::{Counts, GroupCounts, HandAct, Loss, MappedGroups, RightsAct, RightsCounts, Via, Without};
 use crate::roster::account::written;
 use crate::roster::{Address, Digest, FieldId, FieldNames, Fields, PendingReason, Skip, State, UniqueId, UserId};
 
@@ -34,19 +34,6 @@ pub enum GroupRef {
     /// Added by this plan; the digest of the unique id.
     New(Digest),
 }
-
-/// Why somebody is in a group, in the words of `roster_memberships`; the first counts where several are true (G4).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Via {
-    /// The group names the user, or the user the group; or it is the default group (G5).
-    Direct,
-    /// Through another group.
-    Nested,
-    /// The primary group of Active Directory; this version gives none.
-    Primary,
-}
-
-written!(Via { Direct = "direct", Nested = "nested", Primary = "primary" });
 
 /// The kinds of departure that the brake counts apart (B1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -302,17 +289,24 @@ pub enum GroupAct {
         /// Active or pending.
         from: State,
     },
+    /// A person makes a local group (G9).
+    Made {
+        /// Name.
+        name: Box<str>,
+    },
+    /// A person deletes a local group (G9).
+    Unmade,
 }
 
 impl GroupAct {
     /// The event's name.
     pub fn event(&self) -> &'static str {
         match self {
-            Self::Added { .. } => "group.added",
+            Self::Added { .. } | Self::Made { .. } => "group.added",
             Self::Updated { .. } => "group.updated",
             Self::Flagged { .. } => "group.flagged",
             Self::Restored { .. } => "group.restored",
-            Self::Deleted | Self::Dropped { .. } => "group.deleted",
+            Self::Deleted | Self::Dropped { .. } | Self::Unmade => "group.deleted",
         }
     }
 
@@ -321,6 +315,7 @@ impl GroupAct {
         match self {
             Self::Added { .. } => "G1",
             Self::Updated { .. } => "G2",
+            Self::Made { .. } | Self::Unmade => "G9",
             _ => "G6",
         }
     }
@@ -344,6 +339,10 @@ impl GroupAct {
             }
             Self::Dropped { from } => {
                 (Some(json!({ "state": from.as_str() })), Some(json!({ "state": State::Deleted.as_str() })))
+            }
+            Self::Made { name } => (None, Some(json!({ "name": name, "origin": "local" }))),
+            Self::Unmade => {
+                (Some(json!({ "state": State::Active.as_str() })), Some(json!({ "state": State::Deleted.as_str() })))
             }
             Self::Deleted => {
                 (Some(json!({ "state": State::Pending.as_str() })), Some(json!({ "state": State::Deleted.as_str() })))
@@ -428,25 +427,6 @@ pub struct Held {
     pub kind: BrakeKind,
     /// What would be lost.
     pub loses: Loss,
-}
-
-/// What somebody would lose.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Loss {
-    /// Access, for this reason.
-    Access(PendingReason),
-    /// Roles or grants, in a few words.
-    Rights(Box<str>),
-}
-
-impl Loss {
-    /// The reason's word, or the few words.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Access(reason) => reason.as_str(),
-            Self::Rights(what) => what,
-        }
-    }
 }
 
 /// Why one kind of departure is held (B1).

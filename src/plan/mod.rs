@@ -19,12 +19,13 @@ mod counts;
 mod departures;
 mod findings;
 mod groups;
+pub mod local_groups;
 mod members;
 mod nesting;
 mod people;
 pub mod policy;
 pub mod refusal;
-mod rights;
+pub mod rights;
 mod units;
 pub mod view;
 mod wishes;
@@ -33,9 +34,11 @@ mod wishes;
 pub(crate) mod tests;
 
 pub use assign::Without;
+pub use brake::Loss;
 pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
 pub use counts::{Counts, GroupCounts};
+pub use nesting::Via;
 pub use policy::Policy;
 pub use rights::{
     Broken, Grant, KnownGroup, MappedAct, MappedGroups, RightsAct, RightsCounts, StoredGrant, without_role,

@@ -3,8 +3,24 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::plan::members::Members;
-use crate::plan::{StoredGroup, UserRef, Via, View};
+use crate::plan::{StoredGroup, UserRef, View};
+use crate::roster::account::written;
 use crate::roster::{Digest, Dn, Group, MemberRef, Reading};
+
+/// Why somebody is in a group, in the words of `roster_memberships`; the first counts where several are true (G4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Via {
+    /// The group names the user, or the user the group; or it is the default group (G5).
+    Direct,
+    /// Through another group.
+    Nested,
+    /// The primary group of Active Directory; this version gives none.
+    Primary,
+    /// A person put the user into a local group (G9).
+    Local,
+}
+
+written!(Via { Direct = "direct", Nested = "nested", Primary = "primary", Local = "local" });
 
 /// One group that was read, with the people it names itself.
 pub(super) struct Team {

@@ -21,6 +21,7 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::plan::by_hand::Remembered;
+use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
     Conflict, ConflictId, Counts, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
     StoredMembership, UserChange,
@@ -316,6 +317,12 @@ pub trait Store: Send + Sync {
     async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError>;
     /// The groups that hold under the mapped DNs of the source (R4).
     async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError>;
+    /// Privileges that were given to one user by hand, in order.
+    async fn local_grants(&self, user: UserId) -> Result<Vec<String>, StoreError>;
+    /// A local group that is not deleted, by UUID (G9).
+    async fn local_group(&self, group: &str) -> Result<Option<LocalGroup>, StoreError>;
+    /// `roster_grants`, of one user (by UUID) or all, in order of user.
+    async fn grant_rows(&self, user: Option<&str>) -> Result<Vec<rows::GrantRow>, StoreError>;
     /// Remembers anew which groups hold under mapped DNs; what a run gives comes after it.
     async fn put_mapped(&self, stamp: Stamp<'_>, acts: &[MappedAct]) -> Result<(), StoreError>;
     /// Open conflicts of the source but `pending-deletion`.

@@ -65,7 +65,8 @@ pub async fn carry_out(
     Ok(exit::DONE)
 }
 
-fn confirmed(session: &mut Session, question: &str) -> Result<bool, Failure> {
+/// Asks a person at a terminal.
+pub fn confirmed(session: &mut Session, question: &str) -> Result<bool, Failure> {
     write!(session.screen.err(), "{} [y/N] ", escape::text(question))?;
     session.screen.err().flush()?;
     let mut answer = String::new();

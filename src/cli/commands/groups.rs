@@ -59,7 +59,7 @@ pub async fn show(session: &mut Session, which: &str) -> Result<u8, Failure> {
 }
 
 /// The groups that are G in the first of these ways that any group matches: id, unique id, DN, name.
-fn matching(groups: Vec<GroupRow>, which: &str) -> Vec<GroupRow> {
+pub fn matching(groups: Vec<GroupRow>, which: &str) -> Vec<GroupRow> {
     let folded = fold(which);
     let ways: [&dyn Fn(&GroupRow) -> bool; 4] = [
         &|group| group.id == which,

@@ -5,7 +5,9 @@ pub mod by_hand;
 pub mod check;
 pub mod config;
 pub mod conflicts;
+pub mod grants;
 pub mod groups;
+pub mod local_groups;
 pub mod migrate;
 pub mod plan;
 pub mod rules;
@@ -21,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::args::{
-    Cli, Command, ConflictsCommand, GroupsCommand, RulesCommand, RunsCommand, UsersCommand, invocation,
+    Cli, Command, ConflictsCommand, GrantsCommand, GroupsCommand, RulesCommand, RunsCommand, UsersCommand, invocation,
 };
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
@@ -153,12 +155,20 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
         Command::Groups(args) => match args.command() {
             GroupsCommand::List => groups::list(session).await,
             GroupsCommand::Show { group } => groups::show(session, &group).await,
+            GroupsCommand::Add { name } => local_groups::add(session, &name).await,
+            GroupsCommand::Delete { group, yes } => local_groups::delete(session, &group, yes).await,
+            GroupsCommand::Member { command } => local_groups::member(session, &command).await,
         },
         Command::Conflicts(args) => match args.command() {
             ConflictsCommand::List(list) => conflicts::list(session, &list).await,
             ConflictsCommand::Show { number } => conflicts::show(session, number).await,
             ConflictsCommand::Delete { number, deletion } => settle::delete_flagged(session, number, &deletion).await,
             ConflictsCommand::Ignore { number } => settle::ignore(session, number).await,
+        },
+        Command::Grants(args) => match args.command() {
+            GrantsCommand::List => grants::list(session).await,
+            GrantsCommand::Add { who, privilege } => grants::add(session, &who, &privilege).await,
+            GrantsCommand::Remove { who, privilege } => grants::remove(session, &who, &privilege).await,
         },
         Command::Approve(args) => approve::run(session, &args).await,
         Command::Migrate => migrate::run(session).await,

@@ -194,6 +194,8 @@ fn right(act: &RightsAct) -> String {
         RightsAct::Granted(grant) => grant_line('+', grant),
         RightsAct::Revoked { grant, .. } => grant_line('-', grant),
         RightsAct::Shown { after, .. } => grant_line('~', after),
+        RightsAct::GivenByHand(privilege) => detail('+', "grant", None, Some(privilege)),
+        RightsAct::TakenByHand(privilege) => detail('-', "grant", None, Some(privilege)),
     }
 }
 
@@ -281,8 +283,10 @@ fn detail(sign: char, name: &str, before: Option<&str>, after: Option<&str>) -> 
 fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>) -> Vec<String> {
     let name = escape::value(&change.name);
     let (sign, colour) = match change.acts.first() {
-        Some(GroupAct::Added { .. } | GroupAct::Restored { .. }) => ('+', style::GAIN),
-        Some(GroupAct::Flagged { .. } | GroupAct::Deleted | GroupAct::Dropped { .. }) => ('-', style::LOSS),
+        Some(GroupAct::Added { .. } | GroupAct::Made { .. } | GroupAct::Restored { .. }) => ('+', style::GAIN),
+        Some(GroupAct::Flagged { .. } | GroupAct::Deleted | GroupAct::Dropped { .. } | GroupAct::Unmade) => {
+            ('-', style::LOSS)
+        }
         Some(GroupAct::Updated { .. }) | None => ('~', style::CHANGE),
     };
     let said: Vec<String> = change.acts.iter().filter_map(group_headline).collect();
@@ -301,7 +305,7 @@ fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>) -> Vec<S
                     }
                 }
             }
-            GroupAct::Flagged { .. } | GroupAct::Restored { .. } | GroupAct::Deleted | GroupAct::Dropped { .. } => {}
+            _ => {}
         }
     }
     let joins = change.joins.iter().map(|(user, via)| match via {
@@ -330,7 +334,7 @@ fn group_headline(act: &GroupAct) -> Option<String> {
         GroupAct::Restored { from } => format!("back (was {from}) ({rule})"),
         GroupAct::Dropped { .. } => format!("nobody is in it; left out ({rule})"),
         GroupAct::Deleted => format!("the delay is over ({rule})"),
-        GroupAct::Added { .. } | GroupAct::Updated { .. } => return None,
+        GroupAct::Added { .. } | GroupAct::Updated { .. } | GroupAct::Made { .. } | GroupAct::Unmade => return None,
     })
 }
 

@@ -44,6 +44,10 @@ pub enum RightsAct {
         /// As it is now.
         after: Box<Grant>,
     },
+    /// A person gives a privilege (R2).
+    GivenByHand(Box<str>),
+    /// A person takes a privilege away that was given so.
+    TakenByHand(Box<str>),
 }
 
 impl RightsAct {
@@ -51,8 +55,8 @@ impl RightsAct {
     pub fn event(&self) -> &'static str {
         match self {
             Self::Role { .. } => "role.changed",
-            Self::Granted(_) => "grant.added",
-            Self::Revoked { .. } => "grant.removed",
+            Self::Granted(_) | Self::GivenByHand(_) => "grant.added",
+            Self::Revoked { .. } | Self::TakenByHand(_) => "grant.removed",
             Self::Shown { .. } => "grant.updated",
         }
     }
@@ -69,6 +73,8 @@ impl RightsAct {
             Self::Granted(grant) => (None, Some(grant.to_json())),
             Self::Revoked { grant, .. } => (Some(grant.to_json()), None),
             Self::Shown { before, after } => (Some(before.to_json()), Some(after.to_json())),
+            Self::GivenByHand(privilege) => (None, Some(json!({ "privilege": privilege, "via": "local" }))),
+            Self::TakenByHand(privilege) => (Some(json!({ "privilege": privilege, "via": "local" })), None),
         }
     }
 
@@ -94,6 +100,7 @@ impl RightsAct {
                 format!("role {} -> {}", word(before), word(after))
             }
             Self::Granted(grant) | Self::Revoked { grant, .. } => format!("grant {}", grant.privilege),
+            Self::GivenByHand(privilege) | Self::TakenByHand(privilege) => format!("grant {privilege}, local"),
             Self::Shown { before, after } => {
                 format!("grant {}, by `{}` instead of `{}`", after.privilege, after.dn, before.dn)
             }

@@ -4,6 +4,7 @@
 //! whether the entry changed or not.
 
 mod acts;
+pub mod by_hand;
 mod entitled;
 mod gifts;
 mod mappings;

@@ -203,6 +203,7 @@ impl Model {
             RightsAct::Revoked { grant, .. } => {
                 assert_eq!(self.grants.remove(&(id, grant.privilege.clone())).as_ref(), Some(&**grant));
             }
+            RightsAct::GivenByHand(_) | RightsAct::TakenByHand(_) => unreachable!("a run does not"),
             RightsAct::Shown { before, after } => {
                 let was = self.grants.insert((id, after.privilege.clone()), (**after).clone());
                 assert_eq!(was.as_ref(), Some(&**before));
@@ -243,7 +244,7 @@ impl Model {
                 GroupAct::Deleted | GroupAct::Dropped { .. } => {
                     (group.state, group.delete_after) = (State::Deleted, None)
                 }
-                GroupAct::Added { .. } => unreachable!("done above"),
+                GroupAct::Added { .. } | GroupAct::Made { .. } | GroupAct::Unmade => unreachable!("not by a run"),
             }
         }
         for (user, via) in &change.joins {

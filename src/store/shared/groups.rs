@@ -27,6 +27,7 @@ struct Batch {
     leaves: Rows,
     changed: Rows,
     emptied: Rows,
+    made: Rows,
     events: Rows,
 }
 
@@ -100,7 +101,7 @@ impl<'a> Parts<'a> {
     fn begin(&mut self, batch: &mut Batch, ledger: &mut Ledger, change: &'a GroupChange) -> Result<Open<'a>, Fault> {
         let id = match (change.subject, change.acts.first()) {
             (GroupRef::Known(group), _) => group.0,
-            (GroupRef::New(digest), Some(GroupAct::Added { .. })) => {
+            (GroupRef::New(digest), Some(GroupAct::Added { .. } | GroupAct::Made { .. })) => {
                 let id = ledger.next_group();
                 self.newcomers.push((digest, GroupId(id)));
                 id
@@ -165,6 +166,7 @@ impl Default for Batch {
             leaves: Rows::new(2),
             changed: Rows::new(3),
             emptied: Rows::new(1),
+            made: Rows::new(6),
             events: no_events(),
         }
     }
@@ -194,7 +196,11 @@ impl Batch {
             GroupAct::Restored { .. } => {
                 self.states.add([id.into(), "active".into(), Cell::Int(None), Cell::Int(None), now()]);
             }
-            GroupAct::Deleted | GroupAct::Dropped { .. } => {
+            GroupAct::Made { name } => {
+                let (uuid, name) = (new_uuid().into(), name.as_ref().into());
+                self.made.add([id.into(), uuid, "local".into(), name, now(), now()]);
+            }
+            GroupAct::Deleted | GroupAct::Dropped { .. } | GroupAct::Unmade => {
                 self.states.add([id.into(), "deleted".into(), Cell::Int(None), Cell::Int(None), now()]);
                 self.emptied.add([id.into()]);
             }
@@ -211,6 +217,7 @@ impl Batch {
                 "",
             )
             .await?;
+        write.bulk("INSERT INTO rd_groups (id, uuid, origin, name, created_at, updated_at)", self.made, "").await?;
         write
             .bulk(
                 "UPDATE rd_groups SET name = v.column2, dn = v.column3, updated_at = v.column4 FROM (",
@@ -242,7 +249,10 @@ impl Batch {
 const BY_ID: &str = ") AS v WHERE rd_groups.id = v.column1";
 
 fn membership(group: i64, user: i64, before: Option<Via>, after: Option<Via>) -> Event {
+    let local = [before, after].contains(&Some(Via::Local));
     let (kind, rule) = match (before, after) {
+        (None, _) if local => ("membership.added", "G9"),
+        (_, None) if local => ("membership.removed", "G9"),
         (None, _) => ("membership.added", "G1"),
         (_, None) => ("membership.removed", "G8"),
         (Some(_), Some(_)) => ("membership.updated", "G4"),

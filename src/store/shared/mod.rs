@@ -25,6 +25,7 @@ use uuid::Uuid;
 use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, migrations};
 use crate::clock::Timestamp;
 use crate::plan::by_hand::Remembered;
+use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
     Conflict, ConflictId, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
     StoredMembership, UserChange,
@@ -270,6 +271,18 @@ impl Store for Database {
 
     async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError> {
         self.told("read the mapped groups", rights::mapped(self, source).await)
+    }
+
+    async fn local_grants(&self, user: UserId) -> Result<Vec<String>, StoreError> {
+        self.told("read a user's local grants", rights::local_grants(self, user).await)
+    }
+
+    async fn local_group(&self, group: &str) -> Result<Option<LocalGroup>, StoreError> {
+        self.told("read a local group", rights::local_group(self, group).await)
+    }
+
+    async fn grant_rows(&self, user: Option<&str>) -> Result<Vec<rows::GrantRow>, StoreError> {
+        self.told("list grants", rights::rows(self, user).await)
     }
 
     async fn put_mapped(&self, stamp: Stamp<'_>, acts: &[MappedAct]) -> Result<(), StoreError> {

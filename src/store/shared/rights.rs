@@ -4,13 +4,17 @@ use futures::TryStreamExt as _;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::dialect::{Database, from_guid, to_guid};
+use super::dialect::{Database, Guid, Row, from_guid, to_guid};
+use super::views::guid;
 use super::word;
 use super::write::Write;
-use crate::plan::{Grant, KnownGroup, MappedAct, StoredGrant};
+use crate::plan::local_groups::LocalGroup;
+use crate::plan::{Grant, GroupId, KnownGroup, MappedAct, StoredGrant};
+use crate::roster::address::fold;
 use crate::roster::{Dn, UniqueId, UserId};
 use crate::store::bulk::{Rows, clean};
 use crate::store::error::Fault;
+use crate::store::rows::GrantRow;
 use crate::store::{Stamp, new_uuid};
 
 pub(super) async fn roles(database: &Database, source: &str) -> Result<Vec<(UserId, Box<str>)>, Fault> {
@@ -46,6 +50,40 @@ pub(super) async fn grants(database: &Database, source: &str) -> Result<Vec<Stor
         });
     }
     found.sort_unstable();
+    Ok(found)
+}
+
+/// Privileges that were given to one user by hand.
+pub(super) async fn local_grants(database: &Database, user: UserId) -> Result<Vec<String>, Fault> {
+    let statement = "SELECT privilege FROM rd_grants WHERE user_id = $1 AND group_key IS NULL ORDER BY privilege";
+    Ok(sqlx::query_scalar(statement).bind(user.0).fetch_all(&mut *database.reader().await?).await?)
+}
+
+/// `roster_grants` with what people call user and group, in order of user and privilege; of one user (by UUID) or all.
+pub(super) async fn rows(database: &Database, user: Option<&str>) -> Result<Vec<GrantRow>, Fault> {
+    let user = user.map(|user| Uuid::try_parse(user).unwrap_or_default());
+    let rows = sqlx::query(
+        "SELECT u.uuid, u.username, a.address, r.privilege, r.group_uuid, r.group_dn FROM rd_grants r \
+         JOIN rd_users u ON u.id = r.user_id LEFT JOIN rd_addresses a ON a.user_id = u.id AND a.kind = 'primary' \
+         WHERE u.state IN ('active', 'kept') AND ($1 IS NULL OR u.uuid = $1)",
+    )
+    .bind(user.map(to_guid))
+    .fetch_all(&mut *database.reader().await?)
+    .await?;
+    let row = |row: &Row| {
+        let group: Option<Guid> = row.try_get(4)?;
+        Ok(GrantRow {
+            user_id: guid(row, 0)?,
+            username: row.try_get(1)?,
+            primary_address: row.try_get(2)?,
+            privilege: row.try_get(3)?,
+            via: group.map_or_else(|| "local".to_owned(), |group| from_guid(group).to_string()),
+            group_dn: row.try_get(5)?,
+        })
+    };
+    let mut found = rows.iter().map(row).collect::<Result<Vec<_>, Fault>>()?;
+    let label = |row: &GrantRow| fold(row.username.as_deref().or(row.primary_address.as_deref()).unwrap_or_default());
+    found.sort_by_cached_key(|row| (label(row), row.user_id.clone(), row.privilege.clone(), row.group_dn.is_none()));
     Ok(found)
 }
 
@@ -139,11 +177,19 @@ pub(super) struct Changes {
     roles: Rows,
     revoked: Rows,
     granted: Rows,
+    taken: Rows,
+    given: Rows,
 }
 
 impl Default for Changes {
     fn default() -> Self {
-        Self { roles: Rows::new(2), revoked: Rows::new(2), granted: Rows::new(5) }
+        Self {
+            roles: Rows::new(2),
+            revoked: Rows::new(2),
+            granted: Rows::new(5),
+            taken: Rows::new(2),
+            given: Rows::new(2),
+        }
     }
 }
 
@@ -161,6 +207,14 @@ impl Changes {
         self.granted.add([user.into(), privilege, grant.key.as_str().into(), dn, source.into()]);
     }
 
+    pub fn give(&mut self, user: i64, privilege: &str) {
+        self.given.add([user.into(), privilege.into()]);
+    }
+
+    pub fn take(&mut self, user: i64, privilege: &str) {
+        self.taken.add([user.into(), privilege.into()]);
+    }
+
     pub async fn run(self, write: &mut super::write::Statements) -> Result<(), Fault> {
         write
             .bulk("UPDATE rd_users SET role = v.column2 FROM (", self.roles, ") AS v WHERE rd_users.id = v.column1")
@@ -176,6 +230,29 @@ impl Changes {
                 self.granted,
                 ") AS v",
             )
-            .await
+            .await?;
+        write
+            .bulk("DELETE FROM rd_grants WHERE group_key IS NULL AND (user_id, privilege) IN (", self.taken, ")")
+            .await?;
+        write.bulk("INSERT INTO rd_grants (user_id, privilege)", self.given, " ON CONFLICT DO NOTHING").await
     }
+}
+
+/// A local group that is not deleted, by UUID, with who is in it.
+pub(super) async fn local_group(database: &Database, group: &str) -> Result<Option<LocalGroup>, Fault> {
+    let Ok(group) = Uuid::try_parse(group) else { return Ok(None) };
+    let mut reader = database.snapshot().await?;
+    let row = sqlx::query("SELECT id, name FROM rd_groups WHERE uuid = $1 AND origin = 'local' AND state <> 'deleted'")
+        .bind(to_guid(group))
+        .fetch_optional(&mut *reader)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let id: i64 = row.try_get(0)?;
+    let members: Vec<i64> =
+        sqlx::query_scalar("SELECT user_id FROM rd_memberships WHERE group_id = $1 ORDER BY user_id")
+            .bind(id)
+            .fetch_all(&mut *reader)
+            .await?;
+    let members = members.into_iter().map(UserId).collect();
+    Ok(Some(LocalGroup { id: GroupId(id), name: row.try_get::<&str, _>(1)?.into(), members }))
 }

@@ -230,6 +230,8 @@ impl Batch {
             RightsAct::Role { after, .. } => self.rights.role(id, after.as_deref()),
             RightsAct::Granted(grant) => self.rights.grant(id, grant, stamp.source),
             RightsAct::Revoked { grant, .. } => self.rights.revoke(id, grant),
+            RightsAct::GivenByHand(privilege) => self.rights.give(id, privilege),
+            RightsAct::TakenByHand(privilege) => self.rights.take(id, privilege),
             RightsAct::Shown { before, after } => {
                 self.rights.revoke(id, before);
                 self.rights.grant(id, after, stamp.source);

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::cli::render::change::Names;
 use crate::cli::render::{check, groups, runs, users};
-use crate::store::rows::{ChangeRow, GroupRow, MemberRow, MembershipRow, SkipRow, UserRow};
+use crate::store::rows::{ChangeRow, GrantRow, GroupRow, MemberRow, MembershipRow, SkipRow, UserRow};
 
 fn pending(mut user: UserRow) -> UserRow {
     user.state = "pending".to_owned();
@@ -98,6 +98,14 @@ fn one_user_is_shown_with_state_dates_what_settles_it_and_history() {
         left_out: &[],
         held_by: None,
         user: &user,
+        grants: &[GrantRow {
+            user_id: user.id.clone(),
+            username: user.username.clone(),
+            primary_address: user.primary_address.clone(),
+            privilege: "wallet-read".to_owned(),
+            via: "local".to_owned(),
+            group_dn: None,
+        }],
         groups: &groups,
         history: &[flagged],
         conflicts: &conflicts,
