@@ -64,7 +64,7 @@ fn sync(site: &Site) -> String {
     said.out
 }
 
-/// UNBLU-15, UNBLU-28, UNBLU-29, UNBLU-38, UNBLU-43, COVATA-20, OKV-6, OKV-20, R1
+/// UNBLU-15, UNBLU-26, UNBLU-28, UNBLU-29, UNBLU-38, UNBLU-43, COVATA-20, OKV-6, OKV-20, R1
 #[test]
 fn groups_give_roles_by_dn_and_by_filter_also_without_teams() {
     on_both(|slapd, mut site| {
@@ -198,6 +198,8 @@ fn grants_of_groups_and_of_people_together() {
         };
         let id = |site: &Site, name: &str| site.json(&["groups", "show", name])["id"].clone();
         assert_eq!((via(&site, "ada"), via(&site, "bob")), (id(&site, "old"), id(&site, "young")));
+        let gives = site.json(&["groups", "show", "old"])["gives"].clone();
+        assert_eq!(gives, serde_json::json!(["grant wallet", "grant root"]));
         // By hand: it survives every run, counts beside what groups give, and is recorded without a run.
         site.expect(0, &["grants", "add", "bob", "reports"]);
         site.expect(0, &["grants", "add", "ada", "wallet"]);
@@ -228,7 +230,7 @@ fn grants_of_groups_and_of_people_together() {
     });
 }
 
-/// OKV-10, G9, G7
+/// OKV-10, UNBLU-5, UNBLU-17, G9, G7
 #[test]
 fn local_groups_hold_anybody_and_survive_every_run() {
     on_both(|slapd, mut site| {

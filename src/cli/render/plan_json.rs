@@ -96,7 +96,9 @@ pub fn hold(hold: &Hold) -> Value {
 
 fn held(held: &Held, view: &View<'_>) -> Value {
     let mut one = loss(held);
-    one["user_id"] = json!(view.labels.uuid(held.user));
+    if let Some(object) = one.as_object_mut() {
+        object.insert("user_id".into(), json!(view.labels.uuid(held.user)));
+    }
     one
 }
 

@@ -72,7 +72,7 @@ const RANKS: &[(&str, &[&str])] = &[("admin", &["admins"]), ("supervisor", &["le
 
 // R1
 
-/// UNBLU-28, UNBLU-29, UNBLU-15, OKV-6, R1
+/// UNBLU-15, UNBLU-28, UNBLU-29, R1
 #[test]
 fn of_several_roles_the_highest_wins_and_groups_decide_about_unchanged_people() {
     let groups: [(&str, &[&str]); 3] = [("admins", &["ada"]), ("leads", &["bob"]), ("staff", &["ada", "bob", "cy"])];
@@ -200,7 +200,7 @@ fn members_of_groups_in_mapped_groups_count_when_teams_are_flattened() {
 
 // R2
 
-/// OKV-8, OKV-15, R2
+/// OKV-6, OKV-8, OKV-9, OKV-15, R2
 #[test]
 fn grants_are_the_union_over_groups_each_shown_with_the_oldest() {
     let grants_of: &[(&str, &[&str])] = &[("read", &["a", "b"]), ("write", &["b"])];

@@ -145,8 +145,12 @@ fn groups_are_listed_and_one_is_shown_with_its_members() {
     };
     let group = group_row();
     insta::assert_snapshot!("groups", plain(|out| groups::list(out, std::slice::from_ref(&group), None)));
-    insta::assert_snapshot!("group", plain(|out| groups::show(out, &group, std::slice::from_ref(&member), None)));
-    insta::assert_snapshot!("group_json", as_json(&groups::value(&group, &[member])));
+    let gives = ["role admin".to_owned(), "grant wallet-read".to_owned()];
+    insta::assert_snapshot!(
+        "group",
+        plain(|out| groups::show(out, &group, (std::slice::from_ref(&member), &gives), None))
+    );
+    insta::assert_snapshot!("group_json", as_json(&groups::value(&group, &[member], &gives)));
 }
 
 #[test]
