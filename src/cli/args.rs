@@ -110,9 +110,14 @@ Examples:
     Users(Users),
     /// The groups of the roster, and who is in one of them
     #[command(after_help = "\
+Groups made by hand hold whomever you put into them, and survive every run. Who is in a group of the
+directory is changed there.
+
 Examples:
   rosterd groups
-  rosterd groups show sales")]
+  rosterd groups show sales
+  rosterd groups add testers
+  rosterd groups member add testers ada@example.com")]
     Groups(Groups),
     /// What waits for a person: pending deletions and contested names, and what settles them
     #[command(after_help = "\
@@ -132,6 +137,16 @@ Examples:
   rosterd rules deny ada spam@partner.example
   rosterd rules remove ada spam@partner.example")]
     Rules(Rules),
+    /// Privileges: those that groups give, and those given by hand
+    #[command(after_help = "\
+What groups give comes and goes with the directory. What is given by hand survives every run, and
+is frozen while the user is pending.
+
+Examples:
+  rosterd grants
+  rosterd grants add ada wallet-read
+  rosterd grants remove ada wallet-read")]
+    Grants(Grants),
     /// Accept what a run held, and apply it now
     #[command(after_help = "\
 Applies the held departures of that run to those people who, looked at again, still depart; whoever
@@ -280,12 +295,92 @@ Example:
         #[arg(value_name = "G")]
         group: String,
     },
+    /// Make a local group
+    Add {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Delete a local group
+    Delete {
+        /// Id or name, matched exactly
+        #[arg(value_name = "G")]
+        group: String,
+        /// Do not ask on a terminal
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Change who is in a local group
+    Member {
+        /// In or out.
+        #[command(subcommand)]
+        command: MemberCommand,
+    },
+}
+
+/// Who goes into a local group, or out of it.
+#[derive(Subcommand, Clone, Debug)]
+pub enum MemberCommand {
+    /// Put somebody into a local group
+    Add(Member),
+    /// Take somebody out of a local group
+    Remove(Member),
+}
+
+/// Which group, and who.
+#[derive(Args, Clone, Debug)]
+pub struct Member {
+    /// Id or name of the group, matched exactly
+    #[arg(value_name = "G")]
+    pub group: String,
+    /// Id, unique id, DN, username, primary address or alias, matched exactly
+    #[arg(value_name = "WHO")]
+    pub who: String,
 }
 
 impl Groups {
     /// The command, `list` when none is given.
     pub fn command(self) -> GroupsCommand {
         self.command.unwrap_or(GroupsCommand::List)
+    }
+}
+
+/// Arguments of `grants`.
+#[derive(Args, Debug)]
+pub struct Grants {
+    #[command(subcommand)]
+    command: Option<GrantsCommand>,
+}
+
+/// What to do with grants.
+#[derive(Subcommand, Clone, Debug)]
+pub enum GrantsCommand {
+    /// Every grant of people with access, with the group that gives it (the default)
+    List,
+    /// Give somebody a privilege by hand
+    Add {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// Name of the privilege
+        #[arg(value_name = "PRIVILEGE")]
+        privilege: String,
+    },
+    /// Take a privilege away that was given by hand
+    Remove {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// Name of the privilege
+        #[arg(value_name = "PRIVILEGE")]
+        privilege: String,
+    },
+}
+
+impl Grants {
+    /// The command, `list` when none is given.
+    pub fn command(self) -> GrantsCommand {
+        self.command.unwrap_or(GrantsCommand::List)
     }
 }
 

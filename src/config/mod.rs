@@ -22,6 +22,7 @@ mod people;
 mod problem;
 mod reference;
 mod render;
+mod rights;
 pub mod schedule;
 mod schema;
 mod service;
@@ -34,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::plan::Policy;
-use crate::plan::policy::{AttributeUse, Brake, Delay, GroupPolicy};
+use crate::plan::policy::{AttributeUse, Brake, Delay, GroupPolicy, Rights};
 use crate::roster::account::written;
 use crate::roster::{Domain, FieldId, FieldNames};
 use crate::{directory, store};
@@ -84,6 +85,12 @@ pub struct Config {
     pub groups: Option<directory::GroupSettings>,
     /// `groups.nested`, `groups.assign`, `groups.empty` (G4, G5, G6).
     pub group_policy: GroupPolicy,
+    /// `[[role]]`, `[[grant]]`, `users.default_role`, `users.require_role` (R1-R3).
+    pub rights: Rights,
+    /// How the groups are read that give roles and grants.
+    pub mapped: directory::MappedSettings,
+    /// Privileges that cannot be given locally (R2).
+    pub directory_only: Vec<String>,
     /// `domains.managed`; `None` = every domain (D1).
     pub managed: Option<BTreeSet<Domain>>,
     /// `users.address = "required"` (U10).
@@ -138,6 +145,8 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
     let users = people::users(&mut draft);
     let groups = people::groups(&mut draft);
     let group_policy = people::group_policy(&mut draft);
+    let (rights, mapped, directory_only) = rights::rights(&mut draft, groups.clone(), group_policy.flatten);
+    let groups = draft.values.flag("groups.enabled").then_some(groups);
     let managed = service::managed(&mut draft);
     let (delay, disabled_delay, minimum) = service::deletion(&mut draft);
     let brake = service::brake(&mut draft);
@@ -158,6 +167,9 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
         users,
         groups,
         group_policy,
+        rights,
+        mapped,
+        directory_only,
         managed,
         address_required: values.text("users.address") != Some("optional"),
         delay,
@@ -193,7 +205,14 @@ impl Config {
             minimum: self.minimum,
             brake: self.brake,
             groups: self.group_policy.clone(),
+            rights: self.rights.clone(),
         }
+    }
+
+    /// How groups are read, be it as teams, be it because they give roles or grants.
+    pub fn group_settings(&self) -> Option<&directory::GroupSettings> {
+        let mapped = Some(&self.mapped.groups).filter(|_| !self.mapped.places.is_empty() && self.users.is_some());
+        self.groups.as_ref().or(mapped)
     }
 
     /// The names of the extra fields.

@@ -1,4 +1,4 @@
-//! `[users]`, `[groups]`, `[[role]]` and `[[grant]]`, checked.
+//! `[users]` and `[groups]`, checked.
 
 use super::draft::Draft;
 use super::forms;
@@ -16,10 +16,6 @@ pub fn users(draft: &mut Draft<'_>) -> Option<UserSettings> {
         let remedy = "leave it at \"unique-id\"";
         draft.wrong("users.identity", "\"address\" is not available in this version", remedy);
     }
-    if draft.values.flag("users.require_role") {
-        let remedy = "leave it at false, and narrow users.filter";
-        draft.wrong("users.require_role", "true is not available in this version", remedy);
-    }
     draft.not_empty("users.primary", "name \"mail\", \"proxyAddresses\" or both");
     let base_dns = bases(draft, "users.base_dns");
     let attributes = attributes(draft);
@@ -35,21 +31,20 @@ pub fn users(draft: &mut Draft<'_>) -> Option<UserSettings> {
     })
 }
 
-/// The settings of groups; `None` with `groups.enabled = false`.
-pub fn groups(draft: &mut Draft<'_>) -> Option<GroupSettings> {
+/// The settings of groups, which mapped groups go by also with `groups.enabled = false`.
+pub fn groups(draft: &mut Draft<'_>) -> GroupSettings {
     let base_dns = bases(draft, "groups.base_dns");
     draft.not_empty("groups.attributes.members", "name at least one attribute, like members = [\"member\"]");
-    roles(draft);
     let values = &draft.values;
     let text = |key: &str| values.text(key).map(str::to_owned);
-    values.flag("groups.enabled").then(|| GroupSettings {
+    GroupSettings {
         base_dns,
         scope: scope(values.text("groups.scope")),
         filter: text("groups.filter"),
         unique_id: text("groups.attributes.unique_id"),
         name: text("groups.attributes.name"),
         members: values.texts("groups.attributes.members"),
-    })
+    }
 }
 
 /// What memberships mean, and which groups there are (G4, G5, G6).
@@ -75,7 +70,7 @@ pub fn group_policy(draft: &mut Draft<'_>) -> GroupPolicy {
     }
 }
 
-fn scope(text: Option<&str>) -> Scope {
+pub fn scope(text: Option<&str>) -> Scope {
     match text {
         Some("onelevel") => Scope::OneLevel,
         Some("base") => Scope::Base,
@@ -189,26 +184,4 @@ fn one_test(values: &Values, path: impl Fn(&str) -> String) -> Result<DisabledTe
 /// Unlike those of a search, the filters of these tests are judged here, so that their attributes are read.
 fn secret_attribute(filter: &Filter) -> Option<String> {
     filter.attributes().into_iter().find(|name| forms::holds_password(name)).map(str::to_owned)
-}
-
-/// A role needs a way to find its groups, and a filter has to name the role.
-fn roles(draft: &mut Draft<'_>) {
-    for n in 0..draft.values.count("role").unwrap_or(0) {
-        let path = |name: &str| format!("role[{n}].{name}");
-        if ["groups", "filter"].into_iter().any(|name| draft.values.is_broken(&path(name))) {
-            continue;
-        }
-        let place = Some(draft.values.place(&path("name")));
-        let groups = draft.values.list(&path("groups")).is_some_and(|groups| !groups.is_empty());
-        let fault = match (groups, draft.values.text(&path("filter"))) {
-            (true, Some(_)) => Fault::new("a role takes groups or a filter, not both", "take one of them out"),
-            (false, None) => Fault::new("no group gives this role", "give groups, or a filter with %role%"),
-            (false, Some(filter)) if !filter.contains("%role%") => Fault::new(
-                "the filter does not say %role%",
-                "write it like \"(&(objectClass=groupOfNames)(cn=%role%))\"",
-            ),
-            _ => continue,
-        };
-        draft.wrong_at(place, "role", fault);
-    }
 }

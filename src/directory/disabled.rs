@@ -137,7 +137,7 @@ fn shadow_day(value: &[u8]) -> Option<Option<Timestamp>> {
 }
 
 /// generalizedTime (RFC 4517, 3.3.13): `YYYYMMDDHH[MM[SS]][.fraction](Z|±HH[MM])`; year 0 is long ago.
-fn generalized_time(value: &[u8]) -> Option<Timestamp> {
+pub(super) fn generalized_time(value: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(value).ok()?.trim();
     let digits_end = text.find(|c: char| !c.is_ascii_digit())?;
     let (digits, rest) = text.split_at_checked(digits_end)?;

@@ -157,7 +157,7 @@ fn member_attributes(defaults: &Defaults, groups: &GroupSettings) -> Result<Vec<
     }
 }
 
-fn attribute(key: &str, text: &str) -> Result<AttributeName, MappingError> {
+pub(super) fn attribute(key: &str, text: &str) -> Result<AttributeName, MappingError> {
     let named = || (key.to_owned(), text.to_owned());
     if is_secret(text) {
         let (key, attribute) = named();
@@ -169,7 +169,7 @@ fn attribute(key: &str, text: &str) -> Result<AttributeName, MappingError> {
     })
 }
 
-fn filter(key: &str, text: &str) -> Result<Filter, MappingError> {
+pub(super) fn filter(key: &str, text: &str) -> Result<Filter, MappingError> {
     let filter = Filter::parse(text).map_err(|source| MappingError::Filter { key: key.to_owned(), source })?;
     for name in filter.attributes() {
         attribute(key, name)?;
@@ -339,7 +339,7 @@ impl Resolver {
 }
 
 /// Whether the attribute names groups from the users' side (G3).
-fn is_member_of(name: &AttributeName) -> bool {
+pub(super) fn is_member_of(name: &AttributeName) -> bool {
     name.base() == "memberof"
 }
 

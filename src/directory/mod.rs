@@ -25,6 +25,7 @@ pub mod error;
 mod guard;
 pub mod kinds;
 mod look_up;
+mod mapped;
 pub mod mapping;
 mod message;
 mod paging;
@@ -48,6 +49,6 @@ pub use probe::{Finding, Probe, Verdict, probe};
 pub use read::{Progress, read};
 pub use searches::Searches;
 pub use settings::{
-    AttributeOverrides, Bind, DisabledTest, GroupSettings, Kind, PasswordSource, Scope, ServerUrl, Settings,
-    UserSettings,
+    AttributeOverrides, Bind, DisabledTest, GroupSettings, Kind, MappedPlace, MappedSettings, PasswordSource, Scope,
+    ServerUrl, Settings, UserSettings,
 };

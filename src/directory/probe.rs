@@ -8,13 +8,14 @@ use super::codes::printable;
 use super::connect::{About, Connection, connect};
 use super::entry::RawEntry;
 use super::error::DirectoryError;
+use super::mapped;
 use super::mapping::{Mapping, UserMapping};
 use super::paging::{self, Sink};
 use super::read::check_base;
 use super::reference::is_outside;
 use super::schema;
 use super::searches::{Pass, Searches};
-use super::settings::{Bind, GroupSettings, Settings, UserSettings};
+use super::settings::{Bind, GroupSettings, MappedSettings, Settings, UserSettings};
 use super::understand::{Key, key};
 use crate::clock::{Clock, Timestamp};
 use crate::roster::{ClaimKind, Domain, Enabled, FieldId, Person};
@@ -80,7 +81,7 @@ impl Probe {
 pub async fn probe(
     settings: &Settings,
     users: Option<&UserSettings>,
-    groups: Option<&GroupSettings>,
+    (groups, mapped): (Option<&GroupSettings>, Option<&MappedSettings>),
     managed: Option<&BTreeSet<Domain>>,
     clock: &dyn Clock,
 ) -> Probe {
@@ -97,7 +98,8 @@ pub async fn probe(
     let Some(mut connection) = servers(&mut probe, settings, clock).await else { return probe };
     about(&mut probe, &connection, clock.now());
     probe.about = Some(connection.about().clone());
-    let searches = match Searches::new(settings, users, groups, connection.about.kind) {
+    let searches = Searches::new(settings, users, groups, connection.about.kind);
+    let searches = match searches.and_then(|all| mapped.map_or(Ok(all.clone()), |mapped| all.with_mapped(mapped))) {
         Ok(searches) => searches,
         Err(error) => {
             probe.failed("mapping", &error.into());
@@ -211,11 +213,33 @@ async fn look(
         }
         sample.report(probe, pass, managed);
     }
+    mapped_groups(probe, connection, searches).await?;
     for dn in &searches.must_see {
         match check_base(&mut connection.wire, "source.must_see", dn).await {
             Ok(()) => probe.note("must-see", Verdict::Ok, format!("`{dn}` is there")),
             Err(error) => probe.failed("must-see", &error),
         }
+    }
+    Ok(())
+}
+
+/// Whether the groups that give roles and grants are there (R4).
+async fn mapped_groups(
+    probe: &mut Probe,
+    connection: &mut Connection,
+    searches: &Searches,
+) -> Result<(), DirectoryError> {
+    let Some(mapped) = searches.mapped.as_ref() else { return Ok(()) };
+    let mut trouble = None;
+    let sought = mapped::read(connection, searches, Some(mapped), &[], &mut trouble).await?;
+    for (place, sought) in mapped.shown().into_iter().zip(sought) {
+        let (verdict, says) = match (sought.read, sought.there.as_slice()) {
+            (false, _) => (Verdict::Fail, format!("`{place}` cannot be read; look at the rights of the bind account")),
+            (true, []) => (Verdict::Warn, format!("`{place}` does not exist; correct it in [[role]] or [[grant]]")),
+            (true, [one]) => (Verdict::Ok, format!("`{place}`: {} members", one.members.len())),
+            (true, several) => (Verdict::Ok, format!("`{place}`: {} groups", several.len())),
+        };
+        probe.note("mapped-group", verdict, says);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::collect::{Collector, GroupSink, UserSink};
 use super::connect::Connection;
 use super::error::DirectoryError;
+use super::mapped;
 use super::paging::{self, Search};
 use super::schema;
 use super::searches::{Pass, Searches};
@@ -38,23 +39,39 @@ pub async fn read(
     schema::check(connection, searches).await?;
     let passes =
         Passes { users: passes.users && searches.users.is_some(), groups: passes.groups && searches.groups.is_some() };
-    let groups = searches.groups.as_ref().filter(|_| passes.groups);
+    let mapped = searches.mapped.as_ref().filter(|_| passes.users);
+    // Groups in a mapped group are found among those that are read as teams, whether there are to be teams or not.
+    let wanted = passes.groups || mapped.is_some_and(|mapped| mapped.flatten);
+    let groups = searches.groups.as_ref().filter(|_| wanted);
     let users = searches.users.as_ref().filter(|_| passes.users);
     let asked: Vec<&Pass> = groups.into_iter().chain(users).collect();
     let mut trouble = None;
     let bases = readable_bases(connection, &asked, &mut trouble).await?;
     must_see(connection, searches, &mut trouble).await?;
+    let mut givers = mapped::read(connection, searches, mapped, &before.mapped, &mut trouble).await?;
     let mut collector = Collector::new(searches, index, now, progress, &connection.about.naming_contexts);
     run(connection, searches, &bases, &mut collector, &mut trouble).await?;
-    if passes.users && passes.groups && trouble.is_none() && collector.somebody_moved() {
+    let named_by_dn = groups.is_some() || mapped.is_some();
+    if passes.users && named_by_dn && trouble.is_none() && collector.somebody_moved() {
         // Groups are read first, so they may still name somebody by the DN of a moment ago (G1).
         collector.forget_groups();
         let groups: Vec<_> = bases.into_iter().filter(|(pass, _)| pass.name == "groups").collect();
         run(connection, searches, &groups, &mut collector, &mut trouble).await?;
+        if trouble.is_none() {
+            givers = match mapped::read(connection, searches, mapped, &before.mapped, &mut trouble).await {
+                Ok(again) => again,
+                Err(error) => {
+                    trouble = Some(error.incomplete());
+                    givers
+                }
+            };
+        }
     }
     let found = collector.incomplete.take();
     let ended = trouble.or(found).map_or(Ok(()), Err);
-    Ok(Snapshot::judge(collector.finish(passes), ended, before))
+    let mut reading = collector.finish(passes);
+    reading.mapped = givers;
+    Ok(Snapshot::judge(reading, ended, before))
 }
 
 /// Reads pass by pass and base by base; an error is returned only while nothing was read, else it becomes the trouble.

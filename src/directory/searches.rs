@@ -1,9 +1,10 @@
 //! What a run asks the directory for: mapping, bases, scopes and filters, resolved for one kind of server.
 
 use super::entry::AttributeName;
+use super::mapped::Mapped;
 use super::mapping::{Mapping, MappingError};
 use super::paging::Search;
-use super::settings::{GroupSettings, Kind, Scope, Settings, UserSettings};
+use super::settings::{GroupSettings, Kind, MappedSettings, Scope, Settings, UserSettings};
 use crate::roster::digest::Digester;
 use crate::roster::{Digest, Dn};
 
@@ -24,11 +25,12 @@ pub struct Searches {
     mapping: Mapping,
     pub(crate) users: Option<Pass>,
     pub(crate) groups: Option<Pass>,
+    pub(crate) mapped: Option<Mapped>,
     pub(crate) base_dn: String,
     pub(crate) outside: Vec<String>,
     pub(crate) must_see: Vec<String>,
-    page_size: u32,
-    page_rate: u32,
+    pub(super) page_size: u32,
+    pub(super) page_rate: u32,
     salt: Digest,
 }
 
@@ -68,6 +70,7 @@ impl Searches {
             mapping,
             users: user_pass,
             groups: group_pass,
+            mapped: None,
             base_dn: settings.base_dn.clone(),
             outside: settings.outside.clone(),
             must_see: settings.must_see.clone(),
@@ -83,6 +86,18 @@ impl Searches {
         digester.part(self.mapping.digest().to_bytes()).part(policy);
         self.salt = digester.finish();
         self
+    }
+
+    /// The same searches, and those for groups that give roles and grants; `new` has to have been given
+    /// [`MappedSettings::groups`].
+    ///
+    /// # Errors
+    /// What does not fit, by key.
+    pub fn with_mapped(mut self, settings: &MappedSettings) -> Result<Self, MappingError> {
+        if let Some(groups) = self.mapping.groups.as_ref().filter(|_| !settings.places.is_empty()) {
+            self.mapped = Some(Mapped::new(groups, settings)?);
+        }
+        Ok(self)
     }
 
     /// Which attribute means what.

@@ -237,3 +237,25 @@ pub struct GroupSettings {
     /// Attributes that list members; `memberOf` is read from the users' side.
     pub members: Option<Vec<String>>,
 }
+
+/// The groups that give roles and grants (R1, R2).
+#[derive(Clone, PartialEq, Debug)]
+pub struct MappedSettings {
+    /// How groups are read, also with `groups.enabled = false`.
+    pub groups: GroupSettings,
+    /// Members of groups in a mapped group count, too.
+    pub flatten: bool,
+    /// Where they are looked for, each once.
+    pub places: Vec<MappedPlace>,
+}
+
+/// Where mapped groups are looked for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MappedPlace {
+    /// The DN itself, or where the filter searches.
+    pub base: String,
+    /// Which groups, with `%role%` replaced; `None` = the one at the DN.
+    pub filter: Option<(String, Scope)>,
+    /// Attributes that list members; `None` = those of `[groups.attributes]`.
+    pub members: Option<Vec<String>>,
+}

@@ -257,20 +257,25 @@ impl GroupMapping {
                 return Err(unreadable(detail));
             }
         };
-        let (mut members, mut whole) = (Vec::new(), true);
-        for attribute in &self.members {
-            let by_name = attribute.base() == "memberuid";
-            let optional_uid = attribute.base() == "uniquemember";
-            let values = entry.values(attribute).filter(|value| !value.is_empty());
-            members.extend(values.take(MAX_MEMBERS).map(|value| member(value, by_name, optional_uid)));
-            whole &=
-                !entry.is_cut_off(attribute) && entry.values(attribute).take(MAX_MEMBERS + 1).count() <= MAX_MEMBERS;
-        }
-        members.sort_unstable();
-        members.dedup();
+        let (members, whole) = members(entry, &self.members);
         let (dn, name) = (dn.into(), name.into());
-        Ok(Group { key, dn, name, members: members.into_boxed_slice(), whole })
+        Ok(Group { key, dn, name, members, whole })
     }
+}
+
+/// The members that a group lists, in order, and whether those are all.
+pub fn members(entry: &RawEntry<'_>, attributes: &[AttributeName]) -> (Box<[MemberRef]>, bool) {
+    let (mut members, mut whole) = (Vec::new(), true);
+    for attribute in attributes {
+        let by_name = attribute.base() == "memberuid";
+        let optional_uid = attribute.base() == "uniquemember";
+        let values = entry.values(attribute).filter(|value| !value.is_empty());
+        members.extend(values.take(MAX_MEMBERS).map(|value| member(value, by_name, optional_uid)));
+        whole &= !entry.is_cut_off(attribute) && entry.values(attribute).take(MAX_MEMBERS + 1).count() <= MAX_MEMBERS;
+    }
+    members.sort_unstable();
+    members.dedup();
+    (members.into_boxed_slice(), whole)
 }
 
 /// One member (G3). What is not UTF-8 is nobody, and counted as such.

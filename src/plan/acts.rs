@@ -101,8 +101,14 @@ impl Awards<'_> {
             None => wish.aliases.into_boxed_slice(),
         };
         let subject = tombstone.map_or_else(|| UserRef::New(person.key.digest()), |account| UserRef::Known(account.id));
-        let new =
-            NewUser { key: person.key, dn: person.dn, fields: singles(person.fields), primary: wish.primary, aliases };
+        let new = NewUser {
+            key: person.key,
+            dn: person.dn,
+            fields: singles(person.fields),
+            primary: wish.primary,
+            aliases,
+            role: None,
+        };
         let act = if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) };
         UserChange { subject, label, unit: 0, acts: vec![act], mark: Some(mark) }
     }

@@ -3,7 +3,26 @@
 use std::collections::BTreeSet;
 
 use crate::plan::{BrakeKind, Hold, Policy, View};
-use crate::roster::UserId;
+use crate::roster::{PendingReason, UserId};
+
+/// What somebody would lose.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// Access, for this reason.
+    Access(PendingReason),
+    /// Roles or grants, in a few words.
+    Rights(Box<str>),
+}
+
+impl Loss {
+    /// The reason's word, or the few words.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Access(reason) => reason.as_str(),
+            Self::Rights(what) => what,
+        }
+    }
+}
 
 /// Which kinds are held, given who would go now, by kind, beside those of the window.
 ///
@@ -25,7 +44,7 @@ pub(super) fn holds(leaving: &BTreeSet<(BrakeKind, UserId)>, policy: &Policy, vi
         .collect()
 }
 
-fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Policy) -> Option<Hold> {
+pub(super) fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Policy) -> Option<Hold> {
     let brake = policy.brake;
     let would_go = now + before;
     #[expect(clippy::cast_precision_loss, reason = "numbers of people are far below 2^52")]
@@ -40,14 +59,15 @@ fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Policy) -> Opt
         return None;
     };
     let word = match kind {
-        BrakeKind::Missing => "missing from the directory",
-        BrakeKind::Disabled => "disabled in the directory",
+        BrakeKind::Missing => "people with access are missing from the directory",
+        BrakeKind::Disabled => "people with access are disabled in the directory",
+        BrakeKind::Rights => "people with a mapped role or grant would lose one",
     };
     let window = match before {
         0 => String::new(),
         _ => format!(" ({before} of them already went within brake.window)"),
     };
-    let says = format!("{would_go} of {of} people with access are {word}{window}: {limit}");
+    let says = format!("{would_go} of {of} {word}{window}: {limit}");
     Some(Hold { kind, would_go, of, says })
 }
 

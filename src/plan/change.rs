@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::plan::{Counts, GroupCounts, HandAct, Without};
+use crate::plan::{Counts, GroupCounts, HandAct, Loss, MappedGroups, RightsAct, RightsCounts, Via, Without};
 use crate::roster::account::written;
 use crate::roster::{Address, Digest, FieldId, FieldNames, Fields, PendingReason, Skip, State, UniqueId, UserId};
 
@@ -35,19 +35,6 @@ pub enum GroupRef {
     New(Digest),
 }
 
-/// Why somebody is in a group, in the words of `roster_memberships`; the first counts where several are true (G4).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Via {
-    /// The group names the user, or the user the group; or it is the default group (G5).
-    Direct,
-    /// Through another group.
-    Nested,
-    /// The primary group of Active Directory; this version gives none.
-    Primary,
-}
-
-written!(Via { Direct = "direct", Nested = "nested", Primary = "primary" });
-
 /// The kinds of departure that the brake counts apart (B1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum BrakeKind {
@@ -55,9 +42,11 @@ pub enum BrakeKind {
     Missing,
     /// Users that are disabled.
     Disabled,
+    /// Roles and grants lost.
+    Rights,
 }
 
-written!(BrakeKind { Missing = "missing", Disabled = "disabled" });
+written!(BrakeKind { Missing = "missing", Disabled = "disabled", Rights = "roles-and-grants" });
 
 /// One field's change; `None` is "no value".
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,6 +72,8 @@ pub struct NewUser {
     pub primary: Option<Address>,
     /// Aliases in folded order.
     pub aliases: Box<[Address]>,
+    /// Role (R1).
+    pub role: Option<Box<str>>,
 }
 
 /// One thing that happens to one user.
@@ -132,6 +123,8 @@ pub enum Act {
         /// Why it was pending.
         reason: Option<PendingReason>,
     },
+    /// A role or a grant changes (R1, R2).
+    Rights(RightsAct),
     /// What a person did, not a run.
     ByHand(HandAct),
 }
@@ -149,6 +142,7 @@ impl Act {
             Self::Flagged { .. } => "user.flagged",
             Self::Restored { .. } => "user.restored",
             Self::Deleted { .. } => "user.deleted",
+            Self::Rights(act) => act.event(),
             Self::ByHand(act) => act.event(),
         }
     }
@@ -164,6 +158,7 @@ impl Act {
             Self::Flagged { .. } => "L2",
             Self::Restored { .. } => "L5",
             Self::Deleted { .. } => "L6",
+            Self::Rights(act) => act.rule(),
             Self::ByHand(act) => act.rule(),
         }
     }
@@ -199,6 +194,7 @@ impl Act {
                 Some(json!({ "state": State::Pending.as_str(), "pending_reason": reason.map(PendingReason::as_str) })),
                 Some(json!({ "state": State::Deleted.as_str() })),
             ),
+            Self::Rights(act) => act.before_after(),
             Self::ByHand(act) => act.before_after(names),
         }
     }
@@ -220,6 +216,9 @@ impl NewUser {
         all.insert("aliases".into(), json!(self.aliases.iter().map(Address::as_str).collect::<Vec<_>>()));
         for (field, value) in self.fields.iter() {
             all.insert(names.name(field).into(), json!(value));
+        }
+        if let Some(role) = &self.role {
+            all.insert("role".into(), json!(role));
         }
         Value::Object(all)
     }
@@ -290,17 +289,24 @@ pub enum GroupAct {
         /// Active or pending.
         from: State,
     },
+    /// A person makes a local group (G9).
+    Made {
+        /// Name.
+        name: Box<str>,
+    },
+    /// A person deletes a local group (G9).
+    Unmade,
 }
 
 impl GroupAct {
     /// The event's name.
     pub fn event(&self) -> &'static str {
         match self {
-            Self::Added { .. } => "group.added",
+            Self::Added { .. } | Self::Made { .. } => "group.added",
             Self::Updated { .. } => "group.updated",
             Self::Flagged { .. } => "group.flagged",
             Self::Restored { .. } => "group.restored",
-            Self::Deleted | Self::Dropped { .. } => "group.deleted",
+            Self::Deleted | Self::Dropped { .. } | Self::Unmade => "group.deleted",
         }
     }
 
@@ -309,6 +315,7 @@ impl GroupAct {
         match self {
             Self::Added { .. } => "G1",
             Self::Updated { .. } => "G2",
+            Self::Made { .. } | Self::Unmade => "G9",
             _ => "G6",
         }
     }
@@ -332,6 +339,10 @@ impl GroupAct {
             }
             Self::Dropped { from } => {
                 (Some(json!({ "state": from.as_str() })), Some(json!({ "state": State::Deleted.as_str() })))
+            }
+            Self::Made { name } => (None, Some(json!({ "name": name, "origin": "local" }))),
+            Self::Unmade => {
+                (Some(json!({ "state": State::Active.as_str() })), Some(json!({ "state": State::Deleted.as_str() })))
             }
             Self::Deleted => {
                 (Some(json!({ "state": State::Pending.as_str() })), Some(json!({ "state": State::Deleted.as_str() })))
@@ -414,8 +425,8 @@ pub struct Held {
     pub label: Box<str>,
     /// The kind it is counted under.
     pub kind: BrakeKind,
-    /// The reason the user would become pending for.
-    pub reason: PendingReason,
+    /// What would be lost.
+    pub loses: Loss,
 }
 
 /// Why one kind of departure is held (B1).
@@ -496,6 +507,10 @@ pub struct Plan {
     pub pending: u64,
     /// The numbers of groups and memberships.
     pub group_counts: GroupCounts,
+    /// What was found out about mapped groups (R4).
+    pub mapped: MappedGroups,
+    /// The numbers of roles and grants.
+    pub rights: RightsCounts,
 }
 
 impl Plan {
@@ -506,5 +521,6 @@ impl Plan {
             && self.opened.is_empty()
             && self.reworded.is_empty()
             && self.resolved.is_empty()
+            && self.mapped.acts.is_empty()
     }
 }

@@ -53,11 +53,11 @@ impl GroupCounts {
         for group in groups {
             for act in &group.acts {
                 match act {
-                    GroupAct::Added { .. } => counts.added += 1,
+                    GroupAct::Added { .. } | GroupAct::Made { .. } => counts.added += 1,
                     GroupAct::Updated { .. } => counts.updated += 1,
                     GroupAct::Flagged { .. } => counts.flagged += 1,
                     GroupAct::Restored { .. } => counts.restored += 1,
-                    GroupAct::Deleted | GroupAct::Dropped { .. } => counts.deleted += 1,
+                    GroupAct::Deleted | GroupAct::Dropped { .. } | GroupAct::Unmade => counts.deleted += 1,
                 }
             }
             counts.joins += group.joins.len() as u64;

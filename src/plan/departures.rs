@@ -15,7 +15,7 @@ use crate::roster::{Account, Enabled, LookUp, PendingReason, Person, State};
 pub(super) fn reason(
     person: &Person,
     wish: &Wish,
-    account: Option<&Account>,
+    (account, lacks_role): (Option<&Account>, bool),
     policy: &Policy,
     view: &View,
 ) -> Option<PendingReason> {
@@ -32,6 +32,9 @@ pub(super) fn reason(
     }
     if policy.address_required && !wish.any_value && !view.has_vanished(policy, AttributeUse::Addresses) {
         return Some(PendingReason::NoAddress);
+    }
+    if lacks_role {
+        return Some(PendingReason::NoRole);
     }
     wish.unmanaged.is_some().then_some(PendingReason::UnmanagedDomain)
 }
@@ -63,7 +66,7 @@ pub(super) fn detail(reason: PendingReason, dn: Option<&str>) -> Box<str> {
         PendingReason::FilteredOut => format!("the entry at `{at}` no longer matches the filter").into(),
         PendingReason::NoAddress => "the entry has no address value at all".into(),
         PendingReason::UnmanagedDomain => format!("its primary address is now `{at}`, in no managed domain").into(),
-        PendingReason::NoRole => "no mapped role or grant is left".into(),
+        PendingReason::NoRole => "no mapped group gives a role or a grant".into(),
         PendingReason::SourceRemoved => "its source was retired".into(),
     }
 }

@@ -43,6 +43,7 @@ impl Findings {
                 ("malformed-address", "A6", "no well-formed address is left to be the primary".to_owned())
             }
             Some(_) | None if nothing_usable => ("no-address", "A1", "no address that can be the primary".to_owned()),
+            Some(PendingReason::NoRole) => ("no-role", "R3", "no mapped group gives a role or a grant".to_owned()),
             Some(other) => (other.as_str(), "L2", String::new()),
             None => return true,
         };

@@ -8,10 +8,9 @@ use crate::plan::departures;
 use crate::plan::members::Members;
 use crate::plan::nesting::{Team, Teams, is_waiting};
 use crate::plan::{
-    GroupAct, GroupChange, GroupId, GroupRef, Policy, StoredGroup, StoredMembership, UserChange, UserRef, Via, View,
-    Without,
+    GroupAct, GroupChange, GroupId, GroupRef, Policy, StoredGroup, StoredMembership, UserRef, Via, View, Without,
 };
-use crate::roster::{Digest, Dn, Group, Reading, State, UserId};
+use crate::roster::{Dn, Group, Reading, State, UserId};
 
 /// What was decided about groups.
 #[derive(Default)]
@@ -25,7 +24,7 @@ pub(super) struct Decided {
 struct Judge<'a> {
     view: &'a View,
     policy: &'a Policy,
-    members: Members<'a>,
+    members: &'a Members<'a>,
     stored: HashMap<&'a str, &'a StoredGroup>,
     now: Timestamp,
 }
@@ -37,15 +36,11 @@ pub(super) fn decide(
     policy: &Policy,
     now: Timestamp,
     proven: bool,
-    people: (&[UserChange], &[(Digest, UserRef)]),
+    members: &Members<'_>,
 ) -> Decided {
-    if !reading.passes.groups {
-        return Decided::default();
-    }
-    let members = Members::new(view, &reading.unchanged, people);
     let stored = view.groups.iter().map(|group| (group.key.as_str(), group)).collect();
     let judge = Judge { view, policy, members, stored, now };
-    let teams = Teams::new(reading, &judge.members, view, policy.groups.flatten);
+    let teams = Teams::new(reading, judge.members, view, policy.groups.flatten);
     let mut walk = teams.walk();
     let may_take: Vec<bool> =
         (0..teams.len()).map(|at| proven && teams.is_whole(at, reading.passes.users, &mut walk)).collect();
@@ -72,10 +67,10 @@ pub(super) fn decide(
     }
     if let Some(mut assignment) = assignment {
         if let Some((team, mut wanted, may_take)) = last {
-            assignment.fill(&mut wanted, judge.present(team), &judge.members);
+            assignment.fill(&mut wanted, judge.present(team), judge.members);
             decided.changes.extend(judge.group(&team.group, &wanted, may_take));
         }
-        decided.without = assignment.left_out(&judge.members).filter(|_| proven);
+        decided.without = assignment.left_out(judge.members).filter(|_| proven);
     }
     decided.changes.extend(missing.iter().filter_map(|group| judge.gone(group)));
     decided.changes.sort_by(|a, b| (&a.name, a.subject).cmp(&(&b.name, b.subject)));

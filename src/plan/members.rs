@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::plan::{Act, UserChange, UserRef, View};
 use crate::roster::address::fold;
-use crate::roster::{Digest, FieldId, Known, MemberRef, Positions, State, UserId};
+use crate::roster::{Digest, Dn, FieldId, Known, MemberRef, Person, Positions, State, UserId};
 
 /// What becomes of somebody in this run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,27 @@ impl<'a> Members<'a> {
         let states = view.index.iter().map(|known| (known.id, known.state)).collect();
         let mut members = Self { view, by_dn, after, states, by_name: HashMap::new() };
         members.by_name = members.names(changes);
+        members
+    }
+
+    /// The same before anything is decided: who was read bears the name the entry says, unless somebody whose name it
+    /// is already keeps it.
+    pub fn before(view: &'a View, unchanged: &Positions, people: &[Person]) -> Self {
+        let known = |person: &Person| view.index.find(person.key.digest()).map(|known| UserRef::Known(known.id));
+        let user = |person: &Person| known(person).unwrap_or_else(|| UserRef::New(person.key.digest()));
+        let name = |person: &Person| person.fields.first(FieldId::USERNAME).map(|name| Digest::of(fold(name)));
+        let places: Vec<_> = people.iter().map(|person| (Dn::digest_of(&person.dn), user(person))).collect();
+        let mut members = Self::new(view, unchanged, (&[], &places));
+        if !view.usernames.is_empty() {
+            let says: HashMap<UserRef, Option<Digest>> =
+                people.iter().map(|person| (user(person), name(person))).collect();
+            members.by_name.retain(|name, user| says.get(user).is_none_or(|says| *says == Some(*name)));
+        }
+        for person in people {
+            if let Some(name) = name(person) {
+                members.by_name.entry(name).or_insert_with(|| user(person));
+            }
+        }
         members
     }
 

@@ -19,12 +19,14 @@ mod counts;
 mod departures;
 mod findings;
 mod groups;
+pub mod local_groups;
 mod members;
 mod nesting;
 mod people;
 pub mod policy;
 pub mod refusal;
 mod retire;
+pub mod rights;
 mod units;
 pub mod view;
 mod wishes;
@@ -33,17 +35,24 @@ mod wishes;
 pub(crate) mod tests;
 
 pub use assign::Without;
+pub use brake::Loss;
 pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
 pub use counts::{Counts, GroupCounts};
+pub use nesting::Via;
 pub use policy::Policy;
 pub use retire::retire;
+pub use rights::{
+    Broken, Grant, KnownGroup, MappedAct, MappedGroups, RightsAct, RightsCounts, StoredGrant, without_role,
+};
 pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt, is_due};
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::clock::Timestamp;
-use crate::roster::{Digest, LookUp, Reading, Skip, Snapshot, UniqueId};
+use crate::plan::members::Members;
+use crate::plan::rights::{Entitled, Mappings};
+use crate::roster::{Account, Digest, LookUp, Reading, Skip, Snapshot, UniqueId, UserId};
 
 /// Everything a run does about what it read.
 ///
@@ -55,10 +64,25 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         people.see_missing(complete);
     }
     let mut reading = snapshot.into_reading();
+    // Taken out so that it can be looked at while the rest of the reading is worked off.
+    let mapped = Reading { mapped: std::mem::take(&mut reading.mapped), passes: reading.passes, ..Reading::default() };
+    let mappings = Mappings::new(&mapped, view, policy, proven);
+    people.entitled = Entitled::new(&mappings, (&reading, proven), view, policy);
+    people.see_without_role(&reading.unchanged);
     let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
     people.see_people(std::mem::take(&mut reading.people));
     let mut decided = people.decide();
-    let groups = groups::decide(&mut reading, view, policy, now, proven, (&decided.changes, &decided.places));
+    let concerned = rights::concerned(&reading, view, policy);
+    let mut groups = groups::Decided::default();
+    if concerned || reading.passes.groups {
+        let members = Members::new(view, &reading.unchanged, (&decided.changes, &decided.places));
+        if concerned {
+            rights::assign(&mut decided, &mappings, &members, (&reading, proven), view, policy);
+        }
+        if reading.passes.groups {
+            groups = groups::decide(&mut reading, view, policy, now, proven, &members);
+        }
+    }
     decided.findings.add_skips(reading.skips.iter().cloned());
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
     // A run that looked at no user knows nothing of conflicts between them.
@@ -81,6 +105,8 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         counts: Counts::default(),
         pending: 0,
         group_counts: GroupCounts::default(),
+        mapped: mappings.found,
+        rights: RightsCounts::default(),
     };
     plan.count(reading.entries, view);
     plan
@@ -151,7 +177,11 @@ impl Plan {
         for change in &self.users {
             let has = |wanted: fn(&Act) -> bool| u64::from(change.acts.iter().any(wanted));
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
-            counts.updated += has(|act| matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_)));
+            let changes =
+                |act: &Act| matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Rights(_));
+            let is_new = has(|act| matches!(act, Act::Added(_) | Act::Revived(_))) > 0;
+            counts.updated += u64::from(!is_new && change.acts.iter().any(changes));
+            self.rights.add(change);
             counts.moved += has(|act| matches!(act, Act::Moved { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
             counts.restored += has(|act| matches!(act, Act::Restored { .. }));
@@ -164,6 +194,26 @@ impl Plan {
         counts.conflicts = self.pending + others;
         self.counts = counts;
         self.group_counts = GroupCounts::of(&self.groups);
+    }
+
+    /// People of the store whom the plan knows by number only: nothing but a role or a grant changes.
+    pub fn unlabelled(&self) -> Vec<UserId> {
+        let changed = self.users.iter().filter(|change| change.label.is_empty()).filter_map(|change| {
+            let UserRef::Known(id) = change.subject else { return None };
+            Some(id)
+        });
+        changed.chain(self.held.iter().filter(|held| held.label.is_empty()).map(|held| held.user)).collect()
+    }
+
+    /// Says what people call those whom the plan knows by number only.
+    pub fn label(&mut self, accounts: &BTreeMap<UserId, Account>) {
+        let label = |id: UserId| accounts.get(&id).map_or_else(|| "?".into(), |account| account.label().into());
+        for change in self.users.iter_mut().filter(|change| change.label.is_empty()) {
+            if let UserRef::Known(id) = change.subject {
+                change.label = label(id);
+            }
+        }
+        self.held.iter_mut().filter(|held| held.label.is_empty()).for_each(|held| held.label = label(held.user));
     }
 }
 

@@ -3,8 +3,24 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::plan::members::Members;
-use crate::plan::{StoredGroup, UserRef, Via, View};
+use crate::plan::{StoredGroup, UserRef, View};
+use crate::roster::account::written;
 use crate::roster::{Digest, Dn, Group, MemberRef, Reading};
+
+/// Why somebody is in a group, in the words of `roster_memberships`; the first counts where several are true (G4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Via {
+    /// The group names the user, or the user the group; or it is the default group (G5).
+    Direct,
+    /// Through another group.
+    Nested,
+    /// The primary group of Active Directory; this version gives none.
+    Primary,
+    /// A person put the user into a local group (G9).
+    Local,
+}
+
+written!(Via { Direct = "direct", Nested = "nested", Primary = "primary", Local = "local" });
 
 /// One group that was read, with the people it names itself.
 pub(super) struct Team {
@@ -143,14 +159,14 @@ pub(super) fn is_waiting(group: &StoredGroup, reading: &Reading) -> bool {
 }
 
 /// Where the groups stand that were read, but not understood: nobody knows who is in them.
-fn waiting_places(reading: &Reading, view: &View) -> HashSet<Digest> {
+pub(super) fn waiting_places(reading: &Reading, view: &View) -> HashSet<Digest> {
     let stored = view.groups.iter().filter(|group| !reading.waiting_groups.is_empty() && is_waiting(group, reading));
     let stored = stored.map(|group| Dn::digest_of(&group.dn));
     reading.waiting_groups.iter().copied().chain(stored).collect()
 }
 
 /// Memberships that users name themselves, by digest of the group's DN.
-fn named_by_users(reading: &Reading, view: &View) -> HashMap<Digest, Vec<UserRef>> {
+pub(super) fn named_by_users(reading: &Reading, view: &View) -> HashMap<Digest, Vec<UserRef>> {
     let mut named: HashMap<Digest, Vec<UserRef>> = HashMap::new();
     for (group, user) in &reading.member_of {
         let user = view.index.find(*user).map_or(UserRef::New(*user), |known| UserRef::Known(known.id));

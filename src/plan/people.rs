@@ -8,12 +8,13 @@ use crate::plan::contest::{self, Lost, Participant};
 use crate::plan::departures::{self, Departure};
 use crate::plan::findings::Findings;
 use crate::plan::policy::AttributeUse;
+use crate::plan::rights::Entitled;
 use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
-use crate::plan::{Act, Held, Hold, Mark, Policy, UserChange, UserRef, View, brake};
+use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Mark, Policy, UserChange, UserRef, View, brake};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, FieldId, Known, LookUp, PendingReason, Person, State, UserId,
+    Account, Address, Claim, Complete, Digest, FieldId, Known, LookUp, PendingReason, Person, Positions, State, UserId,
 };
 
 /// What was decided about people.
@@ -50,6 +51,8 @@ enum Seen {
     Read(Box<(Person, Wish)>),
     /// It was not in the search result; looking up found it here, or nowhere.
     Vanished(Option<String>),
+    /// It was read and is the one that was applied; what it lacks does not stand in it.
+    Unchanged,
 }
 
 pub(super) struct People<'a> {
@@ -58,6 +61,10 @@ pub(super) struct People<'a> {
     pub now: Timestamp,
     /// Whether the read proves who is absent.
     pub proven: bool,
+    /// Who is given a role or grant, where that is needed (R3).
+    pub entitled: Option<Entitled>,
+    /// Kinds of departure that the brake holds.
+    held_kinds: Vec<BrakeKind>,
     comers: Vec<Comer<'a>>,
     leavers: Vec<Leaver<'a>>,
     decided: Decided,
@@ -73,7 +80,8 @@ impl<'a> People<'a> {
             unjudged: Vec::new(),
             places: Vec::new(),
         };
-        Self { view, policy, now, proven, comers: Vec::new(), leavers: Vec::new(), decided }
+        let (entitled, held_kinds) = (None, Vec::new());
+        Self { view, policy, now, proven, entitled, held_kinds, comers: Vec::new(), leavers: Vec::new(), decided }
     }
 
     /// Sorts the vanished by what looking them up found (L2).
@@ -109,8 +117,21 @@ impl<'a> People<'a> {
             self.decided.places.push((crate::roster::Dn::digest_of(&person.dn), user));
             let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
             let wish = wishes::addresses(claims, self.present_primary(account), self.policy);
-            let reason = departures::reason(&person, &wish, account, self.policy, self.view);
+            let lacks_role = self.entitled.as_ref().is_some_and(|entitled| entitled.lacks(user, account));
+            let reason = departures::reason(&person, &wish, (account, lacks_role), self.policy, self.view);
             self.sort(person, wish, known, account, reason);
+        }
+    }
+
+    /// Flags those whose entry is as it was, but who have no role any more (R3).
+    pub fn see_without_role(&mut self, unchanged: &Positions) {
+        let Some(entitled) = self.entitled.as_ref().filter(|_| self.proven) else { return };
+        for (position, known) in self.view.index.iter().enumerate() {
+            let Some(account) = self.view.accounts.get(&known.id) else { continue };
+            if unchanged.contains(position) && entitled.lacks(UserRef::Known(known.id), Some(account)) {
+                let departure = self.departure(known, PendingReason::NoRole, None);
+                self.leavers.push(Leaver { account, seen: Seen::Unchanged, departure });
+            }
         }
     }
 
@@ -180,13 +201,21 @@ impl<'a> People<'a> {
         let counted = self.leavers.iter().filter(|leaver| leaver.departure.counted);
         let leaving = counted.map(|leaver| (departures::kind(leaver.departure.reason), leaver.account.id)).collect();
         self.decided.holds = brake::holds(&leaving, self.policy, self.view);
+        self.held_kinds = self.decided.holds.iter().map(|hold| hold.kind).collect();
+        let by_gone = self.leavers.iter().filter(|leaver| self.is_held_as_gone(leaver)).count() as u64;
+        if by_gone > 0 {
+            let of = self.view.index.with_access() as u64;
+            let says =
+                format!("{by_gone} of {of} people with access have no role any more because a mapped group is gone");
+            self.decided.holds.push(Hold { kind: BrakeKind::Missing, would_go: by_gone, of, says });
+        }
         for leaver in &self.leavers {
             if self.is_held(leaver) {
                 self.decided.held.push(Held {
                     user: leaver.account.id,
                     label: leaver.account.label().into(),
                     kind: departures::kind(leaver.departure.reason),
-                    reason: leaver.departure.reason,
+                    loses: Loss::Access(leaver.departure.reason),
                 });
             }
         }
@@ -194,7 +223,13 @@ impl<'a> People<'a> {
 
     fn is_held(&self, leaver: &Leaver) -> bool {
         let kind = departures::kind(leaver.departure.reason);
-        leaver.departure.counted && self.decided.holds.iter().any(|hold| hold.kind == kind)
+        leaver.departure.counted && self.held_kinds.contains(&kind) || self.is_held_as_gone(leaver)
+    }
+
+    /// What the disappearance of a mapped group would strip is always held (R4).
+    fn is_held_as_gone(&self, leaver: &Leaver) -> bool {
+        let gone = self.entitled.as_ref().is_some_and(|entitled| entitled.by_gone);
+        gone && leaver.departure.counted && leaver.departure.reason == PendingReason::NoRole
     }
 
     /// What happens to a leaver.
@@ -209,7 +244,7 @@ impl<'a> People<'a> {
                 acts.extend(acts::moved(account, &person.dn));
             }
             Seen::Vanished(Some(dn)) => acts.extend(acts::moved(account, dn)),
-            Seen::Vanished(None) => {}
+            Seen::Vanished(None) | Seen::Unchanged => {}
         }
         if self.is_held(leaver) {
             let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
@@ -224,6 +259,7 @@ impl<'a> People<'a> {
         // Only an entry that itself says why the person is out may go unread next time.
         let (fingerprint, review_at) = match &leaver.seen {
             Seen::Read(read) if self.view.vanished.is_empty() => (Some(read.0.fingerprint), read.0.review_at),
+            Seen::Unchanged => (account.fingerprint, account.review_at),
             Seen::Read(_) | Seen::Vanished(_) => (None, None),
         };
         acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen })

@@ -54,6 +54,50 @@ pub struct Policy {
     pub brake: Brake,
     /// What memberships mean, and which groups there are.
     pub groups: GroupPolicy,
+    /// What groups give beside memberships.
+    pub rights: Rights,
+}
+
+/// Roles and grants, and the groups that give them (R1-R3).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Rights {
+    /// Where mapped groups are looked for, each once.
+    pub places: Vec<Place>,
+    /// Highest first.
+    pub roles: Vec<Mapped>,
+    /// Privileges.
+    pub grants: Vec<Mapped>,
+    /// The role of people whom no mapped group gives one; without roles, of new people only.
+    pub default_role: Option<String>,
+    /// Whether people without any mapped role or grant are left out (R3).
+    pub required: bool,
+}
+
+/// Where a mapped group is looked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// By DN; the unique id first seen there holds (R4).
+    Dn(String),
+    /// By this filter.
+    Filter(String),
+}
+
+impl Place {
+    /// The DN or the filter.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Dn(text) | Self::Filter(text) => text,
+        }
+    }
+}
+
+/// A role or a privilege, and the groups that give it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mapped {
+    /// Name of the role or privilege.
+    pub name: String,
+    /// Positions in [`Rights::places`].
+    pub places: Vec<usize>,
 }
 
 /// What memberships mean, and which groups there are (G4, G5, G6).

@@ -28,6 +28,8 @@ pub enum Refusal {
     Pattern { says: &'static str },
     /// The entry is there already, or is not there.
     Rule { who: String, pattern: String, there: bool },
+    /// Something about grants or groups, in words of its own.
+    Right { says: String },
 }
 
 impl fmt::Display for Refusal {
@@ -64,6 +66,7 @@ impl fmt::Display for Refusal {
                 f,
                 "the rules of `{who}` are frozen while the user is pending; settle that first, `rosterd conflicts` says how"
             ),
+            Self::Right { says } => f.write_str(says),
             Self::Pattern { says } => write!(f, "a pattern {says}"),
             Self::Rule { who, pattern, there: true } => write!(f, "`{who}` has the entry `{pattern}` already"),
             Self::Rule { who, pattern, there: false } => {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
-use crate::plan::{BrakeKind, GroupId, OpenConflict, Via};
+use crate::plan::{BrakeKind, GroupId, KnownGroup, OpenConflict, StoredGrant, Via};
 use crate::roster::{
-    Account, AddressKey, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State, UniqueId,
-    UserId,
+    Account, AddressKey, Digest, FieldId, Incomplete, Index, Known, LookUp, MemberRef, Person, Skip, Snapshot, State,
+    UniqueId, UserId,
 };
 
 /// One directory group of this source.
@@ -77,6 +77,16 @@ pub struct View {
     pub approved: BTreeSet<UserId>,
     /// Attributes that vanished from everybody, lower case (E2).
     pub vanished: BTreeSet<String>,
+    /// Role of everybody who has one; needed only where roles are mapped (R1).
+    pub roles: HashMap<UserId, Box<str>>,
+    /// Grants that mapped groups gave, sorted (R2).
+    pub grants: Vec<StoredGrant>,
+    /// The groups that hold under the mapped DNs (R4).
+    pub mapped: Vec<KnownGroup>,
+    /// People whose loss of roles or grants a person approved for this run.
+    pub approved_rights: BTreeSet<UserId>,
+    /// What else a person approved for this run, in the words of a run's cause.
+    pub accepted: BTreeSet<String>,
 }
 
 /// What has to be loaded before a plan can be made.
@@ -108,10 +118,10 @@ impl Needs {
                 needs.look_ups.push(known.id);
             }
         }
-        needs.usernames = reading
-            .groups
-            .iter()
-            .any(|group| group.members.iter().any(|member| matches!(member, crate::roster::MemberRef::Username(_))));
+        let by_name = |member: &MemberRef| matches!(member, MemberRef::Username(_));
+        let givers = reading.mapped.iter().flat_map(|sought| sought.there.iter().chain(&sought.elsewhere));
+        needs.usernames = reading.groups.iter().any(|group| group.members.iter().any(by_name))
+            || givers.into_iter().any(|giver| giver.members.iter().any(by_name));
         needs.accounts.sort_unstable();
         needs.accounts.dedup();
         needs

@@ -10,6 +10,7 @@ pub mod dn;
 pub mod fields;
 pub mod filter;
 pub mod index;
+pub mod mapped;
 pub mod person;
 pub mod snapshot;
 
@@ -19,5 +20,6 @@ pub use digest::Digest;
 pub use dn::Dn;
 pub use fields::{AttributeUse, FieldId, FieldNames, Fields};
 pub use index::{Index, Known};
+pub use mapped::{Giver, Sought};
 pub use person::{Claim, ClaimKind, Enabled, Group, LookUp, MemberRef, Person, Skip, UniqueId};
 pub use snapshot::{Before, Complete, Incomplete, Partial, Passes, Positions, Reading, Snapshot};

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::roster::{Digest, Group, Index, Known, Person, Skip, UserId};
+use crate::roster::{Digest, Group, Index, Known, Person, Skip, Sought, UniqueId, UserId};
 
 /// Why a read does not prove who is absent (E1, E2). The text says what happened, where, and what to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +29,9 @@ pub struct Reading {
     pub people: Vec<Person>,
     /// Groups, in order of unique id.
     pub groups: Vec<Group>,
+    /// What looking for the mapped groups found, in the order of the policy's places; empty unless users were read and
+    /// groups are mapped (R1, R2).
+    pub mapped: Vec<Sought>,
     /// Positions in the index whose entry was read and equals what was applied.
     pub unchanged: Positions,
     /// Positions whose entry was read but not understood: they wait (E5).
@@ -222,6 +225,8 @@ pub struct Before {
     pub coverage: BTreeMap<String, u64>,
     /// What a person accepted for this run: causes, or `attribute-vanished:NAME`.
     pub accepted: Vec<String>,
+    /// The unique id that holds under each mapped place, in order; `None` where none was ever seen (R4).
+    pub mapped: Vec<Option<UniqueId>>,
 }
 
 impl Before {

@@ -21,8 +21,10 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::plan::by_hand::Remembered;
+use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, OpenConflict, Rule, StoredMembership, UserChange,
+    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
+    StoredMembership, UserChange,
 };
 pub use crate::plan::{RecentDepartures, StoredGroup};
 use crate::roster::account::written;
@@ -330,6 +332,20 @@ pub trait Store: Send + Sync {
     async fn groups(&self, source: &str) -> Result<Vec<StoredGroup>, StoreError>;
     /// Memberships that came from the directory, of groups of the source; in order of group, then user.
     async fn memberships(&self, source: &str) -> Result<Vec<StoredMembership>, StoreError>;
+    /// Role of every user of the source that has one (R1).
+    async fn roles(&self, source: &str) -> Result<Vec<(UserId, Box<str>)>, StoreError>;
+    /// Grants of users of the source that mapped groups gave, in order of user (R2).
+    async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError>;
+    /// The groups that hold under the mapped DNs of the source (R4).
+    async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError>;
+    /// Privileges that were given to one user by hand, in order.
+    async fn local_grants(&self, user: UserId) -> Result<Vec<String>, StoreError>;
+    /// A local group that is not deleted, by UUID (G9).
+    async fn local_group(&self, group: &str) -> Result<Option<LocalGroup>, StoreError>;
+    /// `roster_grants`, of one user (by UUID) or all, in order of user.
+    async fn grant_rows(&self, user: Option<&str>) -> Result<Vec<rows::GrantRow>, StoreError>;
+    /// Remembers anew which groups hold under mapped DNs; what a run gives comes after it.
+    async fn put_mapped(&self, stamp: Stamp<'_>, acts: &[MappedAct]) -> Result<(), StoreError>;
     /// Open conflicts of the source but `pending-deletion`.
     async fn open_conflicts(&self, source: &str) -> Result<Vec<OpenConflict>, StoreError>;
 

@@ -81,6 +81,20 @@ pub struct MembershipRow {
     pub via: String,
 }
 
+/// A row of `roster_grants`, with what people call user and group.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "columns of the view, explained in docs/schema.md")]
+pub struct GrantRow {
+    pub user_id: String,
+    pub username: Option<String>,
+    pub primary_address: Option<String>,
+    pub privilege: String,
+    /// Id of the group, or `local`.
+    pub via: String,
+    /// DN of the group when the grant was given; not a column of the view.
+    pub group_dn: Option<String>,
+}
+
 /// One user of a group.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "columns of the view, explained in docs/schema.md")]

@@ -18,6 +18,9 @@ pub(super) async fn apply(scene: &Scene<'_>, stamp: Stamp<'_>, mut plan: Plan) -
     let mut added: HashMap<Digest, UserId> = HashMap::new();
     // First what is left out: who is applied next may not be looked at again, should the process end in between.
     scene.store.apply_findings(stamp, &[], &[], &plan.skips, &added).await?;
+    if !plan.mapped.acts.is_empty() {
+        scene.store.put_mapped(stamp, &plan.mapped.acts).await?;
+    }
     let mut users = std::mem::take(&mut plan.users).into_iter().peekable();
     let mut done = 0;
     while users.peek().is_some() {

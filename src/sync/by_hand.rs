@@ -1,9 +1,10 @@
 //! What people do to the store beside runs: in turn with them, fenced, and recorded in the feed without a run (S3).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::plan::UserChange;
+use crate::plan::{GroupChange, UserChange};
 use crate::roster::FieldNames;
 use crate::store::{Lease, Stamp, Store};
 use crate::sync::lease::{Held, TURN};
@@ -46,5 +47,23 @@ pub async fn apply(
     let stamp = Stamp { run: None, source, at, names, leases };
     store.apply_users(stamp, changes).await?;
     events::users(stamp, changes);
+    Ok(())
+}
+
+/// Applies what was decided by hand about a local group (G9).
+///
+/// # Errors
+/// When the store fails, or the turn was lost.
+pub async fn apply_group(
+    store: &dyn Store,
+    turn: &Lease,
+    (at, names): (Timestamp, &FieldNames),
+    change: GroupChange,
+) -> Result<(), SyncError> {
+    let leases = std::slice::from_ref(turn);
+    let stamp = Stamp { run: None, source: "", at, names, leases };
+    let changes = [change];
+    store.apply_groups(stamp, &changes, &HashMap::new()).await?;
+    events::groups(stamp, &changes);
     Ok(())
 }

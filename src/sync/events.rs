@@ -131,6 +131,7 @@ pub(super) fn users(stamp: Stamp<'_>, changes: &[UserChange]) {
                 format!("{reason}: {detail}; no access from now on, {until}")
             }
             Act::Restored { .. } => "active again".to_owned(),
+            Act::Rights(act) => act.says(),
             Act::Deleted { reason } => reason.map(|reason| reason.to_string()).unwrap_or_default(),
             Act::ByHand(_) => "by hand".to_owned(),
         };
@@ -204,6 +205,10 @@ pub(super) fn findings(stamp: Stamp<'_>, plan: &Plan) {
             "conflict {} resolved",
             conflict.0
         );
+    }
+    for broken in &plan.mapped.broken {
+        let (group, says) = (broken.place.as_str(), broken.says.as_str());
+        warn!(event = "mapping.broken", run, source = stamp.source, group, rule = "R4", "{says}");
     }
     for (label, says) in &plan.unjudged {
         warn!(event = "user.unjudged", run, source = stamp.source, user = &**label, rule = "L2", "`{label}`: {says}");

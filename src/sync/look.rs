@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
-use crate::plan::{self, Frozen, Needs, Plan, Policy, RecentDepartures, StoredMembership, View};
+use crate::plan::policy::Place;
+use crate::plan::{
+    self, BrakeKind, Frozen, Held, KnownGroup, Needs, Plan, Policy, RecentDepartures, StoredMembership, View,
+};
 use crate::roster::{
-    Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
+    Account, Before, Dn, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
 use crate::store::{Action, Lease, RunId, Store, StoreError};
 use crate::sync::{Request, Scene, SyncError, refused, source};
@@ -20,6 +23,7 @@ pub(super) struct Look {
     policy: Policy,
     server: String,
     approved: BTreeSet<UserId>,
+    approved_rights: BTreeSet<UserId>,
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
     accepted: Vec<String>,
@@ -43,7 +47,8 @@ impl Look {
         let (mut connection, index) = (connected?, index?);
         let config = scene.config;
         let searches =
-            Searches::new(&config.source, config.users.as_ref(), config.groups.as_ref(), connection.about().kind)?;
+            Searches::new(&config.source, config.users.as_ref(), config.group_settings(), connection.about().kind)?
+                .with_mapped(&config.mapped)?;
         let mapping = searches.mapping();
         let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
         let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
@@ -59,6 +64,7 @@ impl Look {
             approved: approval.people,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
+            approved_rights: approval.rights,
             accepted: approval.accepted.clone(),
         };
         if request.action == Action::Cleanup {
@@ -90,6 +96,7 @@ impl Look {
             groups: groups.iter().filter(|group| group.state == State::Active).count() as u64,
             coverage: store.coverage(source).await?,
             accepted,
+            mapped: self.known_groups(&store.mapped(source).await?),
         };
         let now = scene.clock.now();
         let read = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress);
@@ -107,6 +114,20 @@ impl Look {
         };
         self.seen = Seen::Directory(Box::new(snapshot));
         Ok(())
+    }
+
+    /// The unique id that holds under each mapped place (R4).
+    fn known_groups(&self, known: &[KnownGroup]) -> Vec<Option<UniqueId>> {
+        let of = |dn: &str| {
+            let known = known.iter().find(|known| Dn::digest_of(&known.dn) == Dn::digest_of(dn))?;
+            Some(known.key.clone())
+        };
+        let places = self.policy.rights.places.iter();
+        let known = places.map(|place| match place {
+            Place::Dn(dn) => of(dn),
+            Place::Filter(_) => None,
+        });
+        known.collect()
     }
 
     /// Looks people up by unique id, so that the reason they are missing is a cause (L2).
@@ -179,7 +200,8 @@ impl Look {
             self.memberships = store.memberships(source).await?;
         }
         let frozen = self.frozen(scene, now).await?;
-        let Self { seen, index, memberships, policy, approved, look_ups, vanished, .. } = self;
+        let Self { seen, index, memberships, policy, approved, approved_rights, look_ups, vanished, accepted, .. } =
+            self;
         let Seen::Directory(snapshot) = seen else {
             let due = if frozen.is_some() { Vec::new() } else { due_users(&index, now) };
             let view = View {
@@ -198,38 +220,48 @@ impl Look {
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
-        // Nobody departs of whom there is nothing to be seen.
-        let departures = !wanted.is_empty();
+        // Nobody departs of whom there is nothing to be seen, unless groups give or take something.
+        let departures = !wanted.is_empty() || !policy.rights.places.is_empty();
         drop((needs.addresses, needs.names));
         wanted.extend(owners.values().chain(name_owners.values()));
-        wanted.sort_unstable();
-        wanted.dedup();
-        let usernames = if by_name { store.usernames(source).await? } else { Vec::new() };
-        let recent = match departures {
-            true => store.recent_departures(source, now - policy.brake.window).await?,
-            false => RecentDepartures::default(),
-        };
-        let view = View {
-            accounts: accounts(store, &wanted).await?,
+        let mut view = View {
+            accounts: BTreeMap::new(),
             owners,
             name_owners,
             look_ups,
             groups: store.groups(source).await?,
             memberships,
-            usernames,
+            usernames: if by_name { store.usernames(source).await? } else { Vec::new() },
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
-            recent,
+            recent: match departures {
+                true => store.recent_departures(source, now - policy.brake.window).await?,
+                false => RecentDepartures::default(),
+            },
             approved,
             vanished,
             index,
+            roles: match policy.rights.roles.is_empty() {
+                true => HashMap::new(),
+                false => store.roles(source).await?.into_iter().collect(),
+            },
+            grants: store.grants(source).await?,
+            mapped: store.mapped(source).await?,
+            approved_rights,
+            accepted: accepted.into_iter().collect(),
         };
+        wanted.extend(plan::without_role(&snapshot, &view, &policy));
+        wanted.sort_unstable();
+        wanted.dedup();
+        view.accounts = accounts(store, &wanted).await?;
         // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
         let snapshot = match &frozen {
             Some(frozen) => snapshot.doubted(Incomplete { cause: "frozen", says: frozen.says(), attribute: None }),
             None => *snapshot,
         };
-        Ok(Plan { frozen, ..plan::plan(snapshot, &view, &policy, now) })
+        let mut plan = plan::plan(snapshot, &view, &policy, now);
+        plan.label(&accounts(store, &plan.unlabelled()).await?);
+        Ok(Plan { frozen, ..plan })
     }
 
     /// What a freeze that goes on withholds (B5).
@@ -250,6 +282,8 @@ impl Look {
 #[derive(Default)]
 struct Approval {
     people: BTreeSet<UserId>,
+    /// Whose loss of roles or grants.
+    rights: BTreeSet<UserId>,
     accepted: Vec<String>,
 }
 
@@ -263,18 +297,21 @@ impl Approval {
         if row.source != source {
             return refused(format!("run {} belongs to the source `{}`, not to `{source}`", run.0, row.source));
         }
-        let people: BTreeSet<UserId> = store.held(run).await?.into_iter().map(|held| held.user).collect();
-        let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished"];
+        let held = store.held(run).await?;
+        let (rights, people): (Vec<_>, Vec<_>) = held.iter().partition(|held| held.kind == BrakeKind::Rights);
+        let users = |held: Vec<&Held>| held.into_iter().map(|held| held.user).collect::<BTreeSet<UserId>>();
+        let (rights, people) = (users(rights), users(people));
+        let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished", "mapped-gone:", "mapped-other:"];
         let causes = row.cause.unwrap_or_default();
         let known = |cause: &&str| doubts.iter().any(|doubt| cause.starts_with(doubt));
         let accepted: Vec<String> = causes.split(',').filter(known).map(str::to_owned).collect();
-        if people.is_empty() && accepted.is_empty() {
+        if held.is_empty() && accepted.is_empty() {
             return refused(format!(
                 "run {} held nothing that could be approved; `rosterd runs show {}` shows it",
                 run.0, run.0
             ));
         }
-        Ok(Self { people, accepted })
+        Ok(Self { people, rights, accepted })
     }
 }
 

@@ -417,6 +417,7 @@ fn run_end(
         None => why.cause.to_owned(),
     });
     accepted.extend(cause);
+    accepted.extend(report.plan.mapped.causes.iter().cloned());
     let cause = (!accepted.is_empty()).then(|| accepted.join(","));
     RunEnd {
         outcome: report.outcome,

@@ -303,8 +303,11 @@ fn events_in(folder: &Path, found: &mut Vec<String>) {
         }
         let text = fs::read_to_string(&path).unwrap();
         found.extend(text.split("event = \"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
-        if ["plan/change.rs", "plan/by_hand.rs", "sync/events.rs"].iter().any(|file| path.ends_with(file)) {
-            let kinds = ["user.", "alias.", "group.", "membership.", "rule."];
+        if ["plan/change.rs", "plan/by_hand.rs", "plan/rights/acts.rs", "sync/events.rs"]
+            .iter()
+            .any(|file| path.ends_with(file))
+        {
+            let kinds = ["user.", "alias.", "group.", "membership.", "rule.", "role.", "grant."];
             let names = text.split('"').filter(|word| kinds.iter().any(|kind| word.starts_with(kind)));
             found.extend(names.map(str::to_owned));
         }

@@ -11,6 +11,7 @@ mod daemon;
 mod directory;
 mod grouping;
 mod kill;
+mod rights;
 mod store_contract;
 mod support;
 mod sync;

@@ -33,7 +33,7 @@ pub fn people(uids: &[&str]) -> String {
 }
 
 /// The same story on SQLite and, where it is installed, on Postgres.
-fn on_both(story: impl Fn(&Slapd, Site)) {
+pub fn on_both(story: impl Fn(&Slapd, Site)) {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };
     story(&slapd, Site::new(&slapd));
     if let Some(server) = postgres::server("sync on Postgres") {

@@ -123,8 +123,8 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
     {
         return vec![Step::new(Verdict::Fail, "bind", paused.to_string())];
     }
-    let (users, groups, managed) = (config.users.as_ref(), config.groups.as_ref(), config.managed.as_ref());
-    let found = directory::probe(settings, users, groups, managed, &session.clock).await;
+    let (users, groups, managed) = (config.users.as_ref(), config.group_settings(), config.managed.as_ref());
+    let found = directory::probe(settings, users, (groups, Some(&config.mapped)), managed, &session.clock).await;
     if let Some(store) = store.filter(|_| found.bind_refused || found.about.is_some()) {
         let refused = found.bind_refused.then_some(now);
         // A store that cannot be written is told by its own step.

@@ -4,6 +4,8 @@ use crate::cli::commands::Session;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::groups::{list as print_list, show as print_one, value};
+use crate::plan::policy::{Mapped, Place, Rights};
+use crate::roster::Dn;
 use crate::roster::address::fold;
 use crate::store::rows::GroupRow;
 
@@ -37,11 +39,12 @@ pub async fn show(session: &mut Session, which: &str) -> Result<u8, Failure> {
         }
         [group] => {
             let members = store.group_members(&group.id).await?;
+            let gives = gives(group, &config.rights);
             if session.screen.json {
-                session.screen.json(&value(group, &members))?;
+                session.screen.json(&value(group, &members, &gives))?;
             } else {
                 let columns = session.screen.columns;
-                print_one(session.screen.out(), group, &members, columns)?;
+                print_one(session.screen.out(), group, (&members, &gives), columns)?;
             }
             Ok(exit::DONE)
         }
@@ -58,8 +61,19 @@ pub async fn show(session: &mut Session, which: &str) -> Result<u8, Failure> {
     }
 }
 
+/// What a group gives by its DN beside membership (R1, R2): `role admin`, `grant wallet-read`.
+fn gives(group: &GroupRow, rights: &Rights) -> Vec<String> {
+    let dn = group.dn.as_deref().map(Dn::digest_of);
+    let here = |place: &Place| matches!(place, Place::Dn(mapped) if Some(Dn::digest_of(mapped)) == dn);
+    let of = |word: &'static str, all: &[Mapped]| -> Vec<String> {
+        let gives = |one: &&Mapped| one.places.iter().any(|at| rights.places.get(*at).is_some_and(here));
+        all.iter().filter(gives).map(|one| format!("{word} {}", one.name)).collect()
+    };
+    [of("role", &rights.roles), of("grant", &rights.grants)].concat()
+}
+
 /// The groups that are G in the first of these ways that any group matches: id, unique id, DN, name.
-fn matching(groups: Vec<GroupRow>, which: &str) -> Vec<GroupRow> {
+pub fn matching(groups: Vec<GroupRow>, which: &str) -> Vec<GroupRow> {
     let folded = fold(which);
     let ways: [&dyn Fn(&GroupRow) -> bool; 4] = [
         &|group| group.id == which,

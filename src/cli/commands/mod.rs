@@ -6,7 +6,9 @@ pub mod check;
 pub mod config;
 pub mod conflicts;
 pub mod freeze;
+pub mod grants;
 pub mod groups;
+pub mod local_groups;
 pub mod migrate;
 pub mod plan;
 pub mod rules;
@@ -23,7 +25,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::args::{
-    Cli, Command, ConflictsCommand, GroupsCommand, RulesCommand, RunsCommand, SourceCommand, UsersCommand, invocation,
+    Cli, Command, ConflictsCommand, GrantsCommand, GroupsCommand, RulesCommand, RunsCommand, SourceCommand,
+    UsersCommand, invocation,
 };
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
@@ -155,6 +158,9 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
         Command::Groups(args) => match args.command() {
             GroupsCommand::List => groups::list(session).await,
             GroupsCommand::Show { group } => groups::show(session, &group).await,
+            GroupsCommand::Add { name } => local_groups::add(session, &name).await,
+            GroupsCommand::Delete { group, yes } => local_groups::delete(session, &group, yes).await,
+            GroupsCommand::Member { command } => local_groups::member(session, &command).await,
         },
         Command::Conflicts(args) => match args.command() {
             ConflictsCommand::List(list) => conflicts::list(session, &list).await,
@@ -167,6 +173,11 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
             SourceCommand::List => source::list(session).await,
             SourceCommand::Rename { old, new } => source::rename(session, &old, &new).await,
             SourceCommand::Retire { name, force, yes } => source::retire(session, name, force, yes).await,
+        },
+        Command::Grants(args) => match args.command() {
+            GrantsCommand::List => grants::list(session).await,
+            GrantsCommand::Add { who, privilege } => grants::add(session, &who, &privilege).await,
+            GrantsCommand::Remove { who, privilege } => grants::remove(session, &who, &privilege).await,
         },
         Command::Approve(args) => approve::run(session, &args).await,
         Command::Migrate => migrate::run(session).await,

@@ -82,7 +82,7 @@ async fn labels(preview: &Preview, store: &dyn Store, everybody: bool) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Conflict, ConflictKind, Held, Plan};
+    use crate::plan::{Conflict, ConflictKind, Held, Loss, Plan};
     use crate::roster::{FieldNames, Incomplete, PendingReason};
 
     /// The contract's exit status: where several hold, 5, 4, 3.
@@ -102,7 +102,7 @@ mod tests {
             user: UserId(1),
             label: "ada".into(),
             kind: crate::plan::BrakeKind::Missing,
-            reason: PendingReason::Gone,
+            loses: Loss::Access(PendingReason::Gone),
         });
         assert_eq!(exit_code(&preview), 4);
         preview.incomplete = Some(Incomplete { cause: "size-limit", says: String::new(), attribute: None });

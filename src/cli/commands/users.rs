@@ -62,6 +62,7 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
         left_out: &left_out,
         held_by: held_by(&*store, user).await?,
         groups: &store.user_groups(&user.id).await?,
+        grants: &store.grant_rows(Some(&user.id)).await?,
         history: &history,
         conflicts: &conflicts,
         names: &runs::names(&*store, &history).await?,

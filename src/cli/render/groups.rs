@@ -24,7 +24,12 @@ pub fn list(out: &mut dyn Write, groups: &[GroupRow], columns: Option<usize>) ->
 }
 
 /// Prints one group and its members.
-pub fn show(out: &mut dyn Write, group: &GroupRow, members: &[MemberRow], columns: Option<usize>) -> io::Result<()> {
+pub fn show(
+    out: &mut dyn Write,
+    group: &GroupRow,
+    (members, gives): (&[MemberRow], &[String]),
+    columns: Option<usize>,
+) -> io::Result<()> {
     writeln!(out, "{}{}{:#}", style::HEADING, escape::value(&group.name), style::HEADING)?;
     let colour = style::of_state(&group.state);
     writeln!(out, "  state: {colour}{}{colour:#}", escape::value(&group.state))?;
@@ -40,6 +45,9 @@ pub fn show(out: &mut dyn Write, group: &GroupRow, members: &[MemberRow], column
         if let Some(value) = value {
             writeln!(out, "  {name}: {}", escape::value(value))?;
         }
+    }
+    if !gives.is_empty() {
+        writeln!(out, "  gives: {}", escape::value(&gives.join(", ")))?;
     }
     if members.is_empty() {
         return writeln!(out, "\nNo member has access.");
@@ -58,11 +66,12 @@ pub fn show(out: &mut dyn Write, group: &GroupRow, members: &[MemberRow], column
     table.print(out, columns)
 }
 
-/// One group as one object. `members` is the list; the row's count is `member_count`.
-pub fn value(group: &GroupRow, members: &[MemberRow]) -> Value {
+/// One group as one object. `gives` are the roles and grants of its members; `members` is the list; the row's count is `member_count`.
+pub fn value(group: &GroupRow, members: &[MemberRow], gives: &[String]) -> Value {
     let mut one = json!(group);
     if let Some(object) = one.as_object_mut() {
         object.insert("member_count".into(), json!(group.members));
+        object.insert("gives".into(), json!(gives));
         object.insert("members".into(), json!(members));
     }
     one

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crate::cli::escape;
 use crate::clock::Timestamp;
-use crate::plan::{Counts, GroupCounts, Plan, UserRef};
+use crate::plan::{Counts, GroupCounts, Plan, RightsCounts, UserRef};
 use crate::roster::UserId;
 
 /// What people call the users that a plan speaks of.
@@ -154,6 +154,10 @@ pub fn totals(counts: &Counts, plan: &Plan, tense: Tense) -> (String, Option<Str
     if said == NOTHING && groups.is_some() {
         "no change to people".clone_into(&mut said);
     }
+    let groups = match (groups, rights_sentence(&plan.rights, tense)) {
+        (Some(groups), Some(rights)) => Some(format!("{groups} {rights}")),
+        (groups, rights) => groups.or(rights),
+    };
     if !plan.held.is_empty() {
         said.push_str(&format!("; {} held", number(plan.held.len() as u64)));
     }
@@ -197,6 +201,18 @@ fn groups_sentence(counts: &GroupCounts, tense: Tense) -> Option<String> {
         (groups, NOTHING) => Some(format!("Groups: {groups}.")),
         (NOTHING, members) => Some(format!("Memberships: {members}.")),
         (groups, members) => Some(format!("Groups: {groups}; memberships: {members}.")),
+    }
+}
+
+/// One sentence; `None` when nobody's role or grants change. Roles of new people are not counted.
+fn rights_sentence(counts: &RightsCounts, tense: Tense) -> Option<String> {
+    let roles = listed(&[(counts.roles, "to change", "changed")], tense);
+    let grants = listed(&[(counts.granted, "to add", "added"), (counts.revoked, "to remove", "removed")], tense);
+    match (roles.as_str(), grants.as_str()) {
+        (NOTHING, NOTHING) => None,
+        (roles, NOTHING) => Some(format!("Roles: {roles}.")),
+        (NOTHING, grants) => Some(format!("Grants: {grants}.")),
+        (roles, grants) => Some(format!("Roles: {roles}; grants: {grants}.")),
     }
 }
 

@@ -6,7 +6,10 @@ use anstyle::Style;
 
 use crate::cli::render::{Labels, PlanLabels, Tense, counted, moment, number, report, totals};
 use crate::cli::{escape, style};
-use crate::plan::{Act, Conflict, FieldChange, GroupAct, GroupChange, NewUser, Plan, UserChange, UserRef, Via};
+use crate::plan::{
+    Act, BrakeKind, Conflict, FieldChange, Grant, GroupAct, GroupChange, Loss, NewUser, Plan, RightsAct, UserChange,
+    UserRef, Via,
+};
 use crate::roster::{FieldNames, Incomplete, PendingReason, State};
 
 /// How many lines a chapter has at most; what is beyond is counted.
@@ -52,7 +55,9 @@ impl Chapter {
     fn of(change: &UserChange) -> Option<Self> {
         let of_act = |act: &Act| match act {
             Act::Added(_) | Act::Revived(_) => Self::Adds,
-            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::ByHand(_) => Self::Changes,
+            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Rights(_) | Act::ByHand(_) => {
+                Self::Changes
+            }
             Act::Moved { .. } => Self::Moves,
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
@@ -138,10 +143,18 @@ fn print_chapter(
 fn held(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     for hold in &view.plan.holds {
         writeln!(out, "{}", report::hold_sentence(hold))?;
+        let title = match hold.kind {
+            BrakeKind::Rights => "Held: they keep what they have until a person decides",
+            _ => "Held: they keep access until a person decides",
+        };
         let people = report::held_people(view.plan, hold.kind).into_iter().map(|held| {
-            vec![alarm(&format!("{} would lose access: {}", escape::value(&held.label), reason(held.reason)))]
+            let would = match &held.loses {
+                Loss::Access(why) => format!("would lose access: {}", reason(*why)),
+                Loss::Rights(what) => format!("would lose: {}", escape::value(what)),
+            };
+            vec![alarm(&format!("{} {would}", escape::value(&held.label)))]
         });
-        print_chapter(out, "Held: they keep access until a person decides", people, "people")?;
+        print_chapter(out, title, people, "people")?;
     }
     Ok(())
 }
@@ -166,10 +179,29 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
             Act::Flagged { detail, .. } if !detail.is_empty() => {
                 lines.push(format!("      {}", escape::value(detail)));
             }
+            Act::Rights(act) => lines.push(right(act)),
             Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } | Act::ByHand(_) => {}
         }
     }
     lines
+}
+
+/// A role or a grant.
+fn right(act: &RightsAct) -> String {
+    match act {
+        RightsAct::Role { before, after, .. } => {
+            detail(sign_of(before, after), "role", before.as_deref(), after.as_deref())
+        }
+        RightsAct::Granted(grant) => grant_line('+', grant),
+        RightsAct::Revoked { grant, .. } => grant_line('-', grant),
+        RightsAct::Shown { after, .. } => grant_line('~', after),
+        RightsAct::GivenByHand(privilege) => detail('+', "grant", None, Some(privilege)),
+        RightsAct::TakenByHand(privilege) => detail('-', "grant", None, Some(privilege)),
+    }
+}
+
+fn grant_line(sign: char, grant: &Grant) -> String {
+    format!("{} (by {})", detail(sign, "grant", None, Some(&grant.privilege)), escape::value(&grant.dn))
 }
 
 /// What happens to a person's state, in words.
@@ -217,15 +249,20 @@ fn new_user(lines: &mut Vec<String>, new: &NewUser, names: &FieldNames) {
     }
     lines.extend(new.aliases.iter().map(|alias| detail('+', "alias", None, Some(alias.as_str()))));
     lines.extend(new.fields.iter().map(|(id, value)| detail('+', names.name(id), None, Some(value))));
+    lines.extend(new.role.as_ref().map(|role| detail('+', "role", None, Some(role))));
 }
 
 fn field(change: &FieldChange, names: &FieldNames) -> String {
-    let sign = match (&change.before, &change.after) {
+    let sign = sign_of(&change.before, &change.after);
+    detail(sign, change.name(names), change.before.as_deref(), change.after.as_deref())
+}
+
+fn sign_of<T>(before: &Option<T>, after: &Option<T>) -> char {
+    match (before, after) {
         (None, _) => '+',
         (_, None) => '-',
         _ => '~',
-    };
-    detail(sign, change.name(names), change.before.as_deref(), change.after.as_deref())
+    }
 }
 
 /// One field's line; values keep their escapes visible and are cut when over-long.
@@ -247,8 +284,10 @@ fn detail(sign: char, name: &str, before: Option<&str>, after: Option<&str>) -> 
 fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>) -> Vec<String> {
     let name = escape::value(&change.name);
     let (sign, colour) = match change.acts.first() {
-        Some(GroupAct::Added { .. } | GroupAct::Restored { .. }) => ('+', style::GAIN),
-        Some(GroupAct::Flagged { .. } | GroupAct::Deleted | GroupAct::Dropped { .. }) => ('-', style::LOSS),
+        Some(GroupAct::Added { .. } | GroupAct::Made { .. } | GroupAct::Restored { .. }) => ('+', style::GAIN),
+        Some(GroupAct::Flagged { .. } | GroupAct::Deleted | GroupAct::Dropped { .. } | GroupAct::Unmade) => {
+            ('-', style::LOSS)
+        }
         Some(GroupAct::Updated { .. }) | None => ('~', style::CHANGE),
     };
     let said: Vec<String> = change.acts.iter().filter_map(group_headline).collect();
@@ -267,7 +306,7 @@ fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>) -> Vec<S
                     }
                 }
             }
-            GroupAct::Flagged { .. } | GroupAct::Restored { .. } | GroupAct::Deleted | GroupAct::Dropped { .. } => {}
+            _ => {}
         }
     }
     let joins = change.joins.iter().map(|(user, via)| match via {
@@ -296,7 +335,7 @@ fn group_headline(act: &GroupAct) -> Option<String> {
         GroupAct::Restored { from } => format!("back (was {from}) ({rule})"),
         GroupAct::Dropped { .. } => format!("nobody is in it; left out ({rule})"),
         GroupAct::Deleted => format!("the delay is over ({rule})"),
-        GroupAct::Added { .. } | GroupAct::Updated { .. } => return None,
+        GroupAct::Added { .. } | GroupAct::Updated { .. } | GroupAct::Made { .. } | GroupAct::Unmade => return None,
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::json::Stream;
 use crate::cli::render::PlanLabels;
 use crate::cli::render::plan::View;
-use crate::plan::{Conflict, Counts, Frozen, GroupChange, Held, Hold, UserChange, UserRef, Via, Without};
+use crate::plan::{Broken, Conflict, Counts, Frozen, GroupChange, Held, Hold, Loss, UserChange, UserRef, Via, Without};
 use crate::roster::{Incomplete, Skip, UserId};
 
 /// The whole plan; its people are written one by one, so that a million of them need no memory of their own.
@@ -34,6 +34,7 @@ impl Serialize for Whole<'_> {
         all.serialize_entry("resolved", &plan.resolved.iter().map(|id| id.0).collect::<Vec<_>>())?;
         all.serialize_entry("skipped", &Stream(|| plan.skips.iter().map(skipped)))?;
         all.serialize_entry("strangers", &plan.strangers)?;
+        all.serialize_entry("mapped_groups", &Stream(|| plan.mapped.broken.iter().map(broken)))?;
         all.serialize_entry("without_group", &plan.without.as_ref().map(without))?;
         all.end()
     }
@@ -52,6 +53,10 @@ pub fn frozen(frozen: &Frozen) -> Value {
 fn without(without: &Without) -> Value {
     let Without { group, found, people } = without;
     json!({ "default_group": group, "found": found, "people": people, "says": without.says() })
+}
+
+fn broken(broken: &Broken) -> Value {
+    json!({ "group": broken.place, "says": broken.says })
 }
 
 fn unjudged((label, why): &(Box<str>, String)) -> Value {
@@ -101,12 +106,21 @@ pub fn hold(hold: &Hold) -> Value {
 }
 
 fn held(held: &Held, view: &View<'_>) -> Value {
-    json!({
-        "user_id": view.labels.uuid(held.user),
-        "label": held.label,
-        "kind": held.kind.as_str(),
-        "pending_reason": held.reason.as_str(),
-    })
+    let mut one = loss(held);
+    if let Some(object) = one.as_object_mut() {
+        object.insert("user_id".into(), json!(view.labels.uuid(held.user)));
+    }
+    one
+}
+
+/// What the brake holds of one person: `pending_reason` for access, `loses` for roles and grants.
+pub fn loss(held: &Held) -> Value {
+    match &held.loses {
+        Loss::Access(reason) => {
+            json!({ "label": held.label, "kind": held.kind.as_str(), "pending_reason": reason.as_str() })
+        }
+        Loss::Rights(what) => json!({ "label": held.label, "kind": held.kind.as_str(), "loses": what }),
+    }
 }
 
 fn user_id<'a>(user: UserRef, view: &'a View<'_>) -> Option<&'a str> {

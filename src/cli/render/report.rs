@@ -67,11 +67,7 @@ pub fn value(report: &Report) -> Value {
     all.insert("incomplete".into(), report.incomplete.as_ref().map(plan_json::incomplete).into());
     all.insert("frozen".into(), report.plan.frozen.as_ref().map(plan_json::frozen).into());
     all.insert("holds".into(), report.plan.holds.iter().map(plan_json::hold).collect());
-    let held =
-        report.plan.held.iter().map(
-            |held| json!({ "label": held.label, "kind": held.kind.as_str(), "pending_reason": held.reason.as_str() }),
-        );
-    all.insert("held".into(), held.collect());
+    all.insert("held".into(), report.plan.held.iter().map(plan_json::loss).collect());
     all.insert(
         "groups".into(),
         json!({
@@ -81,6 +77,11 @@ pub fn value(report: &Report) -> Value {
             "restored": groups.restored,
             "deleted": groups.deleted,
         }),
+    );
+    let rights = report.plan.rights;
+    all.insert(
+        "rights".into(),
+        json!({ "roles_changed": rights.roles, "grants_added": rights.granted, "grants_removed": rights.revoked }),
     );
     all.insert(
         "memberships".into(),
@@ -104,6 +105,9 @@ pub fn skipped(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         let groups = counted(plan.strangers.len() as u64, "group", "groups");
         let members = counted(strangers, "member", "members");
         writeln!(out, "Not counted: {members} of {groups} who are no users of this roster.")?;
+    }
+    for broken in &plan.mapped.broken {
+        writeln!(out, "{}Mapped group:{:#} {}.", style::ALARM, style::ALARM, escape::text(&broken.says))?;
     }
     if let Some(without) = &plan.without {
         writeln!(out, "Without a group: {}.", escape::text(&without.says()))?;
@@ -148,7 +152,8 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
         let names = first_names(people.iter().map(|held| &*held.label), NAMES);
         writeln!(out, "  They keep access until a person decides: {names}")?;
     }
-    let accepted = report.incomplete.as_ref().is_some_and(|why| acceptable(why.cause));
+    let replaced = !plan.holds.is_empty() && !plan.mapped.causes.is_empty();
+    let accepted = replaced || report.incomplete.as_ref().is_some_and(|why| acceptable(why.cause));
     let Some(run) = report.run.filter(|_| !plan.held.is_empty() || accepted) else { return Ok(()) };
     writeln!(out, "  To see it:      {}", command(&format!("runs show {}", run.0)))?;
     writeln!(out, "  If it is right: {}", command(&format!("approve {}", run.0)))
@@ -156,6 +161,7 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
 
 /// Whether a person may accept what made a run incomplete (E2, L2, B1): it read everything, and found what is hard to believe.
 pub fn acceptable(cause: &str) -> bool {
-    let word = cause.split_once(':').map_or(cause, |(word, _)| word);
-    matches!(word, "no-users" | "no-groups" | "attribute-vanished" | "unjudged")
+    let word = |cause: &str| cause.split(':').next().unwrap_or_default().to_owned();
+    let known = ["no-users", "no-groups", "attribute-vanished", "unjudged", "mapped-gone", "mapped-other"];
+    cause.split(',').any(|cause| known.contains(&word(cause).as_str()))
 }

@@ -7,7 +7,7 @@ use anstyle::Style;
 use serde_json::{Value, json};
 
 use crate::cli::render::change::{Names, details, sign, subject};
-use crate::cli::render::{counted, moment_text, number, report, span};
+use crate::cli::render::{counted, moment_text, number, plan_json, report, span};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
@@ -150,7 +150,12 @@ fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         writeln!(out, "\n{}Held{:#}: {n} ({kind}); they kept access", style::ALARM, style::ALARM)?;
         for held in people.iter().take(LINES) {
             let alarm = style::ALARM;
-            writeln!(out, "  {alarm}!{alarm:#} {:<20}  {}", escape::value(&held.label), held.reason)?;
+            writeln!(
+                out,
+                "  {alarm}!{alarm:#} {:<20}  {}",
+                escape::value(&held.label),
+                escape::value(held.loses.as_str())
+            )?;
         }
         if people.len() > LINES {
             writeln!(out, "  … and {} more; --json shows them all", number((people.len() - LINES) as u64))?;
@@ -166,10 +171,7 @@ fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
 /// One run as one object: the row's columns, `changes`, `held`.
 pub fn value(view: &View<'_>) -> Value {
     let mut run = json!(view.run);
-    let held = view
-        .held
-        .iter()
-        .map(|held| json!({ "label": held.label, "kind": held.kind.as_str(), "pending_reason": held.reason.as_str() }));
+    let held = view.held.iter().map(plan_json::loss);
     if let Some(object) = run.as_object_mut() {
         object.insert("changes".into(), json!(view.changes));
         object.insert("held".into(), held.collect());

@@ -10,7 +10,7 @@ use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
 use crate::roster::PendingReason;
-use crate::store::rows::{ChangeRow, ConflictRow, MembershipRow, SkipRow, UserRow};
+use crate::store::rows::{ChangeRow, ConflictRow, GrantRow, MembershipRow, SkipRow, UserRow};
 
 /// The widest description of a conflict or of somebody left out, in columns.
 const DETAIL: usize = 600;
@@ -51,6 +51,8 @@ pub struct View<'a> {
     pub user: &'a UserRow,
     /// Its groups.
     pub groups: &'a [MembershipRow],
+    /// Its grants.
+    pub grants: &'a [GrantRow],
     /// Its changes, oldest first.
     pub history: &'a [ChangeRow],
     /// Conflicts in which it is the present owner.
@@ -88,6 +90,13 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     if view.groups.is_empty() {
         writeln!(out, "  none")?;
+    }
+    if !view.grants.is_empty() {
+        heading(out, "Grants")?;
+    }
+    for grant in view.grants {
+        let by = grant.group_dn.as_ref().unwrap_or(&grant.via);
+        writeln!(out, "  {}  (by {})", escape::value(&grant.privilege), escape::value(by))?;
     }
     conflicts(out, view.conflicts)?;
     history(out, view)
@@ -227,6 +236,7 @@ pub fn value(view: &View<'_>) -> Value {
     let mut user = json!(view.user);
     if let Some(object) = user.as_object_mut() {
         object.insert("groups".into(), json!(view.groups));
+        object.insert("grants".into(), json!(view.grants));
         object.insert("conflicts".into(), json!(view.conflicts));
         object.insert("history".into(), json!(view.history));
     }

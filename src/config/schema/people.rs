@@ -86,17 +86,16 @@ pub const KEYS: &[Key] = &[
         Optional(Name),
         Is(r#""""#),
         "R1",
-        "Role of people whom no mapped group gives one.",
+        "Role of people whom no mapped group gives one; without any `[[role]]`, of new people only.",
         r#""user""#,
-    )
-    .later("no roles are given"),
+    ),
     Key::new(
         "users.require_role",
         Flag,
         Is("false"),
         "R3",
-        "Leaves out people without a mapped role or grant. This version refuses `true`.",
-        "false",
+        "`true`: people without a mapped role or grant are left out.",
+        "true",
     ),
     Key::new(
         "users.attributes.unique_id",
@@ -264,19 +263,16 @@ pub const KEYS: &[Key] = &[
         "R1",
         "Name of the role; the highest role stands first.",
         r#""admin""#,
-    )
-    .later("no roles are given"),
+    ),
     Key::new(
         "role[].groups",
         List(Dn),
         Unset("found by `filter`"),
         "R1",
-        "Groups that give the role.",
+        "Groups that give the role, by DN.",
         r#"["cn=admins,ou=groups,dc=example,dc=com"]"#,
-    )
-    .later("no roles are given"),
-    Key::new("role[].identifier", Text(Name), Like("role[].name"), "R1", "What `%role%` stands for.", r#""admins""#)
-        .later("no roles are given"),
+    ),
+    Key::new("role[].identifier", Text(Name), Like("role[].name"), "R1", "What `%role%` stands for.", r#""admins""#),
     Key::new(
         "role[].filter",
         Text(RoleFilter),
@@ -284,8 +280,7 @@ pub const KEYS: &[Key] = &[
         "R1",
         "Filter that finds the group, with `%role%` for the identifier.",
         r#""(&(objectClass=groupOfNames)(cn=%role%))""#,
-    )
-    .later("no roles are given"),
+    ),
     Key::new(
         "role[].base_dn",
         Text(Dn),
@@ -293,23 +288,24 @@ pub const KEYS: &[Key] = &[
         "R1",
         "Where the filter searches.",
         r#""ou=groups,dc=example,dc=com""#,
-    )
-    .later("no roles are given"),
-    Key::new("role[].scope", SCOPES, Is(r#""subtree""#), "R1", "How deep below it.", r#""onelevel""#)
-        .later("no roles are given"),
-    Key::new("role[].members", List(Attribute), ByKind, "R1", "Attributes that list the members.", r#"["member"]"#)
-        .later("no roles are given"),
-    Key::new("grant[].privilege", Text(Name), Required, "R2", "Name of the privilege.", r#""wallet-read""#)
-        .later("no grants are given"),
+    ),
+    Key::new("role[].scope", SCOPES, Is(r#""subtree""#), "R1", "How deep below it.", r#""onelevel""#),
+    Key::new(
+        "role[].members",
+        List(Attribute),
+        Unset("`groups.attributes.members`"),
+        "R1",
+        "Attributes that list the members.",
+        r#"["member"]"#,
+    ),
+    Key::new("grant[].privilege", Text(Name), Required, "R2", "Name of the privilege.", r#""wallet-read""#),
     Key::new(
         "grant[].groups",
         List(Dn),
         Required,
         "R2",
-        "Groups that carry it.",
+        "Groups that carry it, by DN.",
         r#"["cn=wallets,ou=groups,dc=example,dc=com"]"#,
-    )
-    .later("no grants are given"),
-    Key::new("grant[].directory_only", Flag, Is("false"), "R2", "`true`: cannot be given locally.", "true")
-        .later("no grants are given"),
+    ),
+    Key::new("grant[].directory_only", Flag, Is("false"), "R2", "`true`: cannot be given locally.", "true"),
 ];

@@ -14,6 +14,9 @@ pub struct Model {
     pub memberships: BTreeMap<(GroupId, UserId), Via>,
     pub conflicts: BTreeMap<ConflictId, Conflict>,
     pub skips: Vec<Skip>,
+    pub roles: BTreeMap<UserId, Box<str>>,
+    pub grants: BTreeMap<(UserId, Box<str>), Grant>,
+    pub mapped: BTreeMap<String, KnownGroup>,
     /// Allow and deny entries.
     pub rules: BTreeMap<UserId, Vec<Rule>>,
     /// Primary address of those deleted, which their tombstones remember.
@@ -47,6 +50,7 @@ impl Model {
 
     /// Applies a plan unit by unit; panics when a unit leaves two owners of one address or name.
     pub fn apply(&mut self, plan: &Plan, names: &FieldNames, at: Timestamp) {
+        plan.mapped.acts.iter().for_each(|act| self.remember(act));
         let mut added = BTreeMap::new();
         for unit in plan.users.chunk_by(|a, b| a.unit == b.unit) {
             for change in unit {
@@ -88,6 +92,8 @@ impl Model {
         (account.reason, account.fingerprint) = (None, None);
         self.memberships.retain(|(_, user), _| *user != id);
         self.rules.remove(&id);
+        self.grants.retain(|(user, _), _| *user != id);
+        self.roles.remove(&id);
     }
 
     fn do_by_hand(&mut self, id: UserId, act: &HandAct) {
@@ -120,12 +126,15 @@ impl Model {
             match act {
                 Act::Added(new) => {
                     assert!(self.accounts.insert(id, account(id, new, names)).is_none());
+                    self.set_role(id, new.role.clone());
                 }
                 Act::Revived(new) => {
                     let before = &self.accounts[&id];
                     assert_eq!((before.state, &before.key), (State::Deleted, &Some(new.key.clone())));
                     self.accounts.insert(id, account(id, new, names));
+                    self.set_role(id, new.role.clone());
                 }
+                Act::Rights(act) => self.apply_right(id, act),
                 other => self.apply_act(id, other, at),
             }
         }
@@ -140,7 +149,7 @@ impl Model {
     fn apply_act(&mut self, id: UserId, act: &Act, at: Timestamp) {
         let account = self.accounts.get_mut(&id).unwrap();
         match act {
-            Act::Added(_) | Act::Revived(_) => unreachable!("done by the caller"),
+            Act::Added(_) | Act::Revived(_) | Act::Rights(_) => unreachable!("done by the caller"),
             Act::Updated(changes) => changes.iter().for_each(|change| update(account, change)),
             Act::Moved { before, after } => {
                 assert_eq!(account.dn.as_deref(), Some(&**before));
@@ -174,6 +183,46 @@ impl Model {
         }
     }
 
+    fn set_role(&mut self, id: UserId, role: Option<Box<str>>) {
+        match role {
+            Some(role) => _ = self.roles.insert(id, role),
+            None => _ = self.roles.remove(&id),
+        }
+    }
+
+    fn apply_right(&mut self, id: UserId, act: &RightsAct) {
+        assert!(self.accounts[&id].state.access(), "L4: nothing is given to or taken from people without access");
+        match act {
+            RightsAct::Role { before, after, .. } => {
+                assert_eq!(self.roles.get(&id), before.as_ref());
+                self.set_role(id, after.clone());
+            }
+            RightsAct::Granted(grant) => {
+                assert_eq!(self.grants.insert((id, grant.privilege.clone()), (**grant).clone()), None);
+            }
+            RightsAct::Revoked { grant, .. } => {
+                assert_eq!(self.grants.remove(&(id, grant.privilege.clone())).as_ref(), Some(&**grant));
+            }
+            RightsAct::GivenByHand(_) | RightsAct::TakenByHand(_) => unreachable!("a run does not"),
+            RightsAct::Shown { before, after } => {
+                let was = self.grants.insert((id, after.privilege.clone()), (**after).clone());
+                assert_eq!(was.as_ref(), Some(&**before));
+            }
+        }
+    }
+
+    fn remember(&mut self, act: &MappedAct) {
+        match act {
+            MappedAct::Remember { dn, key } => {
+                let one = KnownGroup { dn: dn.clone(), key: key.clone(), settled: false };
+                self.mapped.insert(dn.clone(), one);
+            }
+            MappedAct::Settle { dn } => self.mapped.get_mut(dn).unwrap().settled = true,
+            MappedAct::Return { dn } => self.mapped.get_mut(dn).unwrap().settled = false,
+            MappedAct::Forget { dn } => _ = self.mapped.remove(dn).unwrap(),
+        }
+    }
+
     fn apply_group(&mut self, change: &GroupChange, added: &BTreeMap<Digest, UserId>) {
         let id = match change.subject {
             GroupRef::Known(id) => id,
@@ -195,7 +244,7 @@ impl Model {
                 GroupAct::Deleted | GroupAct::Dropped { .. } => {
                     (group.state, group.delete_after) = (State::Deleted, None)
                 }
-                GroupAct::Added { .. } => unreachable!("done above"),
+                GroupAct::Added { .. } | GroupAct::Made { .. } | GroupAct::Unmade => unreachable!("not by a run"),
             }
         }
         for (user, via) in &change.joins {

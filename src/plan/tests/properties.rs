@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::model::Model;
+use super::rights::rights;
 use super::world::{DAY, Entry, World};
-use crate::plan::policy::{GroupPolicy, OneGroup};
+use crate::plan::policy::{GroupPolicy, OneGroup, Rights};
 use crate::plan::{Act, BrakeKind, UserRef};
-use crate::roster::{State, UniqueId, UserId};
+use crate::roster::{PendingReason, State, UniqueId, UserId};
 
 const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const TEAMS: [&str; 4] = ["crew", "guests", "staff", "team"];
@@ -37,6 +38,7 @@ enum Step {
     Days(u8),
     ByHand(fn(&mut World, UserId) -> bool, usize),
     Grouping(GroupPolicy),
+    Rights(usize),
     Run,
     GroupsRun,
     BrokenRun,
@@ -66,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..20_u8).prop_map(Step::Days),
         2 => (by_hand(), who()).prop_map(|(done, who)| Step::ByHand(done, who)),
         1 => grouping().prop_map(Step::Grouping),
+        1 => (0..MAPPINGS).prop_map(Step::Rights),
         6 => Just(Step::Run),
         1 => Just(Step::GroupsRun),
         1 => Just(Step::BrokenRun),
@@ -120,6 +123,7 @@ fn edit(world: &mut World, step: &Step) {
         Step::GarbleGroup(team) => flip(&mut world.garbled, TEAMS[*team]),
         Step::Days(days) => _ = world.later(DAY * u32::from(*days)),
         Step::Grouping(groups) => world.policy.groups = groups.clone(),
+        Step::Rights(which) => world.policy.rights = mapping(*which),
         Step::ByHand(done, who) => {
             let key = UniqueId::new(PEOPLE[*who]);
             let found = world.store.accounts.values().find(|one| one.key == key).map(|one| one.id);
@@ -153,6 +157,61 @@ fn grouping() -> impl Strategy<Value = GroupPolicy> {
     let priority = prop::collection::vec(0..TEAMS.len(), 0..3);
     (any::<bool>(), prop::option::of((priority, any::<bool>()).prop_map(one)), any::<bool>())
         .prop_map(|(flatten, one, drop_empty)| GroupPolicy { flatten, one, drop_empty })
+}
+
+/// How many ways there are to map groups.
+const MAPPINGS: usize = 6;
+
+/// Groups that give roles and grants: none, one each, several, with a default role, with a role required.
+fn mapping(which: usize) -> Rights {
+    let roles: &[(&str, &[&str])] = &[("admin", &["crew"]), ("user", &["staff", "team"])];
+    let grants: &[(&str, &[&str])] = &[("read", &["guests", "staff"]), ("write", &["crew"])];
+    let default_role = Some("user".to_owned()).filter(|_| which >= 3);
+    match which {
+        0 => Rights::default(),
+        1 => rights(roles, &[]),
+        2 => rights(&[], grants),
+        3 | 4 => Rights { default_role, ..rights(roles, grants) },
+        _ => Rights { required: true, default_role, ..rights(roles, grants) },
+    }
+}
+
+/// What must hold of roles and grants after a run.
+fn check_rights(world: &World, before: &Model, broken: bool) {
+    let (after, rights) = (&world.store, &world.policy.rights);
+    let access = |model: &Model, user: &UserId| model.accounts.get(user).is_some_and(|one| one.state.access());
+    let stays = |user: &UserId| access(before, user) && access(after, user);
+    if broken {
+        for (one, _) in before.grants.iter().filter(|((user, _), _)| stays(user)) {
+            assert!(after.grants.contains_key(one), "E1: {one:?} is lost by a partial read");
+        }
+        let rank = |role: Option<&Box<str>>| {
+            role.map(|role| rights.roles.iter().position(|one| *one.name == **role).unwrap_or(rights.roles.len()))
+        };
+        for (user, role) in before.roles.iter().filter(|(user, _)| stays(user)) {
+            let now = rank(after.roles.get(user));
+            assert!(now.is_some() && now <= rank(Some(role)), "E1: {user:?} was {role} and is {now:?}");
+        }
+    }
+    // L4
+    for user in after.accounts.values().filter(|one| one.state == State::Pending).map(|one| one.id) {
+        let of = |model: &Model| {
+            let grants = model.grants.iter().filter(|((one, _), _)| *one == user).map(|(one, _)| one.clone());
+            (model.roles.get(&user).cloned(), grants.collect::<Vec<_>>())
+        };
+        assert_eq!(of(before), of(after), "L4: {user:?}");
+    }
+    // R1: nobody has a mapped role whom no group gives one, in a world in which everything is known.
+    let known = world.garbled.is_empty() && world.cut_off.is_empty() && !broken && world.passes.users;
+    if known && world.look().plan.holds.is_empty() && !rights.roles.is_empty() {
+        for (user, role) in after.roles.iter().filter(|(user, _)| access(after, user)) {
+            let key = after.accounts[user].key.as_ref().unwrap().to_string();
+            let Some(entry) = world.people.get(&key).filter(|entry| entry.readable) else { continue };
+            let names = |group: &(String, Vec<String>)| group.1.contains(&entry.dn);
+            let direct = world.groups.values().any(names);
+            assert!(direct || rights.default_role.is_some(), "R1: {key} is {role} by no group");
+        }
+    }
 }
 
 /// What must hold of groups after a run.
@@ -205,6 +264,7 @@ fn checked_run(world: &mut World, broken: bool) {
     // The model checks P4 after every unit, and that nobody is deleted early or unflagged (P7).
     world.run();
     check_groups(world, &before, broken);
+    check_rights(world, &before, broken);
     for change in &said.plan.users {
         let flagged = change.acts.iter().any(|act| matches!(act, Act::Flagged { .. }));
         let deleted = change.acts.iter().any(|act| matches!(act, Act::Deleted { .. }));
@@ -218,7 +278,16 @@ fn checked_run(world: &mut World, broken: bool) {
                     && entry.readable
                     && entry.mail == [format!("{key}@ours.example")]
             };
-            assert!(!(flagged || deleted) || entry.filter(healthy).is_none(), "P9, P10: {key} was fine: {said:?}");
+            let no_role = PendingReason::NoRole;
+            let role_missed = change.acts.iter().any(|act| match act {
+                Act::Flagged { reason, .. } => *reason == no_role,
+                Act::Deleted { reason } => *reason == Some(no_role),
+                _ => false,
+            });
+            assert!(
+                !(flagged || deleted) || role_missed || entry.filter(healthy).is_none(),
+                "P9, P10: {key} was fine: {said:?}"
+            );
             let unreadable = entry.is_some_and(|entry| !entry.readable && entry.in_base && entry.in_filter);
             assert!(!unreadable || change.acts.is_empty(), "P10: {key} waits");
             assert!(!broken || !deleted, "E1: nothing is deleted from a partial read");
@@ -248,7 +317,7 @@ fn checked_run(world: &mut World, broken: bool) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
-    /// P1, P2, P4, P7, P9, P10, P11, E1, G4, G5, G6
+    /// P1, P2, P4, P7, P9, P10, P11, E1, G4, G5, G6, R1, R2, R3, R4
     #[test]
     fn any_history_keeps_the_promises(
         steps in prop::collection::vec(step(), 1..40),
@@ -274,6 +343,7 @@ proptest! {
         let before = world.store.clone();
         world.people.clear();
         world.policy.brake.at_least = 100;
+        world.policy.rights = Rights::default();
         checked_run(&mut world, false);
         for account in before.accounts.values().filter(|account| account.state.access()) {
             world.hire(account.key.as_ref().unwrap().as_str());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::model::Model;
 use crate::clock::Timestamp;
+use crate::plan::policy::Place;
 use crate::plan::*;
 use crate::roster::address::fold;
 use crate::roster::*;
@@ -47,6 +48,9 @@ pub struct World {
     pub passes: Passes,
     pub recent: RecentDepartures,
     pub approved: BTreeSet<UserId>,
+    pub approved_rights: BTreeSet<UserId>,
+    /// What else a person approved.
+    pub accepted: BTreeSet<String>,
     pub vanished: BTreeSet<String>,
     /// Why the next reads are not complete.
     pub broken: Option<&'static str>,
@@ -69,6 +73,8 @@ impl World {
             passes: Passes { users: true, groups: true },
             recent: RecentDepartures::default(),
             approved: BTreeSet::new(),
+            approved_rights: BTreeSet::new(),
+            accepted: BTreeSet::new(),
             vanished: BTreeSet::new(),
             broken: None,
             hidden: BTreeSet::new(),
@@ -138,8 +144,12 @@ impl World {
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);
         }
-        let view = self.view(index, &needs, look_ups);
-        let plan = plan(snapshot, &view, &self.policy, self.now);
+        let mut view = self.view(index, &needs, look_ups);
+        for id in without_role(&snapshot, &view, &self.policy) {
+            view.accounts.insert(id, self.store.accounts[&id].clone());
+        }
+        let mut plan = plan(snapshot, &view, &self.policy, self.now);
+        plan.label(&self.store.accounts);
         let text = tell(&plan, &self.policy.names);
         Said { plan, text }
     }
@@ -160,15 +170,36 @@ impl World {
                 _ => {}
             }
         }
-        if self.passes.groups {
+        let nested = self.passes.users && self.policy.groups.flatten && !self.policy.rights.places.is_empty();
+        if self.passes.groups || nested {
             let all = || self.groups.iter().map(|(id, group)| directory_group(id, group, !self.cut_off.contains(id)));
             let garbled = |group: &Group| self.garbled.contains(group.key.as_str());
             reading.groups = all().filter(|group| !garbled(group)).collect();
             let digests = |group: Group| [group.key.digest(), Dn::digest_of(&group.dn)];
             reading.waiting_groups = all().filter(garbled).flat_map(digests).collect();
         }
+        if self.passes.users {
+            reading.mapped = self.policy.rights.places.iter().map(|place| self.sought(place)).collect();
+        }
         reading.entries = (reading.people.len() + reading.unchanged.len() + reading.groups.len()) as u64;
         reading
+    }
+
+    /// Mapped groups stand among the others; their age is the order of their unique ids.
+    fn sought(&self, place: &Place) -> Sought {
+        let giver = |(id, group): (&String, &(String, Vec<String>))| {
+            let group = directory_group(id, group, !self.cut_off.contains(id));
+            Giver { key: group.key, dn: group.dn, created: None, members: group.members, whole: group.whole }
+        };
+        let Place::Dn(dn) = place else { panic!("the world has no filters") };
+        let there: Vec<Giver> = self.groups.iter().map(giver).filter(|giver| *giver.dn == **dn).collect();
+        let known = self.store.mapped.get(dn).map(|known| &known.key);
+        let known = known.filter(|known| there.iter().all(|giver| giver.key != **known));
+        let elsewhere = self.groups.iter().map(giver).find(|giver| Some(&giver.key) == known);
+        let garbled = |giver: &Giver| self.garbled.contains(giver.key.as_str());
+        let read = !there.iter().chain(&elsewhere).any(garbled);
+        let keep = |giver: &Giver| !garbled(giver);
+        Sought { read, there: there.into_iter().filter(keep).collect(), elsewhere: elsewhere.filter(keep) }
     }
 
     fn look_up(&self, id: UserId) -> LookUp {
@@ -232,6 +263,16 @@ impl World {
             recent: self.recent.clone(),
             approved: self.approved.clone(),
             vanished: self.vanished.clone(),
+            roles: self.store.roles.iter().map(|(user, role)| (*user, role.clone())).collect(),
+            grants: self
+                .store
+                .grants
+                .iter()
+                .map(|((user, _), grant)| StoredGrant { user: *user, grant: grant.clone() })
+                .collect(),
+            mapped: self.store.mapped.values().cloned().collect(),
+            approved_rights: self.approved_rights.clone(),
+            accepted: self.accepted.clone(),
         }
     }
 
@@ -295,7 +336,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
     for change in &plan.users {
         for act in &change.acts {
             let what = match act {
-                Act::Added(_) => "add".to_owned(),
+                Act::Added(new) => new.role.as_ref().map_or_else(|| "add".to_owned(), |role| format!("add as {role}")),
                 Act::Revived(_) => "revive".to_owned(),
                 Act::Updated(fields) => {
                     let text = |side: &Option<Box<str>>| side.as_deref().unwrap_or("-").to_owned();
@@ -313,6 +354,9 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
                 }
                 Act::Restored { .. } => "restore".to_owned(),
                 Act::Deleted { .. } => "delete".to_owned(),
+                Act::Rights(act) => {
+                    format!("{}{}", if matches!(act, RightsAct::Revoked { .. }) { "no " } else { "" }, act.says())
+                }
                 Act::ByHand(act) => act.event().to_owned(),
             };
             lines.push(format!("{}: {what}", change.label));
@@ -324,7 +368,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
         let (joins, leaves) = (group.joins.len(), group.leaves.len());
         lines.push(format!("group {}: {} +{joins} -{leaves}{changed}", group.name, acts.join(" ")));
     }
-    lines.extend(plan.held.iter().map(|held| format!("{}: held {}", held.label, held.reason)));
+    lines.extend(plan.held.iter().map(|held| format!("{}: held {}", held.label, held.loses.as_str())));
     lines.extend(plan.opened.iter().map(|one| format!("conflict {} {}", one.kind, one.subject)));
     lines.extend(plan.reworded.iter().map(|one| format!("conflict {} {} reworded", one.kind, one.subject)));
     lines.extend(plan.resolved.iter().map(|_| "conflict resolved".to_owned()));

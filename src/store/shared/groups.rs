@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use serde_json::json;
+use uuid::Uuid;
 
+use super::rights;
 use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::plan::{GroupAct, GroupChange, GroupId, GroupRef, UserRef, Via};
 use crate::roster::{Digest, UserId};
@@ -25,12 +27,15 @@ struct Batch {
     leaves: Rows,
     changed: Rows,
     emptied: Rows,
+    made: Rows,
     events: Rows,
 }
 
 /// Makes changes ready, part by part.
 struct Parts<'a> {
     stamp: Stamp<'a>,
+    /// Ids of groups that were mapped before they are added, by unique id.
+    mapped: HashMap<String, Uuid>,
     users: &'a HashMap<Digest, UserId>,
     changes: std::slice::Iter<'a, GroupChange>,
     /// The group that was begun: its row, its name, and whose memberships are still to be written.
@@ -55,8 +60,13 @@ pub(super) async fn apply(
     changes: &[GroupChange],
     users: &HashMap<Digest, UserId>,
 ) -> Result<Vec<(Digest, GroupId)>, Fault> {
+    let added = |change: &GroupChange| matches!(change.acts.first(), Some(GroupAct::Added { .. }));
+    let mapped = match changes.iter().any(added) {
+        true => rights::ids_of_mapped(write, stamp.source).await?.into_iter().collect(),
+        false => HashMap::new(),
+    };
     let Write { statements, ledger } = write;
-    let mut parts = Parts { stamp, users, changes: changes.iter(), open: None, newcomers: Vec::new() };
+    let mut parts = Parts { stamp, mapped, users, changes: changes.iter(), open: None, newcomers: Vec::new() };
     let mut ready = parts.next(ledger).await?;
     while let Some(batch) = ready {
         let (done, next) = tokio::join!(batch.run(statements), parts.next(ledger));
@@ -91,7 +101,7 @@ impl<'a> Parts<'a> {
     fn begin(&mut self, batch: &mut Batch, ledger: &mut Ledger, change: &'a GroupChange) -> Result<Open<'a>, Fault> {
         let id = match (change.subject, change.acts.first()) {
             (GroupRef::Known(group), _) => group.0,
-            (GroupRef::New(digest), Some(GroupAct::Added { .. })) => {
+            (GroupRef::New(digest), Some(GroupAct::Added { .. } | GroupAct::Made { .. })) => {
                 let id = ledger.next_group();
                 self.newcomers.push((digest, GroupId(id)));
                 id
@@ -108,7 +118,7 @@ impl<'a> Parts<'a> {
             let (before, after) = act.before_after();
             let (kind, rule) = (act.event(), act.rule());
             ledger.record(self.stamp, Event { kind, rule, user: None, group: Some(id), before, after, counted: None });
-            batch.act(id, act, self.stamp);
+            batch.act(id, act, self.stamp, &self.mapped);
         }
         Ok(Open { id, name: &change.name, leaves: &change.leaves, joins: &change.joins, changed: &change.changed })
     }
@@ -156,18 +166,19 @@ impl Default for Batch {
             leaves: Rows::new(2),
             changed: Rows::new(3),
             emptied: Rows::new(1),
+            made: Rows::new(6),
             events: no_events(),
         }
     }
 }
 
 impl Batch {
-    fn act(&mut self, id: i64, act: &GroupAct, stamp: Stamp<'_>) {
+    fn act(&mut self, id: i64, act: &GroupAct, stamp: Stamp<'_>, mapped: &HashMap<String, Uuid>) {
         let now = || Cell::time(Some(stamp.at));
         match act {
             GroupAct::Added { key, dn, name } => self.added.add([
                 id.into(),
-                new_uuid().into(),
+                mapped.get(key.as_str()).copied().unwrap_or_else(new_uuid).into(),
                 stamp.source.into(),
                 key.as_str().into(),
                 dn.as_ref().into(),
@@ -185,7 +196,11 @@ impl Batch {
             GroupAct::Restored { .. } => {
                 self.states.add([id.into(), "active".into(), Cell::Int(None), Cell::Int(None), now()]);
             }
-            GroupAct::Deleted | GroupAct::Dropped { .. } => {
+            GroupAct::Made { name } => {
+                let (uuid, name) = (new_uuid().into(), name.as_ref().into());
+                self.made.add([id.into(), uuid, "local".into(), name, now(), now()]);
+            }
+            GroupAct::Deleted | GroupAct::Dropped { .. } | GroupAct::Unmade => {
                 self.states.add([id.into(), "deleted".into(), Cell::Int(None), Cell::Int(None), now()]);
                 self.emptied.add([id.into()]);
             }
@@ -202,6 +217,7 @@ impl Batch {
                 "",
             )
             .await?;
+        write.bulk("INSERT INTO rd_groups (id, uuid, origin, name, created_at, updated_at)", self.made, "").await?;
         write
             .bulk(
                 "UPDATE rd_groups SET name = v.column2, dn = v.column3, updated_at = v.column4 FROM (",
@@ -233,7 +249,10 @@ impl Batch {
 const BY_ID: &str = ") AS v WHERE rd_groups.id = v.column1";
 
 fn membership(group: i64, user: i64, before: Option<Via>, after: Option<Via>) -> Event {
+    let local = [before, after].contains(&Some(Via::Local));
     let (kind, rule) = match (before, after) {
+        (None, _) if local => ("membership.added", "G9"),
+        (_, None) if local => ("membership.removed", "G9"),
         (None, _) => ("membership.added", "G1"),
         (_, None) => ("membership.removed", "G8"),
         (Some(_), Some(_)) => ("membership.updated", "G4"),

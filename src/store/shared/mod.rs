@@ -8,6 +8,7 @@ mod groups;
 mod leases;
 mod people;
 mod read;
+mod rights;
 mod runs;
 mod sources;
 mod users;
@@ -25,7 +26,11 @@ use uuid::Uuid;
 use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, migrations};
 use crate::clock::Timestamp;
 use crate::plan::by_hand::Remembered;
-use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, Rule, StoredMembership, UserChange};
+use crate::plan::local_groups::LocalGroup;
+use crate::plan::{
+    Conflict, ConflictId, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
+    StoredMembership, UserChange,
+};
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
 use crate::store::error::{Fault, StoreError};
 use crate::store::{
@@ -271,6 +276,34 @@ impl Store for Database {
 
     async fn memberships(&self, source: &str) -> Result<Vec<StoredMembership>, StoreError> {
         self.told("read the memberships", read::memberships(self, source).await)
+    }
+
+    async fn roles(&self, source: &str) -> Result<Vec<(UserId, Box<str>)>, StoreError> {
+        self.told("read the roles", rights::roles(self, source).await)
+    }
+
+    async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError> {
+        self.told("read the grants", rights::grants(self, source).await)
+    }
+
+    async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError> {
+        self.told("read the mapped groups", rights::mapped(self, source).await)
+    }
+
+    async fn local_grants(&self, user: UserId) -> Result<Vec<String>, StoreError> {
+        self.told("read a user's local grants", rights::local_grants(self, user).await)
+    }
+
+    async fn local_group(&self, group: &str) -> Result<Option<LocalGroup>, StoreError> {
+        self.told("read a local group", rights::local_group(self, group).await)
+    }
+
+    async fn grant_rows(&self, user: Option<&str>) -> Result<Vec<rows::GrantRow>, StoreError> {
+        self.told("list grants", rights::rows(self, user).await)
+    }
+
+    async fn put_mapped(&self, stamp: Stamp<'_>, acts: &[MappedAct]) -> Result<(), StoreError> {
+        self.told("remember the mapped groups", rights::put_mapped(self, stamp, acts).await)
     }
 
     async fn open_conflicts(&self, source: &str) -> Result<Vec<OpenConflict>, StoreError> {

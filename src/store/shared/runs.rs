@@ -9,7 +9,7 @@ use super::views::document;
 use super::write::Write;
 use super::{counted, stored, word};
 use crate::clock::Timestamp;
-use crate::plan::{BrakeKind, Held};
+use crate::plan::{BrakeKind, Held, Loss};
 use crate::roster::{Digest, PendingReason, State, UserId};
 use crate::store::bulk::{Rows, clean};
 use crate::store::error::Fault;
@@ -106,7 +106,7 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
             item.user.0.into(),
             item.label.as_ref().into(),
             item.kind.as_str().into(),
-            item.reason.as_str().into(),
+            item.loses.as_str().into(),
         ]);
     }
     write.statements.note("INSERT INTO rd_held (run_id, user_id, label, kind, reason)", held, "").await?;
@@ -129,12 +129,12 @@ pub(super) async fn held(database: &Database, run: RunId) -> Result<Vec<Held>, F
     rows.iter()
         .map(|row| {
             let (user, kind, reason): (i64, &str, &str) = (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
-            Ok(Held {
-                user: UserId(user),
-                label: row.try_get::<&str, _>(1)?.into(),
-                kind: word("rd_held", user, kind, BrakeKind::parse(kind))?,
-                reason: word("rd_held", user, reason, PendingReason::parse(reason))?,
-            })
+            let kind = word("rd_held", user, kind, BrakeKind::parse(kind))?;
+            let loses = match kind {
+                BrakeKind::Rights => Loss::Rights(reason.into()),
+                _ => Loss::Access(word("rd_held", user, reason, PendingReason::parse(reason))?),
+            };
+            Ok(Held { user: UserId(user), label: row.try_get::<&str, _>(1)?.into(), kind, loses })
         })
         .collect()
 }
@@ -157,7 +157,8 @@ pub(super) async fn recent_departures(
     let rows = sqlx::query(
         "SELECT c.user_id, c.before, c.counted, u.state FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
-         AND c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted') \
+         AND (c.counted IS NOT NULL \
+         OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted')) \
          AND u.source = $1 ORDER BY c.seq",
     )
     .bind(source)
@@ -173,6 +174,9 @@ pub(super) async fn recent_departures(
             recent.departed.insert((kind, UserId(user)));
         }
         // The first change of somebody's access tells what it was before.
+        if counted == Some(BrakeKind::Rights.as_str()) {
+            continue;
+        }
         if seen.insert(user) {
             let access = word("rd_users", user, state, State::parse(state))?.access();
             let before = document(row, 1)?;

@@ -45,7 +45,7 @@ pub(super) async fn put_source(database: &Database, source: &SourceRecord, lease
 }
 
 /// Every statement that a name stands in.
-const RENAME: [&str; 9] = [
+const RENAME: [&str; 10] = [
     "UPDATE rd_sources SET name = $2 WHERE name = $1",
     "UPDATE rd_users SET source = $2 WHERE source = $1",
     "UPDATE rd_groups SET source = $2 WHERE source = $1",
@@ -54,6 +54,7 @@ const RENAME: [&str; 9] = [
     "UPDATE rd_skipped SET source = $2 WHERE source = $1",
     "UPDATE rd_coverage SET source = $2 WHERE source = $1",
     "UPDATE rd_refused_binds SET source = $2 WHERE source = $1",
+    "UPDATE rd_mapped SET source = $2 WHERE source = $1",
     "UPDATE rd_freezes SET source = $2 WHERE source = $1",
 ];
 

@@ -11,9 +11,10 @@ use sqlx::Row as _;
 use super::addresses::Addresses;
 use super::by_hand::HandBatch;
 use super::dialect::any_list;
+use super::rights;
 use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::clock::Timestamp;
-use crate::plan::{Act, BrakeKind, FieldChange, Mark, NewUser, UserChange, UserRef};
+use crate::plan::{Act, BrakeKind, FieldChange, Mark, NewUser, RightsAct, UserChange, UserRef};
 use crate::roster::address::fold;
 use crate::roster::{AddressKind, Digest, Dn, FieldId, FieldNames, PendingReason, UserId};
 use crate::store::bulk::{Cell, Rows};
@@ -45,6 +46,7 @@ struct Batch {
     deleted: Vec<i64>,
     by_hand: HandBatch,
     newcomers: Vec<(Digest, UserId)>,
+    rights: rights::Changes,
     events: Rows,
 }
 
@@ -107,7 +109,7 @@ async fn gather(ledger: &mut Ledger, stamp: Stamp<'_>, changes: Option<&[UserCha
 impl Default for Batch {
     fn default() -> Self {
         Self {
-            added: Rows::new(24),
+            added: Rows::new(25),
             revived: Rows::new(18),
             columns: BTreeMap::new(),
             extra: Rows::new(2),
@@ -122,6 +124,7 @@ impl Default for Batch {
             deleted: Vec::new(),
             by_hand: HandBatch::default(),
             newcomers: Vec::new(),
+            rights: rights::Changes::default(),
             events: no_events(),
         }
     }
@@ -163,6 +166,7 @@ impl Batch {
                 }
                 Act::Restored { .. } => fate = Some(Fate::Restored),
                 Act::Deleted { .. } => fate = Some(Fate::Deleted),
+                Act::Rights(act) => self.rights(id, act, stamp),
                 Act::ByHand(act) => fate = self.by_hand.gather(id, act, &mut addresses).or(fate),
             }
         }
@@ -186,6 +190,7 @@ impl Batch {
             new_uuid().into(),
             Cell::time(Some(stamp.at)),
             Cell::time(Some(stamp.at)),
+            new.role.as_deref().into(),
         ];
         self.added.extend(columns(id, new, stamp).into_iter().chain(beside));
         addresses.claim_all(new);
@@ -193,6 +198,7 @@ impl Batch {
 
     fn revive(&mut self, id: i64, new: &NewUser, stamp: Stamp<'_>, addresses: &mut Addresses) {
         self.revived.add(columns(id, new, stamp));
+        self.rights.role(id, new.role.as_deref());
         addresses.claim_all(new);
     }
 
@@ -216,6 +222,20 @@ impl Batch {
         }
         if !patch.is_empty() {
             self.extra.add([id.into(), Cell::json(Some(Value::Object(patch)))]);
+        }
+    }
+
+    fn rights(&mut self, id: i64, act: &RightsAct, stamp: Stamp<'_>) {
+        match act {
+            RightsAct::Role { after, .. } => self.rights.role(id, after.as_deref()),
+            RightsAct::Granted(grant) => self.rights.grant(id, grant, stamp.source),
+            RightsAct::Revoked { grant, .. } => self.rights.revoke(id, grant),
+            RightsAct::GivenByHand(privilege) => self.rights.give(id, privilege),
+            RightsAct::TakenByHand(privilege) => self.rights.take(id, privilege),
+            RightsAct::Shown { before, after } => {
+                self.rights.revoke(id, before);
+                self.rights.grant(id, after, stamp.source);
+            }
         }
     }
 
@@ -256,6 +276,7 @@ impl Batch {
             )
             .await?;
         write.bulk("UPDATE rd_users SET dn = v.column2, dn_digest = v.column3 FROM (", self.moved, BY_ID).await?;
+        self.rights.run(write).await?;
         write.bulk(FLAG, self.flagged, BY_ID).await?;
         open_flags(write, stamp, self.flags).await?;
         on_each(write, RESTORE, &self.restored).await?;
@@ -279,6 +300,7 @@ fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
     let (before, after) = act.before_after(stamp.names);
     let counted = match act {
         Act::Flagged { counted, .. } => counted.map(BrakeKind::as_str),
+        Act::Rights(act) => act.counted().then_some(BrakeKind::Rights.as_str()),
         _ => None,
     };
     let (kind, rule) = (act.event(), act.rule());
@@ -287,7 +309,7 @@ fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
 
 const ADD: &str = "INSERT INTO rd_users (id, source, unique_id_digest, dn_digest, unique_id, dn, username, username_key, \
      user_principal_name, display_name, given_name, surname, home_phone, mobile, company, department, notes, extra, \
-     fingerprint, review_at, reasons_seen, uuid, created_at, updated_at)";
+     fingerprint, review_at, reasons_seen, uuid, created_at, updated_at, role)";
 const REVIVE: &str = "UPDATE rd_users SET source = v.column2, unique_id_digest = v.column3, dn_digest = v.column4, \
      unique_id = v.column5, dn = v.column6, username = v.column7, username_key = v.column8, \
      user_principal_name = v.column9, display_name = v.column10, given_name = v.column11, surname = v.column12, \

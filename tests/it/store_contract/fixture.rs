@@ -243,6 +243,7 @@ impl New {
             fields: Fields::new(self.fields.iter().map(|(field, value)| (*field, value.as_str()))),
             primary: Some(address(&format!("{}@example.com", capital(&self.name)))),
             aliases: self.aliases.iter().map(|alias| address(alias)).collect(),
+            role: None,
         }
     }
 

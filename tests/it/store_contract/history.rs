@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rosterd::plan::{BrakeKind, Counts, Held};
+use rosterd::plan::{BrakeKind, Counts, Held, Loss};
 use rosterd::roster::{Digest, PendingReason};
 use rosterd::store::rows::Changes;
 use rosterd::store::{Action, Freeze, Outcome, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger};
@@ -78,7 +78,7 @@ on_both_stores! {
     async fn what_a_run_held_is_remembered(fixture: Fixture) {
         let ada = fixture.add(day(0), person("ada")).await;
         let run = fixture.store.begin_run(&start(0), &[]).await.unwrap();
-        let held = vec![Held { user: ada, label: "ada".into(), kind: BrakeKind::Disabled, reason: PendingReason::Disabled }];
+        let held = vec![Held { user: ada, label: "ada".into(), kind: BrakeKind::Disabled, loses: Loss::Access(PendingReason::Disabled) }];
         let ended = RunEnd { outcome: Outcome::Held, held: held.clone(), ..end(0) };
         fixture.store.finish_run(run, &ended, &[]).await.unwrap();
         assert_eq!(fixture.store.held(run).await.unwrap(), held);
@@ -171,7 +171,7 @@ on_both_stores! {
             let run = store.begin_run(&start(at), &[]).await.unwrap();
             let stamp = Stamp { run: Some(run), ..fixture.stamp(day(at), &[]) };
             last = Some(store.apply_users(stamp, &[person(name).change()]).await.unwrap()[0].1);
-            let held = vec![Held { user: last.unwrap(), label: name.into(), kind: BrakeKind::Missing, reason: PendingReason::Gone }];
+            let held = vec![Held { user: last.unwrap(), label: name.into(), kind: BrakeKind::Missing, loses: Loss::Access(PendingReason::Gone) }];
             store.finish_run(run, &RunEnd { held, ..end(at) }, &[]).await.unwrap();
         }
         assert_eq!(store.forget_history(day(2), &[]).await.unwrap(), 2);

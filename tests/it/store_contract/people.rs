@@ -202,7 +202,7 @@ on_both_stores! {
         fixture.add_group(day(0), "staff", &[ada]).await;
         fixture.by_hand(
             "INSERT INTO rd_rules VALUES (1, 'allow', '*@partner.example'); \
-             INSERT INTO rd_grants VALUES (1, 'wallet-read', NULL)",
+             INSERT INTO rd_grants (user_id, privilege) VALUES (1, 'wallet-read')",
         ).await;
         assert_eq!(fixture.column("SELECT pattern FROM roster_rules").await, [json!("*@partner.example")]);
         assert_eq!(fixture.column("SELECT via FROM roster_grants").await, [json!("local")]);

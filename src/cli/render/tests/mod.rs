@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::cli::json;
-use crate::plan::{BrakeKind, Held};
+use crate::plan::{BrakeKind, Held, Loss};
 use crate::roster::{Address, PendingReason, State};
 use crate::store::rows::{ConflictRow, RunRow};
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::cli::render::{plan, plan_json};
 use crate::plan::{
-    Act, Conflict, ConflictId, ConflictKind, FieldChange, GroupAct, GroupChange, GroupCounts, GroupId, GroupRef, Held,
-    Hold, NewUser, UserChange, Via, Without,
+    Act, Broken, Conflict, ConflictId, ConflictKind, FieldChange, Grant, GroupAct, GroupChange, GroupCounts, GroupId,
+    GroupRef, Hold, MappedGroups, NewUser, RightsAct, RightsCounts, UserChange, Via, Without,
 };
 use crate::roster::{Digest, FieldId, FieldNames, Fields, Skip, UniqueId};
 
@@ -23,6 +23,7 @@ fn new_user(names: &FieldNames) -> NewUser {
         ]),
         primary: Some(address("ada@example.com")),
         aliases: [address("a.l@example.com")].into(),
+        role: Some("admin".into()),
     }
 }
 
@@ -48,12 +49,17 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
         resolved: vec![ConflictId(4)],
         skips: vec![skip("disabled", "U4"), skip("disabled", "U4"), skip("no-address", "A1")],
         held: vec![
-            Held { user: UserId(9), label: "ivan".into(), kind: BrakeKind::Missing, reason: PendingReason::Gone },
+            Held {
+                user: UserId(9),
+                label: "ivan".into(),
+                kind: BrakeKind::Missing,
+                loses: Loss::Access(PendingReason::Gone),
+            },
             Held {
                 user: UserId(10),
                 label: "judy".into(),
                 kind: BrakeKind::Missing,
-                reason: PendingReason::FilteredOut,
+                loses: Loss::Access(PendingReason::FilteredOut),
             },
         ],
         holds: vec![Hold {
@@ -64,6 +70,11 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
         }],
         unjudged: vec![("kim".into(), "the look-up gave no answer".into())],
         strangers: [("sales".to_owned(), 3)].into(),
+        mapped: MappedGroups {
+            broken: vec![Broken { place: "cn=wallets".into(), says: "the mapped group `cn=wallets` is gone".into() }],
+            ..MappedGroups::default()
+        },
+        rights: RightsCounts { roles: 1, granted: 1, revoked: 1 },
         without: Some(Without { group: "guests".to_owned(), found: false, people: 2 }),
         counts: Counts {
             entries: 1_312,
@@ -77,6 +88,11 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             skipped: 3,
         },
     }
+}
+
+fn grant(privilege: &str) -> Box<Grant> {
+    let key = UniqueId::new("g1").unwrap();
+    Box::new(Grant { privilege: privilege.into(), key, dn: "cn=wallets,ou=groups,dc=x".into() })
 }
 
 fn people(names: &FieldNames) -> Vec<UserChange> {
@@ -95,6 +111,9 @@ fn people(names: &FieldNames) -> Vec<UserChange> {
         ])),
         Act::AliasAdded(address("bob@example.com")),
         Act::AliasRemoved(address("bobby@example.com")),
+        Act::Rights(RightsAct::Role { before: Some("admin".into()), after: Some("user".into()), counted: true }),
+        Act::Rights(RightsAct::Granted(grant("wallet-read"))),
+        Act::Rights(RightsAct::Revoked { grant: grant("wallet-write"), counted: true }),
     ];
     vec![
         UserChange {

@@ -75,7 +75,12 @@ fn totals_use_the_same_nouns_before_and_after() {
         "1,234 added, 1 updated, 2 deleted / Groups: 2 flagged; memberships: 4 added, 1 removed."
     );
     assert_eq!(said(&Counts::default(), &Plan::default(), Tense::Past), "nothing to do / ");
-    let ivan = Held { user: UserId(9), label: "ivan".into(), kind: BrakeKind::Missing, reason: PendingReason::Gone };
+    let ivan = Held {
+        user: UserId(9),
+        label: "ivan".into(),
+        kind: BrakeKind::Missing,
+        loses: Loss::Access(PendingReason::Gone),
+    };
     let only_groups = plan(GroupCounts { added: 1, ..GroupCounts::default() }, vec![ivan]);
     assert_eq!(said(&Counts::default(), &only_groups, Tense::Past), "no change to people; 1 held / Groups: 1 added.");
 }

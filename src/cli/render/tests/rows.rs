@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::cli::render::change::Names;
 use crate::cli::render::{check, groups, runs, users};
-use crate::store::rows::{ChangeRow, GroupRow, MemberRow, MembershipRow, SkipRow, UserRow};
+use crate::store::rows::{ChangeRow, GrantRow, GroupRow, MemberRow, MembershipRow, SkipRow, UserRow};
 
 fn pending(mut user: UserRow) -> UserRow {
     user.state = "pending".to_owned();
@@ -58,7 +58,12 @@ fn one_run_is_read_line_by_line() {
     let mut names = Names::default();
     names.users(&[user_row("u2", "bob"), user_row("u3", "carol")]);
     names.groups(&[group_row()]);
-    let held = [Held { user: UserId(9), label: "ivan".into(), kind: BrakeKind::Missing, reason: PendingReason::Gone }];
+    let held = [Held {
+        user: UserId(9),
+        label: "ivan".into(),
+        kind: BrakeKind::Missing,
+        loses: Loss::Access(PendingReason::Gone),
+    }];
     let changes = [added, updated, flagged, joined];
     let view = runs::View { run: &run, changes: &changes, held: &held, names: &names, approve: "rosterd approve 17" };
     insta::assert_snapshot!("run", plain(|out| runs::show(out, &view)));
@@ -93,6 +98,14 @@ fn one_user_is_shown_with_state_dates_what_settles_it_and_history() {
         left_out: &[],
         held_by: None,
         user: &user,
+        grants: &[GrantRow {
+            user_id: user.id.clone(),
+            username: user.username.clone(),
+            primary_address: user.primary_address.clone(),
+            privilege: "wallet-read".to_owned(),
+            via: "local".to_owned(),
+            group_dn: None,
+        }],
         groups: &groups,
         history: &[flagged],
         conflicts: &conflicts,
@@ -132,8 +145,12 @@ fn groups_are_listed_and_one_is_shown_with_its_members() {
     };
     let group = group_row();
     insta::assert_snapshot!("groups", plain(|out| groups::list(out, std::slice::from_ref(&group), None)));
-    insta::assert_snapshot!("group", plain(|out| groups::show(out, &group, std::slice::from_ref(&member), None)));
-    insta::assert_snapshot!("group_json", as_json(&groups::value(&group, &[member])));
+    let gives = ["role admin".to_owned(), "grant wallet-read".to_owned()];
+    insta::assert_snapshot!(
+        "group",
+        plain(|out| groups::show(out, &group, (std::slice::from_ref(&member), &gives), None))
+    );
+    insta::assert_snapshot!("group_json", as_json(&groups::value(&group, &[member], &gives)));
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn status_shows_what_waits_for_a_person() {
             user: UserId(n),
             label: format!("user{n}").into(),
             kind: BrakeKind::Missing,
-            reason: PendingReason::Gone,
+            loses: Loss::Access(PendingReason::Gone),
         })
         .collect();
     let (schedules, conflicts) = ([every(6, Action::All)], [conflict_row()]);

@@ -1,0 +1,59 @@
+//! `rosterd grants`
+
+use crate::cli::commands::Session;
+use crate::cli::commands::by_hand::{Intent, account, carry_out, one};
+use crate::cli::exit;
+use crate::cli::failure::Failure;
+use crate::cli::table::{Cell, Table};
+use crate::plan::rights::by_hand;
+use crate::store::Store;
+
+/// Lists every grant of people with access.
+pub async fn list(session: &mut Session) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store_to_read(&config).await?;
+    let grants = store.grant_rows(None).await?;
+    if session.screen.json {
+        session.screen.json(&grants)?;
+    } else if grants.is_empty() {
+        session.screen.say("nobody has a grant")?;
+    } else {
+        let mut table = Table::new(["USER", "PRIVILEGE", "BY"]);
+        for grant in &grants {
+            let user = grant.username.as_ref().or(grant.primary_address.as_ref()).unwrap_or(&grant.user_id);
+            let by = grant.group_dn.as_ref().unwrap_or(&grant.via);
+            table.row([Cell::new(user), Cell::new(&grant.privilege), Cell::new(by)]);
+        }
+        let columns = session.screen.columns;
+        table.print(session.screen.out(), columns)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// Gives a privilege by hand.
+pub async fn add(session: &mut Session, who: &str, privilege: &str) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store(&config).await?;
+    let user = one(session, &*store, who).await?;
+    let decide = async |store: &dyn Store| {
+        let (account, local) = (account(store, user).await?, store.local_grants(user).await?);
+        let change = by_hand::give(&account, &local, privilege, &config.directory_only)?;
+        let done = format!("Done: `{privilege}` given to `{}`.", account.label());
+        Ok(Intent { account, changes: vec![change], asks: None, warns: None, done })
+    };
+    carry_out(session, &config, &*store, true, decide).await
+}
+
+/// Takes a privilege away that was given by hand.
+pub async fn remove(session: &mut Session, who: &str, privilege: &str) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store(&config).await?;
+    let user = one(session, &*store, who).await?;
+    let decide = async |store: &dyn Store| {
+        let (account, local) = (account(store, user).await?, store.local_grants(user).await?);
+        let change = by_hand::take(&account, &local, privilege)?;
+        let done = format!("Done: `{privilege}` taken from `{}`.", account.label());
+        Ok(Intent { account, changes: vec![change], asks: None, warns: None, done })
+    };
+    carry_out(session, &config, &*store, true, decide).await
+}

@@ -1,0 +1,69 @@
+//! Privileges that a person gives and takes, beside every run (R2).
+
+use super::RightsAct;
+use crate::plan::refusal::Refusal;
+use crate::plan::{Act, UserChange, UserRef};
+use crate::roster::{Account, State};
+
+/// The longest name of a privilege, in octets.
+const LONGEST: usize = 128;
+
+/// Gives somebody a privilege; `local` are those given so far, `directory_only` those that only groups give.
+///
+/// # Errors
+/// While pending (L4), when deleted, when it is there already, or when only the directory gives it.
+pub fn give(
+    account: &Account,
+    local: &[String],
+    privilege: &str,
+    directory_only: &[String],
+) -> Result<UserChange, Refusal> {
+    editable(account)?;
+    let who = account.label();
+    let says = if directory_only.iter().any(|one| one == privilege) {
+        format!(
+            "`{privilege}` is given by the directory only (grant.directory_only); put `{who}` into one of its groups"
+        )
+    } else if privilege.trim().is_empty() || privilege.len() > LONGEST || privilege.chars().any(char::is_control) {
+        format!("a privilege has 1 to {LONGEST} octets, and no control characters")
+    } else if local.iter().any(|one| one == privilege) {
+        format!("`{who}` has the local grant `{privilege}` already")
+    } else {
+        return Ok(change(account, RightsAct::GivenByHand(privilege.into())));
+    };
+    Err(Refusal::Right { says })
+}
+
+/// Takes a privilege away that was given by hand.
+///
+/// # Errors
+/// While pending (L4), when deleted, or when there is no such local grant.
+pub fn take(account: &Account, local: &[String], privilege: &str) -> Result<UserChange, Refusal> {
+    editable(account)?;
+    if local.iter().any(|one| one == privilege) {
+        return Ok(change(account, RightsAct::TakenByHand(privilege.into())));
+    }
+    let who = account.label();
+    let says = format!(
+        "`{who}` has no local grant `{privilege}`; `rosterd grants list` shows what there is, and what groups give is \
+         taken in the directory"
+    );
+    Err(Refusal::Right { says })
+}
+
+fn editable(account: &Account) -> Result<(), Refusal> {
+    let who = account.label();
+    match account.state {
+        State::Pending => {
+            let says = format!("the grants of `{who}` are frozen while the user is pending; settle that first");
+            Err(Refusal::Right { says })
+        }
+        State::Deleted => Err(Refusal::Deleted { who, id: account.uuid.to_string() }),
+        State::Active | State::Kept | State::Dormant => Ok(()),
+    }
+}
+
+fn change(account: &Account, act: RightsAct) -> UserChange {
+    let (subject, label) = (UserRef::Known(account.id), account.label().into());
+    UserChange { subject, label, unit: 0, acts: vec![Act::Rights(act)], mark: None }
+}

@@ -1,0 +1,312 @@
+//! Roles and grants from groups (R1-R4).
+//!
+//! They come from groups, not from the entry of a person, so that everybody is compared in every run that reads users,
+//! whether the entry changed or not.
+
+mod acts;
+pub mod by_hand;
+mod entitled;
+mod gifts;
+mod mappings;
+
+pub use acts::{Broken, Grant, KnownGroup, MappedAct, MappedGroups, RightsAct, RightsCounts, StoredGrant};
+pub(super) use entitled::Entitled;
+pub(super) use gifts::Gifts;
+pub(super) use mappings::Mappings;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::plan::members::Members;
+use crate::plan::people::Decided;
+use crate::plan::policy::Mapped;
+use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Policy, UserChange, UserRef, View, brake};
+use crate::roster::{Known, MemberRef, Reading, Snapshot, UserId};
+
+/// Whether this run has anything to do with roles or grants.
+pub(super) fn concerned(reading: &Reading, view: &View, policy: &Policy) -> bool {
+    let rights = &policy.rights;
+    let configured = !rights.places.is_empty() || rights.default_role.is_some();
+    reading.passes.users && (configured || !view.grants.is_empty() || !view.mapped.is_empty())
+}
+
+/// People whose entry is unchanged, but whom no mapped group gives anything any more although they need it (R3); of
+/// the others the entry itself is looked at anyway.
+pub fn without_role(snapshot: &Snapshot, view: &View, policy: &Policy) -> Vec<UserId> {
+    let reading = snapshot.reading();
+    let proven = snapshot.complete().is_some();
+    let mappings = Mappings::new(reading, view, policy, proven);
+    let Some(entitled) = Entitled::new(&mappings, (reading, proven), view, policy) else { return Vec::new() };
+    let unchanged = view.index.iter().enumerate().filter(|(position, _)| reading.unchanged.contains(*position));
+    let lacking = unchanged.filter(|(_, known)| proven && entitled.lacks(UserRef::Known(known.id), None));
+    lacking.map(|(_, known)| known.id).collect()
+}
+
+/// Gives roles and grants to those who have access after this run, and takes what is proven to be gone.
+pub(super) fn assign(
+    decided: &mut Decided,
+    mappings: &Mappings<'_>,
+    members: &Members<'_>,
+    (reading, proven): (&Reading, bool),
+    view: &View,
+    policy: &Policy,
+) {
+    let member = |member: MemberRef| members.user(member);
+    let gifts = Gifts::new(mappings, reading, view, policy, &member);
+    let held = decided.held.iter().map(|held| UserRef::Known(held.user)).collect();
+    let read = decided.places.iter().map(|(_, user)| *user).collect();
+    let giving = Giving { mappings, members, gifts, reading, proven, view, policy, held, read };
+    giving.newcomers(&mut decided.changes);
+    let (mut gains, losses) = giving.compare();
+    let (by_gone, limit) = giving.holds(&losses);
+    for loss in losses {
+        if loss.is_held_as_gone() || (limit.is_some() && !loss.approved) {
+            let says: Vec<String> = loss.acts.iter().map(RightsAct::loses).collect();
+            let (kind, loses) = (BrakeKind::Rights, Loss::Rights(says.join(", ").into()));
+            decided.held.push(Held { user: loss.user, label: giving.label(loss.user), kind, loses });
+        } else {
+            gains.entry(loss.user).or_default().extend(loss.acts);
+        }
+    }
+    decided.holds.extend(by_gone.into_iter().chain(limit));
+    decided.holds.extend(mappings.replaced.iter().cloned());
+    giving.place(gains, &mut decided.changes);
+}
+
+/// One person who would lose something.
+struct Losing {
+    user: UserId,
+    acts: Vec<RightsAct>,
+    /// By the disappearance of a mapped group that nobody approved.
+    by_gone: bool,
+    approved: bool,
+}
+
+/// What somebody gains and loses.
+#[derive(Default)]
+struct Difference {
+    gains: Vec<RightsAct>,
+    losses: Vec<RightsAct>,
+    by_gone: bool,
+}
+
+struct Giving<'a> {
+    mappings: &'a Mappings<'a>,
+    members: &'a Members<'a>,
+    gifts: Gifts<'a>,
+    reading: &'a Reading,
+    proven: bool,
+    view: &'a View,
+    policy: &'a Policy,
+    /// People whose departure is held: they stay as they are.
+    held: HashSet<UserRef>,
+    /// People whose entry was read and differs.
+    read: HashSet<UserRef>,
+}
+
+impl<'a> Giving<'a> {
+    fn roles(&self) -> &'a [Mapped] {
+        &self.policy.rights.roles
+    }
+
+    fn default_role(&self) -> Option<&'a str> {
+        self.policy.rights.default_role.as_deref()
+    }
+
+    /// What somebody new starts with, and somebody who comes back after deletion.
+    fn newcomers(&self, changes: &mut [UserChange]) {
+        for change in changes {
+            let Some(Act::Added(new) | Act::Revived(new)) = change.acts.first_mut() else { continue };
+            new.role = self.role_of(self.rank(change.subject)).map(Into::into);
+            let grants = self.grants(change.subject);
+            change.acts.extend(grants.map(|grant| Act::Rights(RightsAct::Granted(Box::new(grant)))));
+        }
+    }
+
+    /// The place of somebody's role: below those listed the default role, then none.
+    fn rank(&self, user: UserRef) -> usize {
+        let given = self.gifts.roles.get(&user).copied();
+        let default = self.default_role().map(|name| self.rank_of(Some(name)).unwrap_or(self.roles().len()));
+        let none = self.roles().len() + 1;
+        given.unwrap_or(none).min(default.unwrap_or(none))
+    }
+
+    fn role_of(&self, rank: usize) -> Option<&'a str> {
+        let listed = self.roles().get(rank).map(|role| role.name.as_str());
+        listed.or_else(|| self.default_role().filter(|_| rank == self.roles().len()))
+    }
+
+    /// The place of a stored role; `None` for one that the configuration does not know.
+    fn rank_of(&self, role: Option<&str>) -> Option<usize> {
+        let Some(role) = role else { return Some(self.roles().len() + 1) };
+        let listed = self.roles().iter().position(|one| one.name == role);
+        listed.or_else(|| (self.default_role() == Some(role)).then_some(self.roles().len()))
+    }
+
+    fn grants(&self, user: UserRef) -> impl Iterator<Item = Grant> {
+        let given = self.gifts.grants.get(&user).into_iter().flatten();
+        given.filter_map(|(at, giver)| {
+            let privilege = self.policy.rights.grants.get(*at)?.name.as_str().into();
+            Some(Grant { privilege, key: giver.key.clone(), dn: giver.dn.clone() })
+        })
+    }
+
+    /// What everybody known gains at once, and who would lose something.
+    fn compare(&self) -> (BTreeMap<UserId, Vec<RightsAct>>, Vec<Losing>) {
+        let (mut gains, mut losses) = (BTreeMap::new(), Vec::new());
+        if self.policy.rights.places.is_empty() && self.view.grants.is_empty() {
+            return (gains, losses);
+        }
+        for (position, known) in self.view.index.iter().enumerate() {
+            let user = UserRef::Known(known.id);
+            // Who was not seen, or not understood, stays as they are (E5).
+            let seen = self.reading.unchanged.contains(position) || self.read.contains(&user);
+            if !seen || known.state.tombstone() || !self.members.has_access(user) || self.held.contains(&user) {
+                continue;
+            }
+            let mut difference = Difference::default();
+            self.compare_role(known, &mut difference);
+            self.compare_grants(known, &mut difference);
+            if !difference.gains.is_empty() {
+                gains.insert(known.id, difference.gains);
+            }
+            if !difference.losses.is_empty() {
+                let approved = self.view.approved_rights.contains(&known.id);
+                let (user, by_gone) = (known.id, difference.by_gone);
+                let acts = difference.losses.into_iter().map(|act| if approved { act.uncounted() } else { act });
+                losses.push(Losing { user, acts: acts.collect(), by_gone, approved });
+            }
+        }
+        (gains, losses)
+    }
+
+    fn compare_role(&self, known: &Known, difference: &mut Difference) {
+        if self.roles().is_empty() {
+            return;
+        }
+        let stored = self.view.roles.get(&known.id).map(|role| &**role);
+        let now = self.rank(UserRef::Known(known.id));
+        let after = self.role_of(now);
+        if stored == after {
+            return;
+        }
+        let before = self.rank_of(stored);
+        let act = |counted| RightsAct::Role { before: stored.map(Into::into), after: after.map(Into::into), counted };
+        if before.is_some_and(|before| now < before) {
+            difference.gains.push(act(false));
+            return;
+        }
+        // The role that was, and every one in between, which somebody may have by a group that was not read whole.
+        let between = self.roles().get(before.unwrap_or(0)..now.min(self.roles().len())).unwrap_or_default();
+        if self.may_take(between) {
+            let kept = before.and_then(|before| self.roles().get(before));
+            difference.by_gone |= kept.is_some_and(|role| self.is_gone(role));
+            difference.losses.push(act(true));
+        }
+    }
+
+    fn compare_grants(&self, known: &Known, difference: &mut Difference) {
+        let stored = self.view.grants_of(known.id);
+        let given: Vec<Grant> = self.grants(UserRef::Known(known.id)).collect();
+        for one in stored {
+            let before = &one.grant;
+            let mapped = self.policy.rights.grants.iter().find(|grant| *grant.name == *before.privilege);
+            let may_take = self.may_take(mapped.map(std::slice::from_ref).unwrap_or_default());
+            match given.iter().find(|grant| grant.privilege == before.privilege) {
+                Some(after) if after.key != before.key && may_take => {
+                    let (before, after) = (Box::new(before.clone()), Box::new(after.clone()));
+                    difference.gains.push(RightsAct::Shown { before, after });
+                }
+                Some(_) => {}
+                None if may_take => {
+                    difference.by_gone |= mapped.is_some_and(|grant| self.is_gone(grant));
+                    let grant = Box::new(before.clone());
+                    difference.losses.push(RightsAct::Revoked { grant, counted: true });
+                }
+                None => {}
+            }
+        }
+        let new = given.into_iter().filter(|grant| !stored.iter().any(|one| one.grant.privilege == grant.privilege));
+        difference.gains.extend(new.map(|grant| RightsAct::Granted(Box::new(grant))));
+    }
+
+    /// Whether it is proven that somebody is in no group that gives any of these (E1).
+    fn may_take(&self, mapped: &[Mapped]) -> bool {
+        let whole = |place: &usize| self.gifts.whole.get(*place).copied().unwrap_or(false);
+        self.proven && mapped.iter().flat_map(|one| &one.places).all(whole)
+    }
+
+    fn is_gone(&self, mapped: &Mapped) -> bool {
+        mapped.places.iter().any(|place| self.mappings.places.get(*place).is_some_and(|judged| judged.gone))
+    }
+
+    /// What the brake, or the disappearance of a mapped group, holds (B1, R4).
+    fn holds(&self, losses: &[Losing]) -> (Option<Hold>, Option<Hold>) {
+        let by_gone: BTreeSet<UserId> =
+            losses.iter().filter(|loss| loss.is_held_as_gone()).map(|one| one.user).collect();
+        let counted = losses.iter().filter(|loss| !loss.approved && !loss.by_gone);
+        let counted: BTreeSet<UserId> = counted.map(|loss| loss.user).collect();
+        let mut having: BTreeSet<UserId> = self.having().collect();
+        let departed = self.view.recent.departed.iter().filter(|(kind, _)| *kind == BrakeKind::Rights);
+        let before: BTreeSet<UserId> = departed.map(|(_, user)| *user).filter(|user| !counted.contains(user)).collect();
+        having.extend(&before);
+        let of = having.len() as u64;
+        let gone = self.policy.rights.places.iter().zip(&self.mappings.places).filter(|(_, judged)| judged.gone);
+        let gone: Vec<String> = gone.map(|(place, _)| format!("`{}`", place.as_str())).collect();
+        let would_go = by_gone.len() as u64;
+        let says = format!(
+            "{would_go} of {of} people with a mapped role or grant would lose one because a mapped group is gone: {}",
+            gone.join(", ")
+        );
+        let by_gone = (would_go > 0).then_some(Hold { kind: BrakeKind::Rights, would_go, of, says });
+        let limit = brake::hold(BrakeKind::Rights, counted.len() as u64, before.len() as u64, of, self.policy);
+        (by_gone, limit)
+    }
+
+    /// People with access who have something that mapped groups give.
+    fn having(&self) -> impl Iterator<Item = UserId> {
+        let default = self.default_role();
+        let has_role = move |id: &UserId| {
+            self.view.roles.get(id).is_some_and(|role| !self.roles().is_empty() && Some(&**role) != default)
+        };
+        let access = self.view.index.iter().filter(|known| known.state.access()).map(|known| known.id);
+        access.filter(move |id| has_role(id) || !self.view.grants_of(*id).is_empty())
+    }
+
+    fn label(&self, user: UserId) -> Box<str> {
+        self.view.accounts.get(&user).map(|account| account.label().into()).unwrap_or_default()
+    }
+
+    /// Adds what happens to the changes of those who have one, and a change for everybody else.
+    fn place(&self, acts: BTreeMap<UserId, Vec<RightsAct>>, changes: &mut Vec<UserChange>) {
+        if acts.is_empty() {
+            return;
+        }
+        let at: HashMap<UserRef, usize> = changes.iter().enumerate().map(|(at, one)| (one.subject, at)).collect();
+        let mut unit = changes.last().map_or(0, |last| last.unit + 1);
+        for (user, acts) in acts {
+            let subject = UserRef::Known(user);
+            let acts = acts.into_iter().map(Act::Rights);
+            if let Some(change) = at.get(&subject).and_then(|at| changes.get_mut(*at)) {
+                change.acts.extend(acts);
+                continue;
+            }
+            changes.push(UserChange { subject, label: self.label(user), unit, acts: acts.collect(), mark: None });
+            unit += 1;
+        }
+    }
+}
+
+impl Losing {
+    fn is_held_as_gone(&self) -> bool {
+        self.by_gone && !self.approved
+    }
+}
+
+impl View {
+    /// The stored grants of one user, in order.
+    pub(super) fn grants_of(&self, user: UserId) -> &[StoredGrant] {
+        let from = self.grants.partition_point(|one| one.user < user);
+        let to = self.grants.partition_point(|one| one.user <= user);
+        self.grants.get(from..to).unwrap_or_default()
+    }
+}
