@@ -19,6 +19,7 @@ mod counts;
 mod departures;
 mod findings;
 mod groups;
+pub mod manual;
 mod members;
 mod nesting;
 mod people;

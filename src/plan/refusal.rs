@@ -24,6 +24,14 @@ pub enum Refusal {
     OwnHeir { who: String },
     /// Rules are frozen while pending (L4).
     Frozen { who: String },
+    /// The directory gives the field, and would take it back (U2).
+    Mapped { who: String, field: String },
+    /// Name and addresses stand still while somebody has no access.
+    FrozenField { who: String, field: String, state: State },
+    /// A value that cannot be.
+    Value { field: String, says: &'static str },
+    /// Somebody else has what is asked for (A3, U7).
+    Claimed { who: String, what: &'static str, thing: String, by: String },
     /// A pattern nobody can use.
     Pattern { says: &'static str },
     /// The entry is there already, or is not there.
@@ -64,6 +72,18 @@ impl fmt::Display for Refusal {
                 f,
                 "the rules of `{who}` are frozen while the user is pending; settle that first, `rosterd conflicts` says how"
             ),
+            Self::Mapped { who, field } => write!(
+                f,
+                "{field} of `{who}` comes from the directory, so change it there; it can be set here once \
+                 users.attributes switches it off or source.enabled is false"
+            ),
+            Self::FrozenField { who, field, state } => {
+                write!(f, "{field} of `{who}` stands still while the user is {state}; settle that first")
+            }
+            Self::Value { field, says } => write!(f, "{field} {says}"),
+            Self::Claimed { who, what, thing, by } => {
+                write!(f, "`{who}` cannot have the {what} `{thing}`: it belongs to {by}")
+            }
             Self::Pattern { says } => write!(f, "a pattern {says}"),
             Self::Rule { who, pattern, there: true } => write!(f, "`{who}` has the entry `{pattern}` already"),
             Self::Rule { who, pattern, there: false } => {

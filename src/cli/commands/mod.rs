@@ -6,6 +6,7 @@ pub mod check;
 pub mod config;
 pub mod conflicts;
 pub mod groups;
+pub mod manual;
 pub mod migrate;
 pub mod plan;
 pub mod rules;
@@ -141,6 +142,8 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
         Command::Users(args) => match args.command() {
             UsersCommand::List(list) => users::list(session, &list).await,
             UsersCommand::Show { who } => users::show(session, &who).await,
+            UsersCommand::Add(new) => manual::add(session, &new).await,
+            UsersCommand::Set { who, values } => manual::set(session, &who, &values).await,
             UsersCommand::Delete { who, deletion } => settle::delete(session, &who, &deletion).await,
             UsersCommand::Restore { who } => settle::restore(session, &who).await,
         },

@@ -13,9 +13,9 @@ use super::by_hand::HandBatch;
 use super::dialect::any_list;
 use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::clock::Timestamp;
-use crate::plan::{Act, BrakeKind, FieldChange, Mark, NewUser, UserChange, UserRef};
+use crate::plan::{Act, BrakeKind, FieldChange, HandAct, Mark, NewUser, UserChange, UserRef};
 use crate::roster::address::fold;
-use crate::roster::{AddressKind, Digest, Dn, FieldId, FieldNames, PendingReason, UserId};
+use crate::roster::{AddressKind, Digest, Dn, FieldId, FieldNames, Fields, PendingReason, UserId};
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
 use crate::store::{Stamp, new_uuid};
@@ -131,7 +131,7 @@ impl Batch {
     fn gather(&mut self, ledger: &mut Ledger, stamp: Stamp<'_>, change: &UserChange) -> Result<(), Fault> {
         let id = match (change.subject, change.acts.first()) {
             (UserRef::Known(user), _) => user.0,
-            (UserRef::New(digest), Some(Act::Added(_))) => {
+            (UserRef::New(digest), Some(Act::Added(_) | Act::ByHand(HandAct::Added(_)))) => {
                 let id = ledger.next_user();
                 self.newcomers.push((digest, UserId(id)));
                 id
@@ -163,7 +163,7 @@ impl Batch {
                 }
                 Act::Restored { .. } => fate = Some(Fate::Restored),
                 Act::Deleted { .. } => fate = Some(Fate::Deleted),
-                Act::ByHand(act) => fate = self.by_hand.gather(id, act, &mut addresses).or(fate),
+                Act::ByHand(act) => fate = self.by_hand.gather(id, act, stamp, &mut addresses).or(fate),
             }
         }
         self.decide(id, &change.label, fate);
@@ -240,10 +240,11 @@ impl Batch {
         }
     }
 
-    async fn run(self, write: &mut Statements, stamp: Stamp<'_>) -> Result<Vec<(Digest, UserId)>, Fault> {
+    async fn run(mut self, write: &mut Statements, stamp: Stamp<'_>) -> Result<Vec<(Digest, UserId)>, Fault> {
         release(write, self.released, &self.deleted).await?;
         write.bulk(ADD, self.added, "").await?;
         write.bulk(REVIVE, self.revived, BY_ID).await?;
+        self.by_hand.add(write).await?;
         write.bulk("INSERT INTO rd_addresses (key, user_id, kind, address)", self.claimed, "").await?;
         for (field, rows) in self.columns {
             write.bulk(set_column(field), rows, BY_ID).await?;
@@ -441,12 +442,12 @@ fn columns(id: i64, new: &NewUser, stamp: Stamp<'_>) -> [Cell; 18] {
         first(FieldId::COMPANY).into(),
         first(FieldId::DEPARTMENT).into(),
         first(FieldId::NOTES).into(),
-        Cell::json(Some(extra(new, stamp.names))),
+        Cell::json(Some(extra(&new.fields, stamp.names))),
     ]
 }
 
-fn extra(new: &NewUser, names: &FieldNames) -> Value {
-    let value = |(field, name): (FieldId, &str)| Some((name.to_owned(), Value::from(new.fields.first(field)?)));
+pub(super) fn extra(fields: &Fields, names: &FieldNames) -> Value {
+    let value = |(field, name): (FieldId, &str)| Some((name.to_owned(), Value::from(fields.first(field)?)));
     names.extras().filter_map(value).collect::<Map<_, _>>().into()
 }
 
