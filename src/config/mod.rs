@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::plan::Policy;
-use crate::plan::policy::{AttributeUse, Brake, Delay, GroupPolicy};
+use crate::plan::policy::{AttributeUse, Brake, Delay, GroupPolicy, OnMatch};
 use crate::roster::account::written;
 use crate::roster::{Domain, FieldId, FieldNames};
 use crate::{directory, store};
@@ -88,6 +88,8 @@ pub struct Config {
     pub managed: Option<BTreeSet<Domain>>,
     /// `users.address = "required"` (U10).
     pub address_required: bool,
+    /// `users.on_match` (M2).
+    pub on_match: OnMatch,
     /// `deletion.delay` (L3).
     pub delay: Delay,
     /// `deletion.disabled_delay` (L3).
@@ -160,6 +162,7 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
         group_policy,
         managed,
         address_required: values.text("users.address") != Some("optional"),
+        on_match: values.text("users.on_match").and_then(OnMatch::parse).unwrap_or_default(),
         delay,
         disabled_delay,
         minimum,
@@ -193,6 +196,7 @@ impl Config {
             minimum: self.minimum,
             brake: self.brake,
             groups: self.group_policy.clone(),
+            on_match: self.on_match,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::plan::contest::{Lost, Outcome, Participant, Winner, name_digest};
 use crate::plan::findings::Findings;
+use crate::plan::matching;
 use crate::plan::people::{Comer, Left, People};
 use crate::plan::{Act, ConflictKind, FieldChange, Mark, NewUser, Policy, UserChange, UserRef, View};
 use crate::roster::address::fold;
@@ -122,7 +123,10 @@ impl Awards<'_> {
         if account.state == State::Pending || (account.state == State::Kept && !comer.kept_on) {
             acts.push(Act::Restored { from: account.state, reason: account.reason });
         }
-        acts.extend(moved(account, &comer.person.dn));
+        acts.extend(match account.key {
+            Some(_) => moved(account, &comer.person.dn),
+            None => Some(matching::linked(account, &comer.person, people.policy)),
+        });
         let mut fields = field_changes(&comer.person, account, people.policy, people.view, !lost.name);
         let withheld = self.addresses(at, account, &comer, lost, &mut fields, &mut acts);
         if !fields.is_empty() {

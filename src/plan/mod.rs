@@ -20,6 +20,7 @@ mod departures;
 mod findings;
 mod groups;
 pub mod manual;
+mod matching;
 mod members;
 mod nesting;
 mod people;
@@ -146,7 +147,9 @@ impl Plan {
         for change in &self.users {
             let has = |wanted: fn(&Act) -> bool| u64::from(change.acts.iter().any(wanted));
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
-            counts.updated += has(|act| matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_)));
+            counts.updated += has(|act| {
+                matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Linked { .. })
+            });
             counts.moved += has(|act| matches!(act, Act::Moved { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
             counts.restored += has(|act| matches!(act, Act::Restored { .. }));

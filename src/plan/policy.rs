@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use crate::roster::AttributeUse;
+use crate::roster::account::written;
 use crate::roster::{Domain, FieldId, FieldNames};
 
 /// A delay before deletion (L3).
@@ -54,7 +55,23 @@ pub struct Policy {
     pub brake: Brake,
     /// What memberships mean, and which groups there are.
     pub groups: GroupPolicy,
+    /// What becomes of an entry whose primary address a manual account has (M2).
+    pub on_match: OnMatch,
 }
+
+/// What becomes of an entry whose primary address a manual account has (M2).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum OnMatch {
+    /// The account gets what the entry says, and stays manual.
+    #[default]
+    Supplement,
+    /// The directory owns the account from now on.
+    Adopt,
+    /// The entry is left out.
+    Skip,
+}
+
+written!(OnMatch { Supplement = "supplement", Adopt = "adopt", Skip = "skip" });
 
 /// What memberships mean, and which groups there are (G4, G5, G6).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

@@ -94,7 +94,9 @@ pub async fn set(session: &mut Session, who: &str, values: &[(String, String)]) 
 /// The fields that the directory gives this user; without a kind in the configuration, those that any kind gives.
 fn owned(account: &Account, config: &Config, names: &FieldNames) -> Result<BTreeSet<FieldId>, SyncError> {
     let elsewhere = account.source != config.source.name;
-    if account.origin != Origin::Directory || !(config.enabled && config.users.is_some() || elsewhere) {
+    let reads = config.enabled && config.users.is_some();
+    let manual = account.origin != Origin::Directory;
+    if (manual && (account.key.is_none() || elsewhere)) || !(reads || elsewhere) {
         return Ok(BTreeSet::new());
     }
     if elsewhere {
@@ -112,6 +114,10 @@ fn owned(account: &Account, config: &Config, names: &FieldNames) -> Result<BTree
     for kind in kinds {
         let mapping = Mapping::resolve(kind, config.users.as_ref(), None)?;
         owned.extend(mapping.mapped().iter().filter_map(|field| names.id(mapping.names().name(*field))));
+    }
+    if manual {
+        // What supplements an account leaves it its name and its addresses (M2).
+        owned.remove(&FieldId::USERNAME);
     }
     Ok(owned)
 }

@@ -79,8 +79,7 @@ pub const KEYS: &[Key] = &[
         "M2",
         "What happens when a manual account has the address already.",
         r#""skip""#,
-    )
-    .later("a manual account is left as it is"),
+    ),
     Key::new(
         "users.default_role",
         Optional(Name),

@@ -4,6 +4,7 @@ mod by_hand;
 mod grouping;
 mod groups;
 mod leaving;
+mod matching;
 mod model;
 mod people;
 mod properties;
@@ -12,7 +13,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::policy::{AttributeUse, Brake, Delay, GroupPolicy, Policy};
+use super::policy::{AttributeUse, Brake, Delay, GroupPolicy, OnMatch, Policy};
 use crate::roster::{Domain, FieldId, FieldNames};
 
 /// A policy with the contract's defaults; no managed domain means every domain.
@@ -40,5 +41,6 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
         minimum: 7 * day,
         brake: Brake { percent: 10.0, at_least: 5, at_most: 500, window: day },
         groups: GroupPolicy::default(),
+        on_match: OnMatch::default(),
     }
 }

@@ -313,6 +313,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
                 }
                 Act::Restored { .. } => "restore".to_owned(),
                 Act::Deleted { .. } => "delete".to_owned(),
+                Act::Linked { to, .. } => format!("link as {to}"),
                 Act::ByHand(act) => act.event().to_owned(),
             };
             lines.push(format!("{}: {what}", change.label));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{dn, on_both, people};
+use super::{BASE, dn, on_both, people, person};
 use crate::support::program::{Site, source};
 
 const GUEST: [&str; 8] =
@@ -126,5 +126,71 @@ fn values_are_set_by_hand() {
         site.set("source", &source(slapd, slapd.url(), ""));
         site.expect(0, &["sync"]);
         assert_eq!(site.content(), content);
+    });
+}
+
+/// VIPRE-13, VIPRE-14, M2, M3: the entry with the address gives name, phone, notes, aliases and groups, and whatever
+/// becomes of it takes none of that away.
+#[test]
+fn a_manual_account_is_supplemented_from_the_directory() {
+    on_both(|slapd, site| {
+        slapd.ldif(&people(&["ada"]));
+        site.expect(0, &["sync"]);
+        site.expect(0, &["users", "add", "--origin", "smtp", "--username", "relay", "--address", "guest@example.com"]);
+        site.expect(0, &["users", "set", "relay", "company=Ours", "mobile=1", "notes=ours"]);
+        let entry = person("guest").trim_end_matches('\n').to_owned()
+            + "\nmobile: 2\ndescription: theirs\nproxyAddresses: smtp:visitor@example.com\n\n";
+        let staff =
+            format!("dn: cn=staff,ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: staff\nmember: {}\n\n", dn("guest"));
+        slapd.ldif(&(entry + &staff));
+        let plan = site.expect(3, &["plan"]);
+        assert!(plan.out.contains("stays smtp, supplemented by the entry with the same address"), "{}", plan.out);
+        site.expect(0, &["sync"]);
+        let relay = site.user("relay").unwrap();
+        let seen = ["origin", "username", "primary_address", "surname", "mobile", "notes", "company", "dn"]
+            .map(|key| relay[key].clone());
+        let wanted =
+            ["smtp", "relay", "guest@example.com", "guest", "2", "theirs", "Ours", &dn("guest")].map(Value::from);
+        assert_eq!(seen, wanted);
+        assert_eq!(relay["aliases"], json!(["visitor@example.com"]));
+        assert_eq!(site.json(&["groups"])[0]["members"], 1);
+        site.expect(0, &["plan"]);
+        refused(&site, 1, &["users", "set", "relay", "mobile=3"], "comes from the directory");
+        let before = site.user("relay").unwrap();
+        for change in ["modify\nreplace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z", "delete"] {
+            slapd.ldif(&format!("dn: {}\nchangetype: {change}\n", dn("guest")));
+            site.expect(0, &["sync"]);
+            assert_eq!(site.user("relay").unwrap(), before, "{change}");
+        }
+        site.expect(0, &["users", "set", "relay", "username=guest"]);
+    });
+}
+
+/// M2: `adopt` and `skip`.
+#[test]
+fn a_manual_account_is_adopted_or_its_entry_left_out() {
+    on_both(|slapd, mut site| {
+        slapd.ldif(&people(&["ada"]));
+        site.expect(0, &["sync"]);
+        site.expect(0, &GUEST);
+        slapd.ldif(&person("guest").replace("guest@example.com", "guest@visitors.example"));
+        let users = |how: &str| format!("base_dns = [\"ou=people,{BASE}\"]\non_match = \"{how}\"\n");
+        site.set("users", &users("skip"));
+        let before = site.user("guest").unwrap();
+        site.expect(0, &["sync"]);
+        assert_eq!(site.user("guest").unwrap(), before);
+        let plan = site.json(&["plan"]).to_string();
+        assert!(plan.contains("matched"), "{plan}");
+        site.set("users", &users("adopt"));
+        site.expect(0, &["sync"]);
+        let guest = site.user("guest").unwrap();
+        assert_eq!(
+            (&guest["id"], &guest["origin"], &guest["surname"]),
+            (&before["id"], &json!("directory"), &json!("guest"))
+        );
+        site.expect(0, &["plan"]);
+        slapd.ldif(&format!("dn: {}\nchangetype: delete\n", dn("guest")));
+        site.expect(0, &["sync"]);
+        assert_eq!(site.state("guest"), "pending", "the directory owns it now");
     });
 }
