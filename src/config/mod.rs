@@ -184,6 +184,8 @@ impl Config {
         names: FieldNames,
         uses: BTreeMap<String, BTreeSet<AttributeUse>>,
     ) -> Policy {
+        let given = self.users.iter().flat_map(|users| &users.attributes.defaults);
+        let defaults = given.filter_map(|(name, value)| Some((names.id(name)?, value.clone()))).collect();
         Policy {
             source: self.source.name.clone(),
             mapped,
@@ -197,12 +199,13 @@ impl Config {
             brake: self.brake,
             groups: self.group_policy.clone(),
             on_match: self.on_match,
+            defaults,
         }
     }
 
     /// The names of the extra fields.
     pub fn names(&self) -> FieldNames {
-        FieldNames::new(self.users.iter().flat_map(|users| users.attributes.extra.keys()))
+        self.users.as_ref().map(|users| users.attributes.names()).unwrap_or_default()
     }
 
     /// The effective configuration as TOML: every key, defaults included, no secret. Reading it again gives the same.

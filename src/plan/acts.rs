@@ -102,8 +102,8 @@ impl Awards<'_> {
             None => wish.aliases.into_boxed_slice(),
         };
         let subject = tombstone.map_or_else(|| UserRef::New(person.key.digest()), |account| UserRef::Known(account.id));
-        let new =
-            NewUser { key: person.key, dn: person.dn, fields: singles(person.fields), primary: wish.primary, aliases };
+        let fields = with_defaults(singles(person.fields), &self.people.policy.defaults);
+        let new = NewUser { key: person.key, dn: person.dn, fields, primary: wish.primary, aliases };
         let act = if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) };
         UserChange { subject, label, unit: 0, acts: vec![act], mark: Some(mark) }
     }
@@ -266,6 +266,15 @@ impl Awards<'_> {
             }
         }
     }
+}
+
+/// With what somebody gets who comes in; of a tombstone nothing was left (U1, L7).
+fn with_defaults(fields: Fields, defaults: &[(FieldId, String)]) -> Fields {
+    if defaults.is_empty() {
+        return fields;
+    }
+    let defaults = defaults.iter().map(|(id, value)| (*id, value.as_str()));
+    Fields::new(fields.iter().chain(defaults))
 }
 
 /// One value a field, the smallest; the same allocation when there was only one anyway.

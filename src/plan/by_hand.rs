@@ -63,6 +63,8 @@ pub enum HandAct {
         /// The internal id of who got the rules, and whatever the application hands over.
         transferred_to: Option<uuid::Uuid>,
     },
+    /// Nothing personal is left anywhere (B3).
+    Erased,
     /// An account that no directory gives is made (M1).
     Added(Box<NewAccount>),
     /// An entry is made.
@@ -77,6 +79,7 @@ impl HandAct {
         match self {
             Self::Kept { .. } => "user.kept",
             Self::Deleted { .. } => "user.deleted",
+            Self::Erased => "user.erased",
             Self::Added(_) => "user.added",
             Self::RuleAdded(_) => "rule.added",
             Self::RuleRemoved(_) => "rule.removed",
@@ -87,6 +90,7 @@ impl HandAct {
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Kept { .. } | Self::Deleted { .. } => "L8",
+            Self::Erased => "B3",
             Self::Added(_) => "M1",
             Self::RuleAdded(_) | Self::RuleRemoved(_) => "L4",
         }
@@ -110,6 +114,7 @@ impl HandAct {
                 let after = json!({ "state": State::Deleted.as_str(), "transferred_to": transferred_to.map(|heir| heir.to_string()) });
                 (Some(state(from, reason)), Some(after))
             }
+            Self::Erased => (None, None),
             Self::Added(new) => {
                 let mut all: Map<String, Value> = Map::new();
                 all.insert("origin".into(), json!(new.origin.as_str()));
@@ -209,6 +214,20 @@ fn keep(account: &Account, back: Remembered, rivals: Rivals<'_>) -> Result<UserC
     let mark = Mark { fingerprint: None, review_at: None, reasons_seen: Vec::new() };
     let act = HandAct::Kept { from: account.state, reason: account.reason, back };
     Ok(UserChange { label: who.into(), ..change(account, vec![Act::ByHand(act)], Some(mark)) })
+}
+
+/// Removes whatever is left of somebody deleted, unique id included: a return is somebody new (B3).
+///
+/// # Errors
+/// When not deleted, or when nothing is left.
+pub fn erase(account: &Account, remembered: &Remembered) -> Result<UserChange, Refusal> {
+    if account.state != State::Deleted {
+        return Err(Refusal::NotDeleted { who: account.label(), state: account.state });
+    }
+    if account.key.is_none() && *remembered == Remembered::default() {
+        return Err(Refusal::Erased { who: account.label() });
+    }
+    Ok(change(account, vec![Act::ByHand(HandAct::Erased)], None))
 }
 
 /// Makes an entry; one of the other kind with the same pattern gives way, the last word counts.

@@ -57,6 +57,8 @@ pub struct Policy {
     pub groups: GroupPolicy,
     /// What becomes of an entry whose primary address a manual account has (M2).
     pub on_match: OnMatch,
+    /// What somebody who comes in gets beside, once (U1); no mapped field.
+    pub defaults: Vec<(FieldId, String)>,
 }
 
 /// What becomes of an entry whose primary address a manual account has (M2).

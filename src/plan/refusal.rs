@@ -18,6 +18,10 @@ pub enum Refusal {
     Taken { who: String, what: &'static str, thing: String, by: String },
     /// Of an erased person nothing is left to be restored.
     NothingLeft { who: String },
+    /// Only what is left of the deleted is erased.
+    NotDeleted { who: String, state: State },
+    /// Nothing is left to be erased.
+    Erased { who: String },
     /// Rules can be handed only to somebody with access.
     NoHeir { heir: String, state: State },
     /// Rules cannot be handed to the one who goes.
@@ -64,6 +68,11 @@ impl fmt::Display for Refusal {
                     "nothing is left of `{who}` that could be restored; the next run adds whoever is in the directory"
                 )
             }
+            Self::NotDeleted { who, state } => write!(
+                f,
+                "`{who}` is {state}: only what is left of a deleted user is erased; `rosterd users delete {who}` comes first"
+            ),
+            Self::Erased { who } => write!(f, "nothing personal is left of `{who}`"),
             Self::NoHeir { heir, state } => {
                 write!(f, "nothing can be handed over to {heir}, who is {state}; name somebody with access")
             }

@@ -30,7 +30,7 @@ fn said(command: &mut Command) -> Said {
 }
 
 /// Every command that needs a configuration, as typed.
-const COMMANDS: [&[&str]; 32] = [
+const COMMANDS: [&[&str]; 33] = [
     &["run"],
     &["sync"],
     &["sync", "--only", "cleanup", "--full", "--wait"],
@@ -48,6 +48,7 @@ const COMMANDS: [&[&str]; 32] = [
     &["users", "set", "ada", "x=1"],
     &["users", "delete", "ada"],
     &["users", "restore", "ada"],
+    &["users", "erase", "ada"],
     &["groups"],
     &["groups", "show", "sales"],
     &["conflicts"],

@@ -83,6 +83,21 @@ Example:
         #[arg(value_name = "WHO")]
         who: String,
     },
+    /// Remove what is left of a deleted user everywhere: tombstone, history, conflicts; asks on a terminal
+    #[command(after_help = "\
+The id stays, so that no other user ever gets it, and so do the dates of what happened. Whoever comes
+back afterwards is somebody new.
+
+Example:
+  rosterd users erase bob")]
+    Erase {
+        /// Id, unique id, or the last username or primary address of a deleted user
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// An account that no directory gives.

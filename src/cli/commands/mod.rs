@@ -145,6 +145,7 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
             UsersCommand::Add(new) => manual::add(session, &new).await,
             UsersCommand::Set { who, values } => manual::set(session, &who, &values).await,
             UsersCommand::Delete { who, deletion } => settle::delete(session, &who, &deletion).await,
+            UsersCommand::Erase { who, yes } => settle::erase(session, &who, yes).await,
             UsersCommand::Restore { who } => settle::restore(session, &who).await,
         },
         Command::Rules(args) => match args.command {

@@ -94,6 +94,21 @@ pub async fn restore(session: &mut Session, who: &str) -> Result<u8, Failure> {
     carry_out(session, &config, &*store, (true, &config.names()), decide).await
 }
 
+/// Removes whatever is left of somebody deleted.
+pub async fn erase(session: &mut Session, who: &str, yes: bool) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store(&config).await?;
+    let user = one_or_deleted(session, &*store, who).await?;
+    let decide = async |store: &dyn Store| {
+        let (account, remembered) = (account(store, user).await?, store.remembered(user).await?);
+        let change = by_hand::erase(&account, &remembered)?;
+        let asks = format!("erase for good what is left of `{who}` ({})?", account.uuid);
+        let done = format!("Done: `{}` erased.", account.uuid);
+        Ok(Intent { account: Some(account), changes: vec![change], asks: Some(asks), warns: None, done })
+    };
+    carry_out(session, &config, &*store, (yes, &config.names()), decide).await
+}
+
 /// Ignores the flag that a conflict is about.
 pub async fn ignore(session: &mut Session, number: i64) -> Result<u8, Failure> {
     let config = session.config()?;

@@ -137,10 +137,9 @@ pub const KEYS: &[Key] = &[
         Anything,
         Unset("nothing"),
         "U1",
-        "A value that new users get in `extra`.",
+        "A value that new users get in `extra`, on creation only; in a field of `roster_users` where `users.attributes` switches that one off.",
         r#""standard""#,
-    )
-    .later("new users get no further values"),
+    ),
     Key::new(
         "users.disabled[].attribute",
         Text(Attribute),

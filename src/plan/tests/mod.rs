@@ -42,5 +42,6 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
         brake: Brake { percent: 10.0, at_least: 5, at_most: 500, window: day },
         groups: GroupPolicy::default(),
         on_match: OnMatch::default(),
+        defaults: Vec::new(),
     }
 }

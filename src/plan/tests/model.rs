@@ -106,6 +106,7 @@ impl Model {
                 assert_eq!(account.state, *from);
                 self.bury(id);
             }
+            HandAct::Erased => (account.key, account.dn) = (None, None),
             HandAct::Added(_) => unreachable!("done by the caller"),
             HandAct::RuleAdded(rule) => self.rules.entry(id).or_default().push(rule.clone()),
             HandAct::RuleRemoved(rule) => self.rules.entry(id).or_default().retain(|one| one != rule),

@@ -4,6 +4,7 @@ use sqlx::Row as _;
 
 use super::addresses::Addresses;
 use super::dialect::{Database, any_list};
+use super::erasure;
 use super::users::{Fate, extra, on_each};
 use super::word;
 use super::write::Statements;
@@ -25,6 +26,7 @@ pub(super) struct HandBatch {
     transferred: Rows,
     removed: Rows,
     added: Rows,
+    erased: Vec<i64>,
 }
 
 impl Default for HandBatch {
@@ -36,6 +38,7 @@ impl Default for HandBatch {
             transferred: Rows::new(2),
             removed: Rows::new(3),
             added: Rows::new(3),
+            erased: Vec::new(),
         }
     }
 }
@@ -61,6 +64,7 @@ impl HandBatch {
                 }
                 return Some(Fate::Deleted);
             }
+            HandAct::Erased => self.erased.push(id),
             HandAct::Added(new) => {
                 addresses.claim(&new.primary, AddressKind::Primary);
                 self.made.extend(made(id, new, stamp));
@@ -95,6 +99,9 @@ impl HandBatch {
                 ") AS v WHERE rd_users.id = v.column1",
             )
             .await?;
+        for user in self.erased {
+            erasure::erase(write, user).await?;
+        }
         write.bulk("DELETE FROM rd_rules WHERE (user_id, kind, pattern) IN (", self.removed, ")").await?;
         write.bulk("INSERT INTO rd_rules (user_id, kind, pattern)", self.added, " ON CONFLICT DO NOTHING").await
     }
