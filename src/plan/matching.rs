@@ -11,6 +11,11 @@ pub(super) fn is_manual(account: &Account) -> bool {
     account.origin != Origin::Directory && account.state != State::Deleted
 }
 
+/// Whether no entry belongs to a manual account yet.
+pub(super) fn is_unlinked(account: &Account) -> bool {
+    is_manual(account) && account.key.is_none()
+}
+
 /// The link between an account and the entry with its address.
 pub(super) fn linked(account: &Account, person: &Person, policy: &Policy) -> Act {
     let to = if policy.on_match == OnMatch::Adopt { Origin::Directory } else { account.origin };

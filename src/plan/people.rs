@@ -69,6 +69,8 @@ pub(super) struct People<'a> {
     comers: Vec<Comer<'a>>,
     /// Unknown entries whose primary address a manual account has.
     matches: Vec<Match<'a>>,
+    /// Whether there can be any.
+    any_unlinked: bool,
     leavers: Vec<Leaver<'a>>,
     decided: Decided,
 }
@@ -83,7 +85,9 @@ impl<'a> People<'a> {
             unjudged: Vec::new(),
             places: Vec::new(),
         };
-        Self { view, policy, now, proven, comers: Vec::new(), matches: Vec::new(), leavers: Vec::new(), decided }
+        let any_unlinked = view.accounts.values().any(matching::is_unlinked);
+        let (comers, matches, leavers) = (Vec::new(), Vec::new(), Vec::new());
+        Self { view, policy, now, proven, comers, matches, any_unlinked, leavers, decided }
     }
 
     /// Sorts the vanished by what looking them up found (L2).
@@ -134,10 +138,11 @@ impl<'a> People<'a> {
 
     /// The manual account with the primary address that an entry wishes for.
     fn unlinked(&self, wish: &Wish) -> Option<&'a Account> {
-        let owner = self.view.owners.get(&wish.primary.as_ref()?.key())?;
+        let primary = wish.primary.as_ref().filter(|_| self.any_unlinked)?;
+        let owner = self.view.owners.get(&primary.key())?;
         let account = self.view.accounts.get(owner)?;
-        let same = account.primary().map(Address::key) == wish.primary.as_ref().map(Address::key);
-        (same && account.key.is_none() && account.state.access() && matching::is_manual(account)).then_some(account)
+        let same = account.primary().map(Address::key) == Some(primary.key());
+        (same && account.state.access() && matching::is_unlinked(account)).then_some(account)
     }
 
     /// Of several entries with one manual account's address the lowest unique id is linked; the others contest (M2).
