@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::plan::Policy;
-use crate::plan::policy::{AttributeUse, Brake, Delay, GroupPolicy, Rights};
+use crate::plan::policy::{AttributeUse, Brake, Delay, GroupPolicy, OnMatch, Rights};
 use crate::roster::account::written;
 use crate::roster::{Domain, FieldId, FieldNames};
 use crate::{directory, store};
@@ -95,6 +95,8 @@ pub struct Config {
     pub managed: Option<BTreeSet<Domain>>,
     /// `users.address = "required"` (U10).
     pub address_required: bool,
+    /// `users.on_match` (M2).
+    pub on_match: OnMatch,
     /// `deletion.delay` (L3).
     pub delay: Delay,
     /// `deletion.disabled_delay` (L3).
@@ -172,6 +174,7 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
         directory_only,
         managed,
         address_required: values.text("users.address") != Some("optional"),
+        on_match: values.text("users.on_match").and_then(OnMatch::parse).unwrap_or_default(),
         delay,
         disabled_delay,
         minimum,
@@ -193,6 +196,8 @@ impl Config {
         names: FieldNames,
         uses: BTreeMap<String, BTreeSet<AttributeUse>>,
     ) -> Policy {
+        let given = self.users.iter().flat_map(|users| &users.attributes.defaults);
+        let defaults = given.filter_map(|(name, value)| Some((names.id(name)?, value.clone()))).collect();
         Policy {
             source: self.source.name.clone(),
             mapped,
@@ -206,6 +211,8 @@ impl Config {
             brake: self.brake,
             groups: self.group_policy.clone(),
             rights: self.rights.clone(),
+            on_match: self.on_match,
+            defaults,
         }
     }
 
@@ -217,7 +224,7 @@ impl Config {
 
     /// The names of the extra fields.
     pub fn names(&self) -> FieldNames {
-        FieldNames::new(self.users.iter().flat_map(|users| users.attributes.extra.keys()))
+        self.users.as_ref().map(|users| users.attributes.names()).unwrap_or_default()
     }
 
     /// The effective configuration as TOML: every key, defaults included, no secret. Reading it again gives the same.

@@ -1,5 +1,7 @@
 //! `[users]` and `[groups]`, checked.
 
+use std::collections::BTreeMap;
+
 use super::draft::Draft;
 use super::forms;
 use super::problem::Fault;
@@ -114,11 +116,37 @@ fn attributes(draft: &mut Draft<'_>) -> AttributeOverrides {
         let says = format!("there are {} extra fields", extra.len());
         draft.wrong(EXTRA, says, format!("at most {} are taken", FieldNames::MAX_EXTRA));
     }
-    for name in draft.values.named("users.defaults").keys() {
-        check_name(draft, &format!("users.defaults.{name}"), name);
-    }
+    overrides.defaults = defaults(draft, &extra, &overrides.single);
     overrides.extra = extra.into_iter().filter(|(_, attribute)| !attribute.is_empty()).collect();
     overrides
+}
+
+/// What the directory gives is no value to begin with: the next run would take it away (U1, U2).
+fn defaults(
+    draft: &mut Draft<'_>,
+    extra: &BTreeMap<String, String>,
+    single: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let defaults = draft.values.named("users.defaults");
+    for name in defaults.keys() {
+        let key = format!("users.defaults.{name}");
+        check_name(draft, &key, name);
+        let off = single.get(name).is_some_and(String::is_empty);
+        let column = FieldId::COLUMNS.contains(&name.as_str()) && !off;
+        if column || extra.get(name).is_some_and(|attribute| !attribute.is_empty()) {
+            let remedy = format!("take it out, or switch the field off with users.attributes.{name} = \"\"");
+            draft.wrong(&key, "the directory gives this field", remedy);
+        }
+    }
+    if extra.len() + defaults.len() > FieldNames::MAX_EXTRA {
+        let says = format!("there are {} further fields", extra.len() + defaults.len());
+        draft.wrong(
+            "users.defaults",
+            says,
+            format!("at most {} are taken, extra ones included", FieldNames::MAX_EXTRA),
+        );
+    }
+    defaults
 }
 
 /// Names of the operator's choice become keys of a JSON object that applications read.

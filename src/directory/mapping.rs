@@ -106,7 +106,7 @@ impl Mapping {
         let defaults = kind.defaults();
         let members = groups.map(|groups| member_attributes(defaults, groups)).transpose()?.unwrap_or_default();
         let mut resolver = Resolver { defaults, written: Vec::new() };
-        let names = FieldNames::new(users.iter().flat_map(|users| users.attributes.extra.keys()));
+        let names = users.map(|users| users.attributes.names()).unwrap_or_default();
         let user_mapping = users.map(|users| resolver.users(users, &names, &members)).transpose()?;
         let group_mapping = groups.map(|groups| resolver.groups(groups, members)).transpose()?;
         let mut mapping = Self {

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::roster::{FieldId, FieldNames};
+
 /// How to reach one server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ServerUrl {
@@ -173,6 +175,16 @@ pub struct AttributeOverrides {
     pub aliases: Option<Vec<String>>,
     /// `extra`: name to attribute.
     pub extra: BTreeMap<String, String>,
+    /// `[users.defaults]`: values on creation, whose names are names of fields, too (U1).
+    pub defaults: BTreeMap<String, String>,
+}
+
+impl AttributeOverrides {
+    /// The names of all fields beside the fixed ones.
+    pub fn names(&self) -> FieldNames {
+        let own = self.defaults.keys().filter(|name| !FieldId::COLUMNS.contains(&name.as_str()));
+        FieldNames::new(self.extra.keys().chain(own))
+    }
 }
 
 /// One disabled test (U8).

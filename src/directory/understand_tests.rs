@@ -185,7 +185,7 @@ fn only_mapped_attributes_are_asked_for_and_passwords_never() {
     );
     let single = BTreeMap::from([("notes".to_owned(), String::new()), ("company".to_owned(), "ou".to_owned())]);
     let extra = BTreeMap::from([("badge".to_owned(), "employeeNumber".to_owned())]);
-    let attributes = AttributeOverrides { single, extra, aliases: Some(vec![]) };
+    let attributes = AttributeOverrides { single, extra, aliases: Some(vec![]), ..Default::default() };
     let changed = UserSettings { attributes, disabled: Some(vec![]), ..settings() };
     assert_eq!(
         asked(&changed),

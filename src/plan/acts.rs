@@ -2,6 +2,7 @@
 
 use crate::plan::contest::{Lost, Outcome, Participant, Winner, name_digest};
 use crate::plan::findings::Findings;
+use crate::plan::matching;
 use crate::plan::people::{Comer, Left, People};
 use crate::plan::{Act, ConflictKind, FieldChange, Mark, NewUser, Policy, UserChange, UserRef, View};
 use crate::roster::address::fold;
@@ -101,14 +102,8 @@ impl Awards<'_> {
             None => wish.aliases.into_boxed_slice(),
         };
         let subject = tombstone.map_or_else(|| UserRef::New(person.key.digest()), |account| UserRef::Known(account.id));
-        let new = NewUser {
-            key: person.key,
-            dn: person.dn,
-            fields: singles(person.fields),
-            primary: wish.primary,
-            aliases,
-            role: None,
-        };
+        let fields = with_defaults(singles(person.fields), &self.people.policy.defaults);
+        let new = NewUser { key: person.key, dn: person.dn, fields, primary: wish.primary, aliases, role: None };
         let act = if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) };
         UserChange { subject, label, unit: 0, acts: vec![act], mark: Some(mark) }
     }
@@ -128,7 +123,10 @@ impl Awards<'_> {
         if account.state == State::Pending || (account.state == State::Kept && !comer.kept_on) {
             acts.push(Act::Restored { from: account.state, reason: account.reason });
         }
-        acts.extend(moved(account, &comer.person.dn));
+        acts.extend(match account.key {
+            Some(_) => moved(account, &comer.person.dn),
+            None => Some(matching::linked(account, &comer.person, people.policy)),
+        });
         let mut fields = field_changes(&comer.person, account, people.policy, people.view, !lost.name);
         let withheld = self.addresses(at, account, &comer, lost, &mut fields, &mut acts);
         if !fields.is_empty() {
@@ -268,6 +266,15 @@ impl Awards<'_> {
             }
         }
     }
+}
+
+/// With what somebody gets who comes in; of a tombstone nothing was left (U1, L7).
+fn with_defaults(fields: Fields, defaults: &[(FieldId, String)]) -> Fields {
+    if defaults.is_empty() {
+        return fields;
+    }
+    let defaults = defaults.iter().map(|(id, value)| (*id, value.as_str()));
+    Fields::new(fields.iter().chain(defaults))
 }
 
 /// One value a field, the smallest; the same allocation when there was only one anyway.

@@ -2,8 +2,9 @@
 //!
 //! The same invariants hold as for a run: an address has one owner (A3), a name one bearer with access (U7).
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::plan::manual::NewAccount;
 use crate::plan::refusal::Refusal;
 use crate::plan::{Act, Mark, UserChange, UserRef};
 use crate::roster::account::written;
@@ -62,6 +63,10 @@ pub enum HandAct {
         /// The internal id of who got the rules, and whatever the application hands over.
         transferred_to: Option<uuid::Uuid>,
     },
+    /// Nothing personal is left anywhere (B3).
+    Erased,
+    /// An account that no directory gives is made (M1).
+    Added(Box<NewAccount>),
     /// An entry is made.
     RuleAdded(Rule),
     /// An entry is taken away.
@@ -74,6 +79,8 @@ impl HandAct {
         match self {
             Self::Kept { .. } => "user.kept",
             Self::Deleted { .. } => "user.deleted",
+            Self::Erased => "user.erased",
+            Self::Added(_) => "user.added",
             Self::RuleAdded(_) => "rule.added",
             Self::RuleRemoved(_) => "rule.removed",
         }
@@ -83,12 +90,14 @@ impl HandAct {
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Kept { .. } | Self::Deleted { .. } => "L8",
+            Self::Erased => "B3",
+            Self::Added(_) => "M1",
             Self::RuleAdded(_) | Self::RuleRemoved(_) => "L4",
         }
     }
 
     /// `before` and `after` of the change feed.
-    pub fn before_after(&self, _: &FieldNames) -> (Option<Value>, Option<Value>) {
+    pub fn before_after(&self, names: &FieldNames) -> (Option<Value>, Option<Value>) {
         let state = |state: &State, reason: &Option<PendingReason>| json!({ "state": state.as_str(), "pending_reason": reason.map(PendingReason::as_str) });
         let entry = |rule: &Rule| json!({ "kind": rule.kind.as_str(), "pattern": rule.pattern });
         match self {
@@ -104,6 +113,14 @@ impl HandAct {
             Self::Deleted { from, reason, transferred_to } => {
                 let after = json!({ "state": State::Deleted.as_str(), "transferred_to": transferred_to.map(|heir| heir.to_string()) });
                 (Some(state(from, reason)), Some(after))
+            }
+            Self::Erased => (None, None),
+            Self::Added(new) => {
+                let mut all: Map<String, Value> = Map::new();
+                all.insert("origin".into(), json!(new.origin.as_str()));
+                all.insert("primary_address".into(), json!(new.primary.as_str()));
+                all.extend(new.fields.iter().map(|(field, value)| (names.name(field).to_owned(), json!(value))));
+                (None, Some(Value::Object(all)))
             }
             Self::RuleAdded(rule) => (None, Some(entry(rule))),
             Self::RuleRemoved(rule) => (Some(entry(rule)), None),
@@ -199,6 +216,20 @@ fn keep(account: &Account, back: Remembered, rivals: Rivals<'_>) -> Result<UserC
     Ok(UserChange { label: who.into(), ..change(account, vec![Act::ByHand(act)], Some(mark)) })
 }
 
+/// Removes whatever is left of somebody deleted, unique id included: a return is somebody new (B3).
+///
+/// # Errors
+/// When not deleted, or when nothing is left.
+pub fn erase(account: &Account, remembered: &Remembered) -> Result<UserChange, Refusal> {
+    if account.state != State::Deleted {
+        return Err(Refusal::NotDeleted { who: account.label(), state: account.state });
+    }
+    if account.key.is_none() && *remembered == Remembered::default() {
+        return Err(Refusal::Erased { who: account.label() });
+    }
+    Ok(change(account, vec![Act::ByHand(HandAct::Erased)], None))
+}
+
 /// Makes an entry; one of the other kind with the same pattern gives way, the last word counts.
 ///
 /// # Errors
@@ -252,7 +283,7 @@ fn change(account: &Account, acts: Vec<Act>, mark: Option<Mark>) -> UserChange {
 }
 
 /// A user as a refusal names one: two people may well have one label.
-fn named(account: &Account) -> String {
+pub(super) fn named(account: &Account) -> String {
     match account.primary() {
         Some(primary) if primary.as_str() != account.label() => format!("`{}` ({primary})", account.label()),
         _ => format!("`{}` ({})", account.label(), account.uuid),

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::clock::Timestamp;
 use crate::plan::{Counts, GroupCounts, HandAct, Loss, MappedGroups, RightsAct, RightsCounts, Via, Without};
 use crate::roster::account::written;
-use crate::roster::{Address, Digest, FieldId, FieldNames, Fields, PendingReason, Skip, State, UniqueId, UserId};
+use crate::roster::{
+    Address, Digest, FieldId, FieldNames, Fields, Origin, PendingReason, Skip, State, UniqueId, UserId,
+};
 
 /// The store's row number of a group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -125,6 +127,17 @@ pub enum Act {
     },
     /// A role or a grant changes (R1, R2).
     Rights(RightsAct),
+    /// A manual account and an entry with its address belong together from now on (M2).
+    Linked {
+        /// The entry's unique id.
+        key: UniqueId,
+        /// Its DN.
+        dn: Box<str>,
+        /// Where the account came from.
+        from: Origin,
+        /// Where it comes from now: the same, or the directory that adopts it.
+        to: Origin,
+    },
     /// What a person did, not a run.
     ByHand(HandAct),
 }
@@ -143,6 +156,7 @@ impl Act {
             Self::Restored { .. } => "user.restored",
             Self::Deleted { .. } => "user.deleted",
             Self::Rights(act) => act.event(),
+            Self::Linked { .. } => "user.linked",
             Self::ByHand(act) => act.event(),
         }
     }
@@ -159,6 +173,7 @@ impl Act {
             Self::Restored { .. } => "L5",
             Self::Deleted { .. } => "L6",
             Self::Rights(act) => act.rule(),
+            Self::Linked { .. } => "M2",
             Self::ByHand(act) => act.rule(),
         }
     }
@@ -195,6 +210,10 @@ impl Act {
                 Some(json!({ "state": State::Deleted.as_str() })),
             ),
             Self::Rights(act) => act.before_after(),
+            Self::Linked { key, dn, from, to } => {
+                let after = json!({ "origin": to.as_str(), "unique_id": key.as_str(), "dn": dn });
+                (Some(json!({ "origin": from.as_str() })), Some(after))
+            }
             Self::ByHand(act) => act.before_after(names),
         }
     }

@@ -58,6 +58,12 @@ impl Findings {
         }
     }
 
+    /// Left out because a manual account has the address (M2).
+    pub fn matched(&mut self, person: &Person, account: &str) {
+        let says = format!("the manual account `{account}` has the primary address, and users.on_match is \"skip\"");
+        self.skip(person, "matched", "M2", says);
+    }
+
     /// A newcomer, or somebody who would come back, who has to wait.
     ///
     /// With what is missed, and who has it.

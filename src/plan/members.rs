@@ -122,9 +122,10 @@ impl<'a> Members<'a> {
 
     /// Everybody who has access after this run.
     pub fn with_access(&self) -> impl Iterator<Item = UserRef> {
-        let newcomers = self.after.keys().copied().filter(|user| matches!(user, UserRef::New(_)));
-        let known = self.view.index.iter().map(|known| UserRef::Known(known.id));
-        known.chain(newcomers).filter(|user| self.has_access(*user))
+        let known = |user: &UserRef| matches!(user, UserRef::Known(id) if self.states.contains_key(id));
+        let newcomers = self.after.keys().copied().filter(move |user| !known(user));
+        let all = self.view.index.iter().map(|known| UserRef::Known(known.id));
+        all.chain(newcomers).filter(|user| self.has_access(*user))
     }
 }
 
@@ -143,7 +144,8 @@ fn name_after(acts: &[Act]) -> Option<Option<&str>> {
 /// What becomes of somebody by these acts; `None` when they leave it as it is.
 fn after(acts: &[Act]) -> Option<After> {
     acts.iter().rev().find_map(|act| match act {
-        Act::Added(_) | Act::Revived(_) | Act::Restored { .. } => Some(After::Access),
+        // A manual account that is linked was not in the index before.
+        Act::Added(_) | Act::Revived(_) | Act::Restored { .. } | Act::Linked { .. } => Some(After::Access),
         Act::Flagged { .. } => Some(After::Frozen),
         Act::Deleted { .. } => Some(After::Gone),
         _ => None,

@@ -20,6 +20,8 @@ mod departures;
 mod findings;
 mod groups;
 pub mod local_groups;
+pub mod manual;
+mod matching;
 mod members;
 mod nesting;
 mod people;
@@ -177,8 +179,12 @@ impl Plan {
         for change in &self.users {
             let has = |wanted: fn(&Act) -> bool| u64::from(change.acts.iter().any(wanted));
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
-            let changes =
-                |act: &Act| matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Rights(_));
+            let changes = |act: &Act| {
+                matches!(
+                    act,
+                    Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Linked { .. } | Act::Rights(_)
+                )
+            };
             let is_new = has(|act| matches!(act, Act::Added(_) | Act::Revived(_))) > 0;
             counts.updated += u64::from(!is_new && change.acts.iter().any(changes));
             self.rights.add(change);

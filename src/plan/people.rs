@@ -7,7 +7,8 @@ use crate::plan::acts::{self, Awards};
 use crate::plan::contest::{self, Lost, Participant};
 use crate::plan::departures::{self, Departure};
 use crate::plan::findings::Findings;
-use crate::plan::policy::AttributeUse;
+use crate::plan::matching;
+use crate::plan::policy::{AttributeUse, OnMatch};
 use crate::plan::rights::Entitled;
 use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
@@ -38,6 +39,13 @@ pub(super) struct Comer<'a> {
     pub kept_on: bool,
 }
 
+/// An unknown entry and the manual account that has its primary address.
+struct Match<'a> {
+    person: Person,
+    wish: Wish,
+    account: &'a Account,
+}
+
 /// Somebody who leaves, or stays away.
 struct Leaver<'a> {
     account: &'a Account,
@@ -66,6 +74,10 @@ pub(super) struct People<'a> {
     /// Kinds of departure that the brake holds.
     held_kinds: Vec<BrakeKind>,
     comers: Vec<Comer<'a>>,
+    /// Unknown entries whose primary address a manual account has.
+    matches: Vec<Match<'a>>,
+    /// Whether there can be any.
+    any_unlinked: bool,
     leavers: Vec<Leaver<'a>>,
     decided: Decided,
 }
@@ -80,8 +92,20 @@ impl<'a> People<'a> {
             unjudged: Vec::new(),
             places: Vec::new(),
         };
-        let (entitled, held_kinds) = (None, Vec::new());
-        Self { view, policy, now, proven, entitled, held_kinds, comers: Vec::new(), leavers: Vec::new(), decided }
+        let any_unlinked = view.accounts.values().any(matching::is_unlinked);
+        Self {
+            view,
+            policy,
+            now,
+            proven,
+            entitled: None,
+            held_kinds: Vec::new(),
+            comers: Vec::new(),
+            matches: Vec::new(),
+            any_unlinked,
+            leavers: Vec::new(),
+            decided,
+        }
     }
 
     /// Sorts the vanished by what looking them up found (L2).
@@ -119,7 +143,55 @@ impl<'a> People<'a> {
             let wish = wishes::addresses(claims, self.present_primary(account), self.policy);
             let lacks_role = self.entitled.as_ref().is_some_and(|entitled| entitled.lacks(user, account));
             let reason = departures::reason(&person, &wish, (account, lacks_role), self.policy, self.view);
-            self.sort(person, wish, known, account, reason);
+            match account {
+                None if reason.is_none() && self.unlinked(&wish).is_some() => {
+                    let account = self.unlinked(&wish);
+                    self.matches.extend(account.map(|account| Match { person, wish, account }));
+                }
+                Some(account) if matching::is_manual(account) => self.supplement(person, wish, account, reason),
+                _ => self.sort(person, wish, known, account, reason),
+            }
+        }
+        self.link();
+    }
+
+    /// The manual account with the primary address that an entry wishes for.
+    fn unlinked(&self, wish: &Wish) -> Option<&'a Account> {
+        let primary = wish.primary.as_ref().filter(|_| self.any_unlinked)?;
+        let owner = self.view.owners.get(&primary.key())?;
+        let account = self.view.accounts.get(owner)?;
+        let same = account.primary().map(Address::key) == Some(primary.key());
+        (same && account.state.access() && matching::is_unlinked(account)).then_some(account)
+    }
+
+    /// Of several entries with one manual account's address the lowest unique id is linked; the others contest (M2).
+    fn link(&mut self) {
+        let mut matches = std::mem::take(&mut self.matches);
+        matches.sort_by(|a, b| a.person.key.cmp(&b.person.key));
+        let mut taken = HashSet::new();
+        for Match { person, wish, account } in matches {
+            if self.policy.on_match == OnMatch::Skip {
+                self.decided.findings.matched(&person, &account.label());
+            } else if taken.insert(account.id) {
+                let (user, new) = (UserRef::Known(account.id), UserRef::New(person.key.digest()));
+                self.decided.places.iter_mut().filter(|(_, stands)| *stands == new).for_each(|(_, one)| *one = user);
+                if self.policy.on_match == OnMatch::Adopt {
+                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: false });
+                } else {
+                    self.supplement(person, wish, account, None);
+                }
+            } else {
+                self.sort(person, wish, None, None, None);
+            }
+        }
+    }
+
+    /// What the entry of a manual account adds to it; a reason to leave is none for somebody whom the directory does
+    /// not own (M3), and leaves everything as it is.
+    fn supplement(&mut self, mut person: Person, mut wish: Wish, account: &'a Account, reason: Option<PendingReason>) {
+        if reason.is_none() {
+            matching::keep_own(&mut person, &mut wish, account, self.policy);
+            self.comers.push(Comer { person, wish, account: Some(account), kept_on: account.state == State::Kept });
         }
     }
 

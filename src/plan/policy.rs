@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use crate::roster::AttributeUse;
+use crate::roster::account::written;
 use crate::roster::{Address, Domain, FieldId, FieldNames};
 
 /// A delay before deletion (L3).
@@ -56,6 +57,10 @@ pub struct Policy {
     pub groups: GroupPolicy,
     /// What groups give beside memberships.
     pub rights: Rights,
+    /// What becomes of an entry whose primary address a manual account has (M2).
+    pub on_match: OnMatch,
+    /// What somebody who comes in gets beside, once (U1); no mapped field.
+    pub defaults: Vec<(FieldId, String)>,
 }
 
 /// Roles and grants, and the groups that give them (R1-R3).
@@ -99,6 +104,20 @@ pub struct Mapped {
     /// Positions in [`Rights::places`].
     pub places: Vec<usize>,
 }
+
+/// What becomes of an entry whose primary address a manual account has (M2).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum OnMatch {
+    /// The account gets what the entry says, and stays manual.
+    #[default]
+    Supplement,
+    /// The directory owns the account from now on.
+    Adopt,
+    /// The entry is left out.
+    Skip,
+}
+
+written!(OnMatch { Supplement = "supplement", Adopt = "adopt", Skip = "skip" });
 
 /// What memberships mean, and which groups there are (G4, G5, G6).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

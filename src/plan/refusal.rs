@@ -18,12 +18,24 @@ pub enum Refusal {
     Taken { who: String, what: &'static str, thing: String, by: String },
     /// Of an erased person nothing is left to be restored.
     NothingLeft { who: String },
+    /// Only what is left of the deleted is erased.
+    NotDeleted { who: String, state: State },
+    /// Nothing is left to be erased.
+    Erased { who: String },
     /// Rules can be handed only to somebody with access.
     NoHeir { heir: String, state: State },
     /// Rules cannot be handed to the one who goes.
     OwnHeir { who: String },
     /// Rules are frozen while pending (L4).
     Frozen { who: String },
+    /// The directory gives the field, and would take it back (U2).
+    Mapped { who: String, field: String },
+    /// Name and addresses stand still while somebody has no access.
+    FrozenField { who: String, field: String, state: State },
+    /// A value that cannot be.
+    Value { field: String, says: &'static str },
+    /// Somebody else has what is asked for (A3, U7).
+    Claimed { who: String, what: &'static str, thing: String, by: String },
     /// A pattern nobody can use.
     Pattern { says: &'static str },
     /// The entry is there already, or is not there.
@@ -58,6 +70,11 @@ impl fmt::Display for Refusal {
                     "nothing is left of `{who}` that could be restored; the next run adds whoever is in the directory"
                 )
             }
+            Self::NotDeleted { who, state } => write!(
+                f,
+                "`{who}` is {state}: only what is left of a deleted user is erased; `rosterd users delete {who}` comes first"
+            ),
+            Self::Erased { who } => write!(f, "nothing personal is left of `{who}`"),
             Self::NoHeir { heir, state } => {
                 write!(f, "nothing can be handed over to {heir}, who is {state}; name somebody with access")
             }
@@ -67,6 +84,18 @@ impl fmt::Display for Refusal {
                 "the rules of `{who}` are frozen while the user is pending; settle that first, `rosterd conflicts` says how"
             ),
             Self::Right { says } => f.write_str(says),
+            Self::Mapped { who, field } => write!(
+                f,
+                "{field} of `{who}` comes from the directory, so change it there; it can be set here once \
+                 users.attributes switches it off or source.enabled is false"
+            ),
+            Self::FrozenField { who, field, state } => {
+                write!(f, "{field} of `{who}` stands still while the user is {state}; settle that first")
+            }
+            Self::Value { field, says } => write!(f, "{field} {says}"),
+            Self::Claimed { who, what, thing, by } => {
+                write!(f, "`{who}` cannot have the {what} `{thing}`: it belongs to {by}")
+            }
             Self::Pattern { says } => write!(f, "a pattern {says}"),
             Self::Rule { who, pattern, there: true } => write!(f, "`{who}` has the entry `{pattern}` already"),
             Self::Rule { who, pattern, there: false } => {

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::roster::{Digest, PendingReason, State, UserId};
 
-/// One directory user of the source, in a form a million of which fit in memory.
+/// One user of the source that an entry belongs to, in a form a million of which fit in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Known {
     /// The store's row.
@@ -22,6 +22,8 @@ pub struct Known {
     pub reason: Option<PendingReason>,
     /// When a pending user may be deleted.
     pub delete_after: Option<Timestamp>,
+    /// Made by hand and linked to an entry: supplemented, never missed (M2, M3).
+    pub manual: bool,
 }
 
 /// All users of the source that have a unique id, tombstones included, found by its digest.
@@ -67,8 +69,8 @@ impl Index {
         self.rows.is_empty()
     }
 
-    /// How many people have access.
+    /// How many people the directory gives access to.
     pub fn with_access(&self) -> usize {
-        self.rows.iter().filter(|row| row.state.access()).count()
+        self.rows.iter().filter(|row| row.state.access() && !row.manual).count()
     }
 }

@@ -197,7 +197,7 @@ impl Complete {
             let seen = reading.unchanged.contains(position)
                 || reading.waiting.contains(position)
                 || present.contains(&known.id);
-            (reading.passes.users && !seen && !known.state.tombstone()).then_some(known)
+            (reading.passes.users && !seen && !known.manual && !known.state.tombstone()).then_some(known)
         })
     }
 

@@ -318,7 +318,7 @@ pub trait Store: Send + Sync {
     /// Whose access changed since a moment, for the brake (B1).
     async fn recent_departures(&self, source: &str, since: Timestamp) -> Result<RecentDepartures, StoreError>;
 
-    /// Every directory user of the source that has a unique id, tombstones included.
+    /// Every user of the source that has a unique id, tombstones included, and manual ones that are linked (M2).
     async fn index(&self, source: &str) -> Result<Index, StoreError>;
     /// The accounts with these ids, in order of id; unknown ids are left out.
     async fn accounts(&self, ids: &[UserId]) -> Result<Vec<Account>, StoreError>;

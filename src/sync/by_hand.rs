@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::plan::{GroupChange, UserChange};
-use crate::roster::FieldNames;
+use crate::roster::{FieldNames, UserId};
 use crate::store::{Lease, Stamp, Store};
 use crate::sync::lease::{Held, TURN};
 use crate::sync::{SyncError, events};
@@ -33,7 +33,7 @@ pub async fn in_turn<T>(
     result
 }
 
-/// Applies what was decided by hand, whole or not at all.
+/// Applies what was decided by hand, whole or not at all; the answer is the user it added.
 ///
 /// # Errors
 /// When the store fails, or the turn was lost.
@@ -42,12 +42,12 @@ pub async fn apply(
     turn: &Lease,
     (source, at, names): (&str, Timestamp, &FieldNames),
     changes: &[UserChange],
-) -> Result<(), SyncError> {
+) -> Result<Option<UserId>, SyncError> {
     let leases = std::slice::from_ref(turn);
     let stamp = Stamp { run: None, source, at, names, leases };
-    store.apply_users(stamp, changes).await?;
+    let added = store.apply_users(stamp, changes).await?;
     events::users(stamp, changes);
-    Ok(())
+    Ok(added.first().map(|(_, user)| *user))
 }
 
 /// Applies what was decided by hand about a local group (G9).

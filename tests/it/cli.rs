@@ -30,7 +30,7 @@ fn said(command: &mut Command) -> Said {
 }
 
 /// Every command that needs a configuration, as typed.
-const COMMANDS: [&[&str]; 37] = [
+const COMMANDS: [&[&str]; 40] = [
     &["run"],
     &["sync"],
     &["sync", "--only", "cleanup", "--full", "--wait"],
@@ -44,8 +44,11 @@ const COMMANDS: [&[&str]; 37] = [
     &["users"],
     &["users", "list"],
     &["users", "show", "ada"],
+    &["users", "add", "--origin", "manual", "--username", "ada", "--address", "ada@example.com"],
+    &["users", "set", "ada", "x=1"],
     &["users", "delete", "ada"],
     &["users", "restore", "ada"],
+    &["users", "erase", "ada"],
     &["groups"],
     &["groups", "show", "sales"],
     &["conflicts"],
@@ -152,7 +155,8 @@ fn the_help_of_every_command_reads_like_this() {
     let mut seen: Vec<Vec<&str>> = Vec::new();
     for words in std::iter::once(&[] as &[&str]).chain(COMMANDS).chain([&["config"] as &[&str]]) {
         let words: Vec<&str> = words.iter().copied().take_while(|word| !word.starts_with('-')).collect();
-        let words: Vec<&str> = words.into_iter().filter(|word| !["1", "ada", "sales", "x"].contains(word)).collect();
+        let words: Vec<&str> =
+            words.into_iter().filter(|word| !["1", "ada", "sales", "x", "x=1"].contains(word)).collect();
         if seen.contains(&words) {
             continue;
         }

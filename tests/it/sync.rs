@@ -1,6 +1,8 @@
 //! The main job, by the real program on a real OpenLDAP, into both stores.
 
 mod by_hand;
+mod erasing;
+mod manual;
 mod mapping;
 mod settling;
 mod sharing;

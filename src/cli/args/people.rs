@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::roster::State;
+use crate::roster::{Origin, State};
 
 /// Arguments of `users`.
 #[derive(Args, Debug)]
@@ -33,6 +33,30 @@ Example, who has this address:
         #[arg(value_name = "WHO")]
         who: String,
     },
+    /// Make an account that no directory gives
+    #[command(after_help = "\
+The address has to be free, and the username, too; managed domains do not matter here. Fields are those
+of `roster_users`, or any other name, which goes to `extra`.
+
+Example:
+  rosterd users add --origin manual --username guest --address guest@example.com --set surname=Guest")]
+    Add(NewUser),
+    /// Set values of a user; an empty value takes one away
+    #[command(after_help = "\
+What comes from the directory is refused while source.enabled is true. Fields are those of
+`roster_users`, `address` for the primary address, or any other name, which goes to `extra`.
+
+Examples:
+  rosterd users set guest mobile='+41 79 000 00 00' plan=standard
+  rosterd users set guest address=visitor@example.com notes=")]
+    Set {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// What to set
+        #[arg(value_name = "FIELD=VALUE", required = true, value_parser = assignment)]
+        values: Vec<(String, String)>,
+    },
     /// Delete somebody now, whatever the state; asks on a terminal
     #[command(after_help = "\
 Whoever is still in the directory comes back with the next run, under the same id and without the
@@ -59,6 +83,38 @@ Example:
         #[arg(value_name = "WHO")]
         who: String,
     },
+    /// Remove what is left of a deleted user everywhere: tombstone, history, conflicts; asks on a terminal
+    #[command(after_help = "\
+The id stays, so that no other user ever gets it, and so do the dates of what happened. Whoever comes
+back afterwards is somebody new.
+
+Example:
+  rosterd users erase bob")]
+    Erase {
+        /// Id, unique id, or the last username or primary address of a deleted user
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// An account that no directory gives.
+#[derive(Args, Clone, Debug)]
+pub struct NewUser {
+    /// Who makes it: manual (an administrator) or smtp (mail flow)
+    #[arg(long, value_name = "ORIGIN", value_parser = made_by)]
+    pub origin: Origin,
+    /// The username
+    #[arg(long, value_name = "NAME")]
+    pub username: String,
+    /// The primary address
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: String,
+    /// A further value; may be given several times
+    #[arg(long, value_name = "FIELD=VALUE", num_args = 1.., value_parser = assignment)]
+    pub set: Vec<(String, String)>,
 }
 
 /// How to delete somebody.
@@ -199,4 +255,14 @@ pub enum RulesCommand {
 
 fn state(text: &str) -> Result<State, String> {
     State::parse(text).ok_or_else(|| "a state is one of active, pending, kept, dormant, deleted".to_owned())
+}
+
+fn made_by(text: &str) -> Result<Origin, String> {
+    let origin = Origin::parse(text).filter(|origin| *origin != Origin::Directory);
+    origin.ok_or_else(|| "an account made by hand is manual or smtp".to_owned())
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (field, value) = text.split_once('=').ok_or("write FIELD=VALUE, like surname=Guest")?;
+    Ok((field.trim().to_owned(), value.to_owned()))
 }

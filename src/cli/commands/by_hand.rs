@@ -10,15 +10,15 @@ use crate::cli::render::users::list as print_list;
 use crate::clock::Clock as _;
 use crate::config::Config;
 use crate::plan::UserChange;
-use crate::roster::{Account, UserId};
+use crate::roster::{Account, FieldNames, UserId};
 use crate::store::Store;
 use crate::store::rows::Which;
 use crate::sync::{SyncError, by_hand};
 
 /// What is to be done, as decided on the store as it is.
 pub struct Intent {
-    /// The user it is about.
-    pub account: Account,
+    /// The user it is about; `None` for one who is added.
+    pub account: Option<Account>,
     /// What happens to whom.
     pub changes: Vec<UserChange>,
     /// What a person at a terminal has to say yes to.
@@ -34,7 +34,7 @@ pub async fn carry_out(
     session: &mut Session,
     config: &Config,
     store: &dyn Store,
-    yes: bool,
+    (yes, names): (bool, &FieldNames),
     decide: impl AsyncFn(&dyn Store) -> Result<Intent, SyncError>,
 ) -> Result<u8, Failure> {
     let intent = decide(store).await?;
@@ -47,19 +47,31 @@ pub async fn carry_out(
         return Err(Failure::Refused("nothing was done".to_owned()));
     }
     let at = session.clock.now();
-    by_hand::in_turn(store, async |turn| {
+    let nothing = intent.changes.iter().all(|change| change.acts.is_empty());
+    let source = intent.account.as_ref().map_or(&config.source.name, |account| &account.source);
+    let added = by_hand::in_turn(store, async |turn| {
         let now = decide(store).await?;
         if now.changes != intent.changes {
-            return Err(SyncError::Overtaken { who: now.account.uuid.to_string() });
+            let who = now.account.map(|account| account.uuid.to_string()).unwrap_or_default();
+            return Err(SyncError::Overtaken { who });
         }
-        by_hand::apply(store, turn, (&now.account.source, at, &config.names()), &now.changes).await
+        if nothing {
+            return Ok(None);
+        }
+        by_hand::apply(store, turn, (source, at, names), &now.changes).await
     })
     .await?;
     if session.screen.json {
-        let rows = store.user_rows(&Which::Who(intent.account.uuid.to_string())).await?;
+        let user = match added {
+            Some(user) => Some(account(store, user).await?),
+            None => intent.account,
+        };
+        let id = user.map(|user| user.uuid.to_string()).unwrap_or_default();
+        let rows = store.user_rows(&Which::Who(id)).await?;
         session.screen.json(&rows.first())?;
     } else {
-        writeln!(session.screen.out(), "{}", escape::text(&intent.done))?;
+        let done = if nothing { "Nothing to do: it is so already." } else { &intent.done };
+        writeln!(session.screen.out(), "{}", escape::text(done))?;
     }
     store.close().await;
     Ok(exit::DONE)

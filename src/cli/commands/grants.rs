@@ -39,9 +39,9 @@ pub async fn add(session: &mut Session, who: &str, privilege: &str) -> Result<u8
         let (account, local) = (account(store, user).await?, store.local_grants(user).await?);
         let change = by_hand::give(&account, &local, privilege, &config.directory_only)?;
         let done = format!("Done: `{privilege}` given to `{}`.", account.label());
-        Ok(Intent { account, changes: vec![change], asks: None, warns: None, done })
+        Ok(Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done })
     };
-    carry_out(session, &config, &*store, true, decide).await
+    carry_out(session, &config, &*store, (true, &config.names()), decide).await
 }
 
 /// Takes a privilege away that was given by hand.
@@ -53,7 +53,7 @@ pub async fn remove(session: &mut Session, who: &str, privilege: &str) -> Result
         let (account, local) = (account(store, user).await?, store.local_grants(user).await?);
         let change = by_hand::take(&account, &local, privilege)?;
         let done = format!("Done: `{privilege}` taken from `{}`.", account.label());
-        Ok(Intent { account, changes: vec![change], asks: None, warns: None, done })
+        Ok(Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done })
     };
-    carry_out(session, &config, &*store, true, decide).await
+    carry_out(session, &config, &*store, (true, &config.names()), decide).await
 }

@@ -9,6 +9,7 @@ pub mod freeze;
 pub mod grants;
 pub mod groups;
 pub mod local_groups;
+pub mod manual;
 pub mod migrate;
 pub mod plan;
 pub mod rules;
@@ -146,7 +147,10 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
         Command::Users(args) => match args.command() {
             UsersCommand::List(list) => users::list(session, &list).await,
             UsersCommand::Show { who } => users::show(session, &who).await,
+            UsersCommand::Add(new) => manual::add(session, &new).await,
+            UsersCommand::Set { who, values } => manual::set(session, &who, &values).await,
             UsersCommand::Delete { who, deletion } => settle::delete(session, &who, &deletion).await,
+            UsersCommand::Erase { who, yes } => settle::erase(session, &who, yes).await,
             UsersCommand::Restore { who } => settle::restore(session, &who).await,
         },
         Command::Rules(args) => match args.command {

@@ -44,9 +44,9 @@ pub async fn add(session: &mut Session, who: &str, kind: RuleKind, pattern: &str
         let (account, rules) = (account(store, user).await?, store.rules(user).await?);
         let change = by_hand::add_rule(&account, &rules, rule.clone())?;
         let done = format!("Done: {kind} `{pattern}` for `{}`.", account.label());
-        Ok(Intent { account, changes: vec![change], asks: None, warns: None, done })
+        Ok(Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done })
     };
-    carry_out(session, &config, &*store, true, decide).await
+    carry_out(session, &config, &*store, (true, &config.names()), decide).await
 }
 
 /// Takes the entries with a pattern away.
@@ -58,7 +58,7 @@ pub async fn remove(session: &mut Session, who: &str, pattern: &str) -> Result<u
         let (account, rules) = (account(store, user).await?, store.rules(user).await?);
         let change = by_hand::remove_rule(&account, &rules, pattern)?;
         let done = format!("Done: `{pattern}` removed from `{}`.", account.label());
-        Ok(Intent { account, changes: vec![change], asks: None, warns: None, done })
+        Ok(Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done })
     };
-    carry_out(session, &config, &*store, true, decide).await
+    carry_out(session, &config, &*store, (true, &config.names()), decide).await
 }

@@ -55,10 +55,10 @@ async fn delete_user(
             warns: comes_back(&account, config),
             done: format!("Done: `{label}` deleted{to}."),
             changes,
-            account,
+            account: Some(account),
         })
     };
-    carry_out(session, config, store, args.yes, decide).await
+    carry_out(session, config, store, (args.yes, &config.names()), decide).await
 }
 
 /// What a deletion in the store does not end (U5).
@@ -91,7 +91,22 @@ pub async fn restore(session: &mut Session, who: &str) -> Result<u8, Failure> {
         let change = by_hand::restore(&account, remembered, rivals)?;
         Ok(kept(account, change))
     };
-    carry_out(session, &config, &*store, true, decide).await
+    carry_out(session, &config, &*store, (true, &config.names()), decide).await
+}
+
+/// Removes whatever is left of somebody deleted.
+pub async fn erase(session: &mut Session, who: &str, yes: bool) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store(&config).await?;
+    let user = one_or_deleted(session, &*store, who).await?;
+    let decide = async |store: &dyn Store| {
+        let (account, remembered) = (account(store, user).await?, store.remembered(user).await?);
+        let change = by_hand::erase(&account, &remembered)?;
+        let asks = format!("erase for good what is left of `{who}` ({})?", account.uuid);
+        let done = format!("Done: `{}` erased.", account.uuid);
+        Ok(Intent { account: Some(account), changes: vec![change], asks: Some(asks), warns: None, done })
+    };
+    carry_out(session, &config, &*store, (yes, &config.names()), decide).await
 }
 
 /// Ignores the flag that a conflict is about.
@@ -105,23 +120,24 @@ pub async fn ignore(session: &mut Session, number: i64) -> Result<u8, Failure> {
         let change = by_hand::ignore(&account, Rivals { name: name.as_ref(), address: None })?;
         Ok(kept(account, change))
     };
-    carry_out(session, &config, &*store, true, decide).await
+    carry_out(session, &config, &*store, (true, &config.names()), decide).await
 }
 
 fn kept(account: Account, change: crate::plan::UserChange) -> Intent {
     let done = format!("Done: `{}` kept, with access.", change.label);
-    Intent { account, changes: vec![change], asks: None, warns: None, done }
+    Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done }
 }
 
 /// Who bears a username, with access.
-async fn bearer(store: &dyn Store, name: Option<&str>) -> Result<Option<Account>, SyncError> {
+pub async fn bearer(store: &dyn Store, name: Option<&str>) -> Result<Option<Account>, SyncError> {
     match name {
         Some(name) => first(store, store.name_owners(&[fold(name)]).await?).await,
         None => Ok(None),
     }
 }
 
-async fn first<T>(store: &dyn Store, owners: Vec<(T, UserId)>) -> Result<Option<Account>, SyncError> {
+/// Who is first among owners; nobody when there is none.
+pub async fn first<T>(store: &dyn Store, owners: Vec<(T, UserId)>) -> Result<Option<Account>, SyncError> {
     match owners.first() {
         Some((_, owner)) => Ok(Some(account(store, *owner).await?)),
         None => Ok(None),

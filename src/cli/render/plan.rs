@@ -10,7 +10,7 @@ use crate::plan::{
     Act, BrakeKind, Conflict, FieldChange, Grant, GroupAct, GroupChange, Loss, NewUser, Plan, RightsAct, UserChange,
     UserRef, Via,
 };
-use crate::roster::{FieldNames, Incomplete, PendingReason, State};
+use crate::roster::{FieldNames, Incomplete, Origin, PendingReason, State};
 
 /// How many lines a chapter has at most; what is beyond is counted.
 const LINES: usize = 200;
@@ -55,9 +55,12 @@ impl Chapter {
     fn of(change: &UserChange) -> Option<Self> {
         let of_act = |act: &Act| match act {
             Act::Added(_) | Act::Revived(_) => Self::Adds,
-            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Rights(_) | Act::ByHand(_) => {
-                Self::Changes
-            }
+            Act::Updated(_)
+            | Act::AliasAdded(_)
+            | Act::AliasRemoved(_)
+            | Act::Rights(_)
+            | Act::Linked { .. }
+            | Act::ByHand(_) => Self::Changes,
             Act::Moved { .. } => Self::Moves,
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
@@ -180,6 +183,7 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
                 lines.push(format!("      {}", escape::value(detail)));
             }
             Act::Rights(act) => lines.push(right(act)),
+            Act::Linked { dn, .. } => lines.push(detail('+', "dn", None, Some(dn))),
             Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } | Act::ByHand(_) => {}
         }
     }
@@ -210,6 +214,12 @@ fn headline(act: &Act) -> Option<String> {
     let date =
         |at: &Option<_>| at.map_or_else(|| "never deleted".to_owned(), |at| format!("deleted after {}", moment(at)));
     Some(match act {
+        Act::Linked { from, to: Origin::Directory, .. } => {
+            format!("was {from}, from now on the directory's: the entry has the same address ({rule})")
+        }
+        Act::Linked { from, .. } => {
+            format!("stays {from}, supplemented by the entry with the same address from now on ({rule})")
+        }
         Act::Revived(_) => format!("comes back after deletion, with the same id ({rule})"),
         Act::Flagged { from: State::Pending, reason: now, delete_after, .. } => {
             format!("stays pending, now because {}; {} ({rule})", reason(*now), date(delete_after))

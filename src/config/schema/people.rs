@@ -79,8 +79,7 @@ pub const KEYS: &[Key] = &[
         "M2",
         "What happens when a manual account has the address already.",
         r#""skip""#,
-    )
-    .later("a manual account is left as it is"),
+    ),
     Key::new(
         "users.default_role",
         Optional(Name),
@@ -137,10 +136,9 @@ pub const KEYS: &[Key] = &[
         Anything,
         Unset("nothing"),
         "U1",
-        "A value that new users get in `extra`.",
+        "A value that new users get in `extra`, on creation only; in a field of `roster_users` where `users.attributes` switches that one off.",
         r#""standard""#,
-    )
-    .later("new users get no further values"),
+    ),
     Key::new(
         "users.disabled[].attribute",
         Text(Attribute),

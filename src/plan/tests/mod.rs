@@ -4,6 +4,7 @@ mod by_hand;
 mod grouping;
 mod groups;
 mod leaving;
+mod matching;
 mod model;
 mod people;
 mod properties;
@@ -13,7 +14,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::policy::{AttributeUse, Brake, Delay, GroupPolicy, Policy, Rights};
+use super::policy::{AttributeUse, Brake, Delay, GroupPolicy, OnMatch, Policy, Rights};
 use crate::roster::{Domain, FieldId, FieldNames};
 
 /// A policy with the contract's defaults; no managed domain means every domain.
@@ -42,5 +43,7 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
         brake: Brake { percent: 10.0, at_least: 5, at_most: 500, window: day },
         groups: GroupPolicy::default(),
         rights: Rights::default(),
+        on_match: OnMatch::default(),
+        defaults: Vec::new(),
     }
 }

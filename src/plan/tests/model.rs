@@ -42,10 +42,10 @@ impl Model {
                 state: account.state,
                 reason: account.reason,
                 delete_after: account.delete_after,
+                manual: account.origin != Origin::Directory,
             })
         };
-        let ours = |account: &&Account| account.origin == Origin::Directory;
-        Index::new(self.accounts.values().filter(ours).filter_map(known).collect())
+        Index::new(self.accounts.values().filter_map(known).collect())
     }
 
     /// Applies a plan unit by unit; panics when a unit leaves two owners of one address or name.
@@ -112,6 +112,8 @@ impl Model {
                 assert_eq!(account.state, *from);
                 self.bury(id);
             }
+            HandAct::Erased => (account.key, account.dn) = (None, None),
+            HandAct::Added(_) => unreachable!("done by the caller"),
             HandAct::RuleAdded(rule) => self.rules.entry(id).or_default().push(rule.clone()),
             HandAct::RuleRemoved(rule) => self.rules.entry(id).or_default().retain(|one| one != rule),
         }
@@ -127,6 +129,14 @@ impl Model {
                 Act::Added(new) => {
                     assert!(self.accounts.insert(id, account(id, new, names)).is_none());
                     self.set_role(id, new.role.clone());
+                }
+                Act::ByHand(HandAct::Added(new)) => {
+                    let primary = StoredAddress { address: new.primary.clone(), kind: AddressKind::Primary };
+                    let nobody = self::account(id, &nobody(), names);
+                    let fields = new.fields.iter().map(|(field, value)| (field, value.to_owned())).collect();
+                    let (origin, addresses) = (new.origin, vec![primary]);
+                    let made = Account { origin, addresses, fields, key: None, dn: None, ..nobody };
+                    assert!(self.accounts.insert(id, made).is_none());
                 }
                 Act::Revived(new) => {
                     let before = &self.accounts[&id];
@@ -180,6 +190,11 @@ impl Model {
                 self.bury(id);
             }
             Act::ByHand(act) => self.do_by_hand(id, act),
+            Act::Linked { key, dn, from, to } => {
+                assert_eq!((account.origin, &account.key), (*from, &None));
+                account.origin = *to;
+                (account.key, account.dn) = (Some(key.clone()), Some(dn.to_string()));
+            }
         }
     }
 
@@ -298,6 +313,11 @@ fn update(account: &mut Account, change: &FieldChange) {
             account.addresses.splice(0..0, primary);
         }
     }
+}
+
+fn nobody() -> NewUser {
+    let key = UniqueId::new("nobody").unwrap();
+    NewUser { key, dn: "".into(), fields: Fields::default(), primary: None, aliases: Box::default(), role: None }
 }
 
 fn account(id: UserId, new: &NewUser, _: &FieldNames) -> Account {

@@ -9,7 +9,7 @@ use super::rights::rights;
 use super::world::{DAY, Entry, World};
 use crate::plan::policy::{GroupPolicy, OneGroup, Rights};
 use crate::plan::{Act, BrakeKind, UserRef};
-use crate::roster::{PendingReason, State, UniqueId, UserId};
+use crate::roster::{Account, FieldId, Origin, PendingReason, State, UniqueId, UserId};
 
 const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const TEAMS: [&str; 4] = ["crew", "guests", "staff", "team"];
@@ -36,6 +36,7 @@ enum Step {
     CutOff(usize),
     GarbleGroup(usize),
     Days(u8),
+    AddByHand(usize),
     ByHand(fn(&mut World, UserId) -> bool, usize),
     Grouping(GroupPolicy),
     Rights(usize),
@@ -66,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => team().prop_map(Step::CutOff),
         1 => team().prop_map(Step::GarbleGroup),
         2 => (0..20_u8).prop_map(Step::Days),
+        1 => who().prop_map(Step::AddByHand),
         2 => (by_hand(), who()).prop_map(|(done, who)| Step::ByHand(done, who)),
         1 => grouping().prop_map(Step::Grouping),
         1 => (0..MAPPINGS).prop_map(Step::Rights),
@@ -124,6 +126,7 @@ fn edit(world: &mut World, step: &Step) {
         Step::Days(days) => _ = world.later(DAY * u32::from(*days)),
         Step::Grouping(groups) => world.policy.groups = groups.clone(),
         Step::Rights(which) => world.policy.rights = mapping(*which),
+        Step::AddByHand(who) => _ = world.add_by_hand(PEOPLE[*who]),
         Step::ByHand(done, who) => {
             let key = UniqueId::new(PEOPLE[*who]);
             let found = world.store.accounts.values().find(|one| one.key == key).map(|one| one.id);
@@ -248,6 +251,19 @@ fn check_groups(world: &World, before: &Model, broken: bool) {
     }
 }
 
+/// M2, M3: what a person gave a manual account stays.
+fn check_manual(world: &World, before: &Model) {
+    let manual = |one: &&Account| one.origin != Origin::Directory && one.state != State::Deleted;
+    for one in before.accounts.values().filter(manual) {
+        let after = &world.store.accounts[&one.id];
+        let own = |one: &Account| (one.origin, one.state, one.fields.get(&FieldId::USERNAME).cloned());
+        let kept = one.state == State::Kept;
+        assert!(own(one) == own(after) || kept, "{one:?} {after:?}");
+        assert_eq!(one.primary(), after.primary());
+        assert!(one.aliases().all(|alias| after.aliases().any(|same| same == alias)), "{one:?} {after:?}");
+    }
+}
+
 /// Runs once and checks everything that must hold of any single run.
 fn checked_run(world: &mut World, broken: bool) {
     world.broken = broken.then_some("connection-lost");
@@ -263,13 +279,17 @@ fn checked_run(world: &mut World, broken: bool) {
     assert_eq!(said.plan, shuffled.look().plan);
     // The model checks P4 after every unit, and that nobody is deleted early or unflagged (P7).
     world.run();
+    check_manual(world, &before);
     check_groups(world, &before, broken);
     check_rights(world, &before, broken);
     for change in &said.plan.users {
         let flagged = change.acts.iter().any(|act| matches!(act, Act::Flagged { .. }));
         let deleted = change.acts.iter().any(|act| matches!(act, Act::Deleted { .. }));
         if let UserRef::Known(id) = change.subject {
-            let key = before.accounts[&id].key.as_ref().unwrap().as_str().to_owned();
+            let account = &before.accounts[&id];
+            let manual = account.origin != Origin::Directory;
+            assert!(!manual || account.state == State::Deleted || !(flagged || deleted), "M3: {account:?}");
+            let Some(key) = account.key.as_ref().map(|key| key.as_str().to_owned()) else { continue };
             let entry = world.people.get(&key);
             let healthy = |entry: &&Entry| {
                 entry.enabled
@@ -345,7 +365,8 @@ proptest! {
         world.policy.brake.at_least = 100;
         world.policy.rights = Rights::default();
         checked_run(&mut world, false);
-        for account in before.accounts.values().filter(|account| account.state.access()) {
+        let ours = |account: &&Account| account.state.access() && account.origin == Origin::Directory;
+        for account in before.accounts.values().filter(ours) {
             world.hire(account.key.as_ref().unwrap().as_str());
         }
         checked_run(&mut world, false);

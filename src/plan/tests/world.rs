@@ -357,6 +357,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
                 Act::Rights(act) => {
                     format!("{}{}", if matches!(act, RightsAct::Revoked { .. }) { "no " } else { "" }, act.says())
                 }
+                Act::Linked { to, .. } => format!("link as {to}"),
                 Act::ByHand(act) => act.event().to_owned(),
             };
             lines.push(format!("{}: {what}", change.label));

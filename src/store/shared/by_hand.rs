@@ -4,41 +4,48 @@ use sqlx::Row as _;
 
 use super::addresses::Addresses;
 use super::dialect::{Database, any_list};
-use super::users::{Fate, on_each};
+use super::erasure;
+use super::users::{Fate, extra, on_each};
 use super::word;
 use super::write::Statements;
 use crate::clock::Timestamp;
 use crate::plan::by_hand::Remembered;
+use crate::plan::manual::NewAccount;
 use crate::plan::{HandAct, Rule, RuleKind};
 use crate::roster::address::fold;
-use crate::roster::{Address, AddressKind, UserId};
-use crate::store::bulk::Rows;
+use crate::roster::{Address, AddressKind, FieldId, UserId};
+use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
+use crate::store::{Stamp, new_uuid};
 
 /// Everything done by hand in one transaction, by statement.
 pub(super) struct HandBatch {
+    made: Rows,
     named: Rows,
     ignored: Vec<i64>,
     transferred: Rows,
     removed: Rows,
     added: Rows,
+    erased: Vec<i64>,
 }
 
 impl Default for HandBatch {
     fn default() -> Self {
         Self {
+            made: Rows::new(18),
             named: Rows::new(3),
             ignored: Vec::new(),
             transferred: Rows::new(2),
             removed: Rows::new(3),
             added: Rows::new(3),
+            erased: Vec::new(),
         }
     }
 }
 
 impl HandBatch {
     /// Takes one act in; the answer is what becomes of the user's state.
-    pub fn gather(&mut self, id: i64, act: &HandAct, addresses: &mut Addresses) -> Option<Fate> {
+    pub fn gather(&mut self, id: i64, act: &HandAct, stamp: Stamp<'_>, addresses: &mut Addresses) -> Option<Fate> {
         let row = |rule: &Rule| [id.into(), rule.kind.as_str().into(), rule.pattern.as_ref().into()];
         match act {
             HandAct::Kept { back, .. } => {
@@ -57,10 +64,21 @@ impl HandBatch {
                 }
                 return Some(Fate::Deleted);
             }
+            HandAct::Erased => self.erased.push(id),
+            HandAct::Added(new) => {
+                addresses.claim(&new.primary, AddressKind::Primary);
+                self.made.extend(made(id, new, stamp));
+            }
             HandAct::RuleAdded(rule) => self.added.add(row(rule)),
             HandAct::RuleRemoved(rule) => self.removed.add(row(rule)),
         }
         None
+    }
+
+    /// New rows come before whatever belongs to them.
+    pub async fn add(&mut self, write: &mut Statements) -> Result<(), Fault> {
+        let made = std::mem::replace(&mut self.made, Rows::new(18));
+        write.bulk(ADD, made, "").await
     }
 
     /// After everything that is given up.
@@ -81,9 +99,32 @@ impl HandBatch {
                 ") AS v WHERE rd_users.id = v.column1",
             )
             .await?;
+        for user in self.erased {
+            erasure::erase(write, user).await?;
+        }
         write.bulk("DELETE FROM rd_rules WHERE (user_id, kind, pattern) IN (", self.removed, ")").await?;
         write.bulk("INSERT INTO rd_rules (user_id, kind, pattern)", self.added, " ON CONFLICT DO NOTHING").await
     }
+}
+
+const ADD: &str = "INSERT INTO rd_users (id, source, origin, uuid, username, username_key, user_principal_name, \
+     display_name, given_name, surname, home_phone, mobile, company, department, notes, extra, created_at, updated_at)";
+
+/// In the order of [`ADD`].
+fn made(id: i64, new: &NewAccount, stamp: Stamp<'_>) -> Vec<Cell> {
+    let first = |field| new.fields.first(field);
+    let at = || Cell::time(Some(stamp.at));
+    let mut cells = vec![
+        id.into(),
+        stamp.source.into(),
+        new.origin.as_str().into(),
+        new_uuid().into(),
+        first(FieldId::USERNAME).into(),
+    ];
+    cells.push(first(FieldId::USERNAME).map(fold).as_deref().into());
+    cells.extend(FieldId::fixed().filter(|field| *field != FieldId::USERNAME).map(|field| first(field).into()));
+    cells.extend([Cell::json(Some(extra(&new.fields, stamp.names))), at(), at()]);
+    cells
 }
 
 const KEEP: &str = concat!(

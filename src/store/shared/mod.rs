@@ -3,6 +3,7 @@
 
 mod addresses;
 mod by_hand;
+mod erasure;
 mod findings;
 mod groups;
 mod leases;

@@ -27,8 +27,8 @@ pub(super) async fn index(database: &Database, source: &str) -> Result<Index, Fa
     let mut reader = database.reader().await?;
     let mut known = Vec::new();
     let mut rows = sqlx::query(
-        "SELECT id, unique_id_digest, dn_digest, fingerprint, review_at, state, pending_reason, delete_after \
-         FROM rd_users WHERE source = $1 AND origin = 'directory' AND unique_id_digest IS NOT NULL",
+        "SELECT id, unique_id_digest, dn_digest, fingerprint, review_at, state, pending_reason, delete_after, \
+         origin <> 'directory' FROM rd_users WHERE source = $1 AND unique_id_digest IS NOT NULL",
     )
     .bind(source)
     .fetch(&mut *reader);
@@ -45,6 +45,7 @@ pub(super) async fn index(database: &Database, source: &str) -> Result<Index, Fa
             state: word("rd_users", id, state, State::parse(state))?,
             reason: pending_reason(id, reason)?,
             delete_after: time(row.try_get(7)?),
+            manual: row.try_get(8)?,
         });
     }
     Ok(Index::new(known))

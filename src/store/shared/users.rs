@@ -14,9 +14,9 @@ use super::dialect::any_list;
 use super::rights;
 use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::clock::Timestamp;
-use crate::plan::{Act, BrakeKind, FieldChange, Mark, NewUser, RightsAct, UserChange, UserRef};
+use crate::plan::{Act, BrakeKind, FieldChange, HandAct, Mark, NewUser, RightsAct, UserChange, UserRef};
 use crate::roster::address::fold;
-use crate::roster::{AddressKind, Digest, Dn, FieldId, FieldNames, PendingReason, UserId};
+use crate::roster::{AddressKind, Digest, Dn, FieldId, FieldNames, Fields, Origin, PendingReason, UniqueId, UserId};
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
 use crate::store::{Stamp, new_uuid};
@@ -36,6 +36,7 @@ struct Batch {
     columns: BTreeMap<FieldId, Rows>,
     extra: Rows,
     moved: Rows,
+    linked: Rows,
     marked: Rows,
     touched: Vec<i64>,
     released: Rows,
@@ -114,6 +115,7 @@ impl Default for Batch {
             columns: BTreeMap::new(),
             extra: Rows::new(2),
             moved: Rows::new(3),
+            linked: Rows::new(7),
             marked: Rows::new(4),
             touched: Vec::new(),
             released: Rows::new(2),
@@ -134,7 +136,7 @@ impl Batch {
     fn gather(&mut self, ledger: &mut Ledger, stamp: Stamp<'_>, change: &UserChange) -> Result<(), Fault> {
         let id = match (change.subject, change.acts.first()) {
             (UserRef::Known(user), _) => user.0,
-            (UserRef::New(digest), Some(Act::Added(_))) => {
+            (UserRef::New(digest), Some(Act::Added(_) | Act::ByHand(HandAct::Added(_)))) => {
                 let id = ledger.next_user();
                 self.newcomers.push((digest, UserId(id)));
                 id
@@ -167,7 +169,8 @@ impl Batch {
                 Act::Restored { .. } => fate = Some(Fate::Restored),
                 Act::Deleted { .. } => fate = Some(Fate::Deleted),
                 Act::Rights(act) => self.rights(id, act, stamp),
-                Act::ByHand(act) => fate = self.by_hand.gather(id, act, &mut addresses).or(fate),
+                Act::Linked { key, dn, to, .. } => self.link(id, key, dn, *to, stamp),
+                Act::ByHand(act) => fate = self.by_hand.gather(id, act, stamp, &mut addresses).or(fate),
             }
         }
         self.decide(id, &change.label, fate);
@@ -200,6 +203,20 @@ impl Batch {
         self.revived.add(columns(id, new, stamp));
         self.rights.role(id, new.role.as_deref());
         addresses.claim_all(new);
+    }
+
+    fn link(&mut self, id: i64, key: &UniqueId, dn: &str, origin: Origin, stamp: Stamp<'_>) {
+        let (origin, place) = (origin.as_str(), Dn::digest_of(dn));
+        let (key, digest) = (key.as_str(), key.digest());
+        self.linked.add([
+            id.into(),
+            stamp.source.into(),
+            origin.into(),
+            key.into(),
+            digest.into(),
+            dn.into(),
+            place.into(),
+        ]);
     }
 
     fn update(&mut self, id: i64, fields: &[FieldChange], names: &FieldNames, addresses: &mut Addresses) {
@@ -260,10 +277,11 @@ impl Batch {
         }
     }
 
-    async fn run(self, write: &mut Statements, stamp: Stamp<'_>) -> Result<Vec<(Digest, UserId)>, Fault> {
+    async fn run(mut self, write: &mut Statements, stamp: Stamp<'_>) -> Result<Vec<(Digest, UserId)>, Fault> {
         release(write, self.released, &self.deleted).await?;
         write.bulk(ADD, self.added, "").await?;
         write.bulk(REVIVE, self.revived, BY_ID).await?;
+        self.by_hand.add(write).await?;
         write.bulk("INSERT INTO rd_addresses (key, user_id, kind, address)", self.claimed, "").await?;
         for (field, rows) in self.columns {
             write.bulk(set_column(field), rows, BY_ID).await?;
@@ -277,6 +295,7 @@ impl Batch {
             .await?;
         write.bulk("UPDATE rd_users SET dn = v.column2, dn_digest = v.column3 FROM (", self.moved, BY_ID).await?;
         self.rights.run(write).await?;
+        write.bulk(LINK, self.linked, BY_ID).await?;
         write.bulk(FLAG, self.flagged, BY_ID).await?;
         open_flags(write, stamp, self.flags).await?;
         on_each(write, RESTORE, &self.restored).await?;
@@ -310,13 +329,15 @@ fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
 const ADD: &str = "INSERT INTO rd_users (id, source, unique_id_digest, dn_digest, unique_id, dn, username, username_key, \
      user_principal_name, display_name, given_name, surname, home_phone, mobile, company, department, notes, extra, \
      fingerprint, review_at, reasons_seen, uuid, created_at, updated_at, role)";
-const REVIVE: &str = "UPDATE rd_users SET source = v.column2, unique_id_digest = v.column3, dn_digest = v.column4, \
+const REVIVE: &str = "UPDATE rd_users SET source = v.column2, origin = 'directory', unique_id_digest = v.column3, dn_digest = v.column4, \
      unique_id = v.column5, dn = v.column6, username = v.column7, username_key = v.column8, \
      user_principal_name = v.column9, display_name = v.column10, given_name = v.column11, surname = v.column12, \
      home_phone = v.column13, mobile = v.column14, company = v.column15, department = v.column16, notes = v.column17, \
      extra = v.column18, state = 'active', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
      reasons_seen = '', fingerprint = NULL, review_at = NULL, former_address = NULL, former_username = NULL, \
      transferred_to = NULL FROM (";
+const LINK: &str = "UPDATE rd_users SET source = v.column2, origin = v.column3, unique_id = v.column4, \
+     unique_id_digest = v.column5, dn = v.column6, dn_digest = v.column7 FROM (";
 const FLAG: &str = "UPDATE rd_users SET state = 'pending', pending_reason = v.column2, flagged_at = v.column3, \
      delete_after = v.column4 FROM (";
 const MARK: &str =
@@ -463,12 +484,12 @@ fn columns(id: i64, new: &NewUser, stamp: Stamp<'_>) -> [Cell; 18] {
         first(FieldId::COMPANY).into(),
         first(FieldId::DEPARTMENT).into(),
         first(FieldId::NOTES).into(),
-        Cell::json(Some(extra(new, stamp.names))),
+        Cell::json(Some(extra(&new.fields, stamp.names))),
     ]
 }
 
-fn extra(new: &NewUser, names: &FieldNames) -> Value {
-    let value = |(field, name): (FieldId, &str)| Some((name.to_owned(), Value::from(new.fields.first(field)?)));
+pub(super) fn extra(fields: &Fields, names: &FieldNames) -> Value {
+    let value = |(field, name): (FieldId, &str)| Some((name.to_owned(), Value::from(fields.first(field)?)));
     names.extras().filter_map(value).collect::<Map<_, _>>().into()
 }
 

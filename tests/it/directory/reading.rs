@@ -8,6 +8,7 @@ use super::*;
 /// What the store would keep of everybody who was read.
 fn remembered(snapshot: &Snapshot) -> Index {
     let known = |(number, person): (i64, &rosterd::roster::Person)| Known {
+        manual: false,
         id: UserId(number),
         key: person.key.digest(),
         dn: Dn::digest_of(&person.dn),

@@ -22,6 +22,43 @@ fn has(user: &Value, expected: &Value) {
     }
 }
 
+/// COVATA-20, U1: given once, shown beforehand, and from then on the store's; not in a field that the directory gives.
+#[test]
+fn new_users_begin_with_the_default_values() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&person("ada"));
+    let mut site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    let more = "[users.attributes]\nnotes = \"\"\n[users.attributes.extra]\nroom = \"roomNumber\"\n[users.defaults]\n\
+                plan = \"standard\"\nseats = 3\nnotes = \"new here\"\n";
+    people_at(&mut site, more);
+    site.expect(0, &["plan"]);
+    assert_eq!(site.user("ada").unwrap()["extra"], json!({}), "on creation only");
+    slapd.ldif(&person("bob"));
+    let plan = site.expect(3, &["plan"]);
+    assert!(
+        plan.out.contains("plan: standard") || plan.out.contains("plan") && plan.out.contains("standard"),
+        "{}",
+        plan.out
+    );
+    site.expect(0, &["sync"]);
+    let given = json!({ "extra": { "plan": "standard", "seats": "3" }, "notes": "new here" });
+    has(&site.user("bob").unwrap(), &given);
+    site.expect(0, &["plan"]);
+    site.expect(0, &["users", "set", "bob", "plan=gold", "notes="]);
+    site.expect(0, &["sync"]);
+    has(&site.user("bob").unwrap(), &json!({ "extra": { "plan": "gold", "seats": "3" }, "notes": null }));
+    site.expect(0, &["users", "delete", "bob"]);
+    site.expect(0, &["sync"]);
+    has(&site.user("bob").unwrap(), &given);
+    people_at(
+        &mut site,
+        "[users.attributes.extra]\nroom = \"roomNumber\"\n[users.defaults]\nroom = \"1\"\ncompany = \"x\"\n",
+    );
+    let refused = site.expect(78, &["config", "validate"]);
+    assert_eq!(refused.err.matches("the directory gives this field").count(), 2, "{}", refused.err);
+}
+
 /// VIPRE-10, VIPRE-21, COVATA-10, OKV-22, U6: every field arrives, and is kept current.
 #[test]
 fn every_field_arrives_and_follows_the_directory() {

@@ -1,0 +1,135 @@
+//! Removes what the store knows of a deleted person, wherever it stands (B3).
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sqlx::Row as _;
+
+use super::dialect::any_list;
+use super::write::Statements;
+use crate::roster::address::fold;
+use crate::store::error::Fault;
+
+/// What stands in place of a sentence that named the person.
+const ERASED: &str = "erased";
+
+/// Keys of the feed whose values others are told about: names, addresses and DNs.
+const NAMING: [&str; 6] = ["username", "primary_address", "address", "aliases", "dn", "unique_id"];
+
+/// Tombstone, feed, conflicts, skipped entries and held departures; who and when stay, what and who it was does not.
+pub(super) async fn erase(write: &mut Statements, user: i64) -> Result<(), Fault> {
+    let named = named(write, user).await?;
+    for statement in [
+        "DELETE FROM rd_skipped WHERE unique_id = (SELECT unique_id FROM rd_users WHERE id = $1)",
+        "UPDATE rd_users SET unique_id = NULL, unique_id_digest = NULL, dn = NULL, dn_digest = NULL, \
+         former_address = NULL, former_username = NULL WHERE id = $1",
+        "UPDATE rd_changes SET before = NULL, after = NULL WHERE user_id = $1",
+        "UPDATE rd_conflicts SET subject = 'erased', detail = 'erased' WHERE user_id = $1 AND status <> 'open'",
+        "UPDATE rd_held SET label = 'erased' WHERE user_id = $1",
+    ] {
+        sqlx::query(statement).bind(user).execute(write.connection()).await?;
+    }
+    write.changed();
+    for entry in skipped(write, &named).await? {
+        sqlx::query("DELETE FROM rd_skipped WHERE id = $1").bind(entry).execute(write.connection()).await?;
+    }
+    tell_no_more(write, &named).await
+}
+
+/// Everything that others were told the person is called, or has.
+async fn named(write: &mut Statements, user: i64) -> Result<BTreeSet<String>, Fault> {
+    let mut named = BTreeSet::new();
+    let rows = sqlx::query("SELECT unique_id, dn, former_address, former_username FROM rd_users WHERE id = $1")
+        .bind(user)
+        .fetch_all(write.connection())
+        .await?;
+    for row in &rows {
+        for column in 0..4 {
+            named.extend(row.try_get::<Option<String>, _>(column)?);
+        }
+    }
+    let rows = sqlx::query("SELECT before, after FROM rd_changes WHERE user_id = $1 AND kind NOT LIKE 'conflict.%'")
+        .bind(user)
+        .fetch_all(write.connection())
+        .await?;
+    for row in &rows {
+        for column in 0..2 {
+            let text: Option<&str> = row.try_get(column)?;
+            let value = text.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
+            for key in NAMING {
+                match value.get(key) {
+                    Some(Value::String(text)) => _ = named.insert(text.clone()),
+                    Some(Value::Array(list)) => named.extend(list.iter().filter_map(Value::as_str).map(str::to_owned)),
+                    _ => {}
+                }
+            }
+        }
+    }
+    let folded: Vec<String> = named.iter().map(|name| fold(name)).collect();
+    named.extend(folded);
+    named.retain(|name| !name.is_empty());
+    Ok(named)
+}
+
+/// Whether a sentence names the person: names and addresses stand in backticks there, DNs in parentheses.
+fn tells(text: &str, named: &BTreeSet<String>) -> bool {
+    let quoted = |name: &String, (open, close): (char, char)| {
+        text.match_indices(name.as_str()).any(|(at, _)| {
+            let before = text.get(..at).and_then(|text| text.chars().next_back());
+            let after = text.get(at + name.len()..).and_then(|text| text.chars().next());
+            (before, after) == (Some(open), Some(close))
+        })
+    };
+    named.iter().any(|name| quoted(name, ('`', '`')) || quoted(name, ('(', ')')))
+}
+
+/// Skipped entries of the person under another id, by DN.
+async fn skipped(write: &mut Statements, named: &BTreeSet<String>) -> Result<Vec<i64>, Fault> {
+    let rows = sqlx::query("SELECT id, dn FROM rd_skipped").fetch_all(write.connection()).await?;
+    let mut found = Vec::new();
+    for row in &rows {
+        if named.contains(row.try_get::<&str, _>(1)?) {
+            found.push(row.try_get(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// What was said of the person in conflicts of others, and in the feed about them. What is open speaks of an entry that
+/// is in the directory now; the run that closes it, or another erasure, takes care of that.
+async fn tell_no_more(write: &mut Statements, named: &BTreeSet<String>) -> Result<(), Fault> {
+    let rows = sqlx::query("SELECT id, subject, detail FROM rd_conflicts WHERE status <> 'open'")
+        .fetch_all(write.connection())
+        .await?;
+    let mut conflicts: Vec<i64> = Vec::new();
+    for row in &rows {
+        if named.contains(row.try_get::<&str, _>(1)?) || tells(row.try_get(2)?, named) {
+            conflicts.push(row.try_get(0)?);
+        }
+    }
+    sqlx::query(concat!("UPDATE rd_conflicts SET subject = $2, detail = $2 WHERE id ", any_of!("$1")))
+        .bind(any_list(&conflicts))
+        .bind(ERASED)
+        .execute(write.connection())
+        .await?;
+    let rows =
+        sqlx::query("SELECT seq, before, after FROM rd_changes WHERE kind IN ('conflict.opened', 'conflict.resolved')")
+            .fetch_all(write.connection())
+            .await?;
+    let mut changes: Vec<i64> = Vec::new();
+    for row in &rows {
+        for column in 1..3 {
+            let text: Option<&str> = row.try_get(column)?;
+            let value = text.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
+            let word = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+            if named.contains(word("subject")) || tells(word("detail"), named) {
+                changes.push(row.try_get(0)?);
+            }
+        }
+    }
+    sqlx::query(concat!("UPDATE rd_changes SET before = NULL, after = NULL WHERE seq ", any_of!("$1")))
+        .bind(any_list(&changes))
+        .execute(write.connection())
+        .await?;
+    Ok(())
+}
