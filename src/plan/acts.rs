@@ -3,6 +3,7 @@
 use crate::plan::contest::{Lost, Outcome, Participant, Winner, name_digest};
 use crate::plan::findings::Findings;
 use crate::plan::people::{Comer, Left, People};
+use crate::plan::wishes::Wish;
 use crate::plan::{Act, ConflictKind, FieldChange, Mark, NewUser, Policy, UserChange, UserRef, View};
 use crate::roster::address::fold;
 use crate::roster::{Account, Address, AddressKey, Digest, Dn, FieldId, Fields, Person, State};
@@ -13,6 +14,12 @@ pub(super) fn change(account: &Account, acts: Vec<Act>, mark: Mark) -> UserChang
     let deleted = acts.iter().any(|act| matches!(act, Act::Deleted { .. }));
     let mark = (!deleted).then_some(mark);
     UserChange { subject: UserRef::Known(account.id), label: account.label().into(), unit: 0, acts, mark }
+}
+
+/// What somebody who is not in yet will be called: like an account, by username, primary address or DN.
+pub(super) fn called(person: &Person, wish: &Wish) -> String {
+    let name = person.fields.first(FieldId::USERNAME).map(str::to_owned);
+    name.or_else(|| wish.primary.as_ref().map(ToString::to_string)).unwrap_or_else(|| person.dn.to_string())
 }
 
 /// The move, if the DN is another one (I3); DNs that only look different are the same (E6).
@@ -95,7 +102,7 @@ impl Awards<'_> {
             review_at: person.review_at,
             reasons_seen: Vec::new(),
         };
-        let label = person.label().into();
+        let label = called(&person, &wish).into();
         let aliases = match at {
             Some(_) => self.won(at, &wish.aliases).collect(),
             None => wish.aliases.into_boxed_slice(),
@@ -205,11 +212,11 @@ impl Awards<'_> {
     fn contested(&self, at: usize, comer: &Comer, findings: &mut Findings) -> bool {
         let Some(participant) = self.participants.get(at) else { return false };
         let taken = |thing: Digest| self.outcome.winner(thing).is_some() && !self.outcome.wins(at, thing);
-        let lost = Lost { primary: participant.primary.is_some_and(taken), name: participant.name.is_some_and(taken) };
+        let lost = (participant.primary.is_some_and(taken), participant.name.is_some_and(taken));
         let who = (self.labels.get(at).map_or("?", String::as_str), &*comer.person.dn);
-        let primary = comer.wish.primary.as_ref().filter(|_| lost.primary).map(Address::key);
+        let primary = comer.wish.primary.as_ref().filter(|_| lost.0).map(Address::key);
         let name = wished(&comer.person, comer.account, FieldId::USERNAME, self.people.policy, self.people.view);
-        let name = name.map(|name| fold(&name)).filter(|_| lost.name);
+        let name = name.map(|name| fold(&name)).filter(|_| lost.1);
         let holders = (
             primary.as_ref().and_then(|key| self.holder(key.digest())),
             name.as_deref().and_then(|name| self.holder(name_digest(name))),
@@ -248,7 +255,10 @@ impl Awards<'_> {
             Winner::Participant(at) => {
                 let participant = self.participants.get(at)?;
                 let user = participant.user.map_or_else(|| UserRef::New(participant.key.digest()), UserRef::Known);
-                Some((user, format!("`{}`", self.labels.get(at)?)))
+                // Whoever has to wait in `pending` keeps what is frozen, and the date stands still (L5).
+                let waits = participant.frozen.is_some() && self.outcome.lost(at).keeps_out(participant);
+                let waits = if waits { ", who is pending and waits for a username" } else { "" };
+                Some((user, format!("`{}`{waits}", self.labels.get(at)?)))
             }
             Winner::Bystander(user) => {
                 let account = self.people.view.accounts.get(&user);

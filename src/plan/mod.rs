@@ -32,7 +32,7 @@ pub(crate) mod tests;
 pub use change::*;
 pub use counts::{Counts, GroupCounts};
 pub use policy::Policy;
-pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt, is_due};
+pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt, is_due, old_names};
 
 use std::collections::HashSet;
 

@@ -108,7 +108,8 @@ impl<'a> People<'a> {
             let user = known.map_or_else(|| UserRef::New(person.key.digest()), |known| UserRef::Known(known.id));
             self.decided.places.push((crate::roster::Dn::digest_of(&person.dn), user));
             let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
-            let wish = wishes::addresses(claims, self.present_primary(account), self.policy);
+            let remembered = account.and_then(|account| account.former.as_ref()?.address.as_ref());
+            let wish = wishes::addresses(claims, self.present_primary(account), remembered, self.policy);
             let reason = departures::reason(&person, &wish, account, self.policy, self.view);
             self.sort(person, wish, known, account, reason);
         }
@@ -265,7 +266,8 @@ impl<'a> People<'a> {
             let node = if let Some(user) = node { units.node(user) } else { units.fresh() };
             let rival = place(at).and_then(|at| Some((at, participants.get(at)?)));
             if let Some((at, participant)) = rival {
-                for thing in participant.things().filter(|thing| outcome.wins(at, *thing)) {
+                let things = participant.things().chain(participant.fallbacks());
+                for thing in things.filter(|thing| outcome.wins(at, *thing)) {
                     let before = former.get(&thing).map(|owner| owner.user);
                     if let Some(before) = before.filter(|user| Some(*user) != participant.user) {
                         let other = units.node(before);
@@ -341,7 +343,7 @@ impl<'a> People<'a> {
             present_primary,
             aliases: aliases.into_boxed_slice(),
             name: wished_name.as_deref().map(name),
-            present_name: stored_name.filter(|_| pending.is_none()).map(|text| name(text)),
+            present_name: stored_name.map(|text| name(text)),
             frozen: pending.map(stored),
         }
     }
@@ -350,7 +352,7 @@ impl<'a> People<'a> {
     fn label(&self, comer: &Comer, participant: &Participant, lost: Lost) -> String {
         let out = lost.keeps_out(participant);
         let Some(account) = comer.account.filter(|account| account.state != State::Deleted) else {
-            return comer.person.label();
+            return acts::called(&comer.person, &comer.wish);
         };
         let name = account.fields.get(&FieldId::USERNAME).cloned();
         let name = match out || lost.name {

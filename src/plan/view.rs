@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
 use crate::plan::{BrakeKind, GroupId, OpenConflict, Via};
+use crate::roster::address::fold;
 use crate::roster::{
     Account, AddressKey, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State, UniqueId,
     UserId,
@@ -57,7 +58,7 @@ pub struct View {
     pub accounts: BTreeMap<UserId, Account>,
     /// Who holds the addresses that anybody claims now.
     pub owners: HashMap<AddressKey, UserId>,
-    /// Who among the active and kept bears the usernames that anybody claims now (folded).
+    /// Who among the active and kept bears the usernames that anybody claims now, or falls back on (folded).
     pub name_owners: HashMap<String, UserId>,
     /// What looking the missing up found (L2).
     pub look_ups: HashMap<UserId, LookUp>,
@@ -120,8 +121,20 @@ impl Needs {
 
     fn claims_of(&mut self, person: &Person) {
         self.addresses.extend(person.claims.iter().filter_map(|claim| claim.value.as_ref().ok()).map(|a| a.key()));
-        self.names.extend(person.fields.first(FieldId::USERNAME).map(crate::roster::address::fold));
+        self.names.extend(person.fields.first(FieldId::USERNAME).map(fold));
     }
+}
+
+/// The folded usernames that people who come back from pending had, where the directory gives them others now: they
+/// fall back on these (L5).
+pub fn old_names(snapshot: &Snapshot, index: &Index, accounts: &BTreeMap<UserId, Account>) -> Vec<String> {
+    let old_name = |person: &Person| {
+        let known = index.find(person.key.digest()).filter(|known| known.state == State::Pending)?;
+        let old = fold(accounts.get(&known.id)?.fields.get(&FieldId::USERNAME)?);
+        let new = person.fields.first(FieldId::USERNAME).map(fold)?;
+        (old != new).then_some(old)
+    };
+    snapshot.reading().people.iter().filter_map(old_name).collect()
 }
 
 /// Whether somebody pending may be deleted by now (L6).

@@ -27,9 +27,17 @@ pub(super) struct Wish {
 
 /// Picks the primary address and the aliases out of an entry's address values.
 ///
-/// `present` is the primary that the user has now, or that a tombstone remembers: it stays when it is among the
-/// candidates (A1). A malformed candidate leaves it where it is; for somebody without one the next attribute counts.
-pub(super) fn addresses(claims: Vec<Claim>, present: Option<&Address>, policy: &Policy) -> Wish {
+/// `present` is the primary that the user has now, `remembered` the one of a tombstone: either stays when it is among
+/// the candidates (A1). A malformed candidate leaves the present one where it is; for somebody without one the next
+/// attribute counts.
+pub(super) fn addresses(
+    claims: Vec<Claim>,
+    present: Option<&Address>,
+    remembered: Option<&AddressKey>,
+    policy: &Policy,
+) -> Wish {
+    let known = present.map(Address::key);
+    let known = known.as_ref().or(remembered);
     let mut wish = Wish { any_value: !claims.is_empty(), ..Wish::default() };
     for claim in &claims {
         if let Err(text) = &claim.value {
@@ -42,7 +50,7 @@ pub(super) fn addresses(claims: Vec<Claim>, present: Option<&Address>, policy: &
     for at in ranks {
         let here = || claims.iter().filter(move |claim| rank(claim.kind) == Some(at));
         let malformed = here().any(|claim| claim.value.is_err());
-        match pick(here().filter_map(|claim| claim.value.as_ref().ok()), present, policy) {
+        match pick(here().filter_map(|claim| claim.value.as_ref().ok()), known, policy) {
             Some(address) if policy.manages(&address.domain()) => wish.primary = Some(address.clone()),
             Some(address) => wish.unmanaged = Some(address.clone()),
             None if malformed && present.is_some() => wish.primary = present.cloned(),
@@ -61,16 +69,15 @@ fn rank(kind: ClaimKind) -> Option<u8> {
     }
 }
 
-/// Of several candidates: those in managed domains first, of them the present one, else the smallest folded.
+/// Of several candidates: those in managed domains first, of them the known one, else the smallest folded.
 fn pick<'a>(
     candidates: impl Iterator<Item = &'a Address>,
-    present: Option<&Address>,
+    known: Option<&AddressKey>,
     policy: &Policy,
 ) -> Option<&'a Address> {
-    let present = present.map(Address::key);
     candidates.min_by_key(|address| {
         let key = address.key();
-        (!policy.manages(&key.domain()), Some(&key) != present.as_ref(), key, Cow::Borrowed(address.as_str()))
+        (!policy.manages(&key.domain()), Some(&key) != known, key, Cow::Borrowed(address.as_str()))
     })
 }
 
@@ -108,7 +115,7 @@ mod tests {
     fn wish(claims: &[(ClaimKind, &str)], present: Option<&str>, managed: &[&str]) -> (String, String, Option<String>) {
         let claims = claims.iter().map(|(kind, text)| claim(*kind, text)).collect();
         let present = present.map(|text| Address::parse(text).unwrap());
-        let wish = addresses(claims, present.as_ref(), &policy(managed));
+        let wish = addresses(claims, present.as_ref(), None, &policy(managed));
         let aliases: Vec<_> = wish.aliases.iter().map(Address::as_str).collect();
         (
             wish.primary.map(|a| a.to_string()).unwrap_or_default(),

@@ -187,7 +187,7 @@ impl Look {
         };
         let needs = Needs::of(&snapshot, &index);
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
-        let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
+        let mut name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
         // Nobody departs of whom there is nothing to be seen.
         let departures = !wanted.is_empty();
@@ -195,6 +195,14 @@ impl Look {
         wanted.extend(owners.values().chain(name_owners.values()));
         wanted.sort_unstable();
         wanted.dedup();
+        let mut accounts = accounts(store, &wanted).await?;
+        let old_names = plan::old_names(&snapshot, &index, &accounts);
+        if !old_names.is_empty() {
+            let bearers = store.name_owners(&old_names).await?;
+            let more: Vec<UserId> = bearers.iter().map(|(_, user)| *user).collect();
+            accounts.extend(self::accounts(store, &more).await?);
+            name_owners.extend(bearers);
+        }
         let memberships = store.memberships(source).await?;
         let usernames = if by_name { store.usernames(source).await? } else { Vec::new() };
         let recent = match departures {
@@ -202,7 +210,7 @@ impl Look {
             false => RecentDepartures::default(),
         };
         let view = View {
-            accounts: accounts(store, &wanted).await?,
+            accounts,
             owners,
             name_owners,
             look_ups,

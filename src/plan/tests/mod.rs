@@ -4,6 +4,7 @@ mod grouping;
 mod groups;
 mod leaving;
 mod model;
+mod names;
 mod people;
 mod properties;
 mod world;

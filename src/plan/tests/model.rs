@@ -125,8 +125,7 @@ impl Model {
             Act::Deleted { .. } => {
                 assert_eq!(account.state, State::Pending, "nobody is deleted who was not flagged");
                 assert!(account.delete_after.is_some_and(|due| due <= at), "nobody is deleted before the date");
-                account.state = State::Deleted;
-                account.addresses.clear();
+                bury(account, at);
                 (account.reason, account.fingerprint) = (None, None);
                 self.memberships.retain(|(_, user), _| *user != id);
             }
@@ -231,7 +230,22 @@ fn account(id: UserId, new: &NewUser, _: &FieldNames) -> Account {
         delete_after: None,
         fingerprint: None,
         review_at: None,
+        former: None,
     }
+}
+
+/// A tombstone keeps what it is recognised by (L6).
+pub fn bury(account: &mut Account, at: Timestamp) {
+    let former = Former {
+        address: account.primary().map(Address::key),
+        username: account.fields.get(&FieldId::USERNAME).map(|name| fold(name)),
+        since: at,
+    };
+    account.state = State::Deleted;
+    account.former = Some(Box::new(former));
+    account.addresses.clear();
+    account.fields.clear();
+    account.dn = None;
 }
 
 /// A conflict with its owner's row.

@@ -23,7 +23,7 @@ enum Step {
     Toggle(usize),
     Mail(usize, Vec<(usize, usize)>),
     Alias(usize, Vec<(usize, usize)>),
-    Name(usize, usize),
+    Name(usize, Option<usize>),
     Swap(usize, usize),
     Move(usize, usize),
     OutOfBase(usize),
@@ -51,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => who().prop_map(Step::Toggle),
         3 => (who(), addresses()).prop_map(|(who, mail)| Step::Mail(who, mail)),
         3 => (who(), addresses()).prop_map(|(who, mail)| Step::Alias(who, mail)),
-        2 => (who(), who()).prop_map(|(who, name)| Step::Name(who, name)),
+        2 => (who(), prop::option::weighted(0.8, who())).prop_map(|(who, name)| Step::Name(who, name)),
         2 => (who(), who()).prop_map(|(a, b)| Step::Swap(a, b)),
         1 => (who(), 0..3_usize).prop_map(|(who, to)| Step::Move(who, to)),
         1 => who().prop_map(Step::OutOfBase),
@@ -87,7 +87,7 @@ fn edit(world: &mut World, step: &Step) {
         Step::Toggle(who) => on(who, &mut |entry| entry.enabled = !entry.enabled),
         Step::Mail(who, mail) => on(who, &mut |entry| entry.mail = text(mail)),
         Step::Alias(who, mail) => on(who, &mut |entry| entry.aliases = text(mail)),
-        Step::Name(who, name) => on(who, &mut |entry| entry.uid = Some(PEOPLE[*name].to_uppercase())),
+        Step::Name(who, name) => on(who, &mut |entry| entry.uid = name.map(|name| PEOPLE[name].to_uppercase())),
         Step::Swap(a, b) => {
             let mail = |world: &World, who: usize| world.people.get(PEOPLE[who]).map(|entry| entry.mail.clone());
             if let (Some(x), Some(y)) = (mail(world, *a), mail(world, *b)) {

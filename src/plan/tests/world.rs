@@ -138,7 +138,7 @@ impl World {
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);
         }
-        let view = self.view(index, &needs, look_ups);
+        let view = self.view(index, &snapshot, look_ups);
         let plan = plan(snapshot, &view, &self.policy, self.now);
         let text = tell(&plan, &self.policy.names);
         Said { plan, text }
@@ -187,7 +187,8 @@ impl World {
         }
     }
 
-    fn view(&self, index: Index, needs: &Needs, look_ups: HashMap<UserId, LookUp>) -> View {
+    fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
+        let needs = Needs::of(snapshot, &index);
         let holds = |account: &Account| account.addresses.iter().map(|one| one.address.key()).collect::<Vec<_>>();
         let everybody = || self.store.accounts.values();
         let owner =
@@ -199,7 +200,8 @@ impl World {
             everybody().find(bearer).map(|one| (name.clone(), one.id))
         };
         let owners: HashMap<_, _> = needs.addresses.iter().filter_map(owner).collect();
-        let name_owners: HashMap<_, _> = needs.names.iter().filter_map(bears).collect();
+        let old_names = old_names(snapshot, &index, &self.store.accounts);
+        let name_owners: HashMap<_, _> = needs.names.iter().chain(&old_names).filter_map(bears).collect();
         let wanted: BTreeSet<UserId> =
             needs.accounts.iter().chain(owners.values()).chain(name_owners.values()).copied().collect();
         View {

@@ -12,7 +12,7 @@ use super::{digest, time, word};
 use crate::clock::Timestamp;
 use crate::plan::{Conflict, ConflictId, ConflictKind, GroupId, OpenConflict, StoredMembership, UserRef, Via};
 use crate::roster::{
-    Account, Address, AddressKey, AddressKind, Digest, FieldId, Index, Known, Origin, PendingReason, State,
+    Account, Address, AddressKey, AddressKind, Digest, FieldId, Former, Index, Known, Origin, PendingReason, State,
     StoredAddress, UniqueId, UserId,
 };
 use crate::store::StoredGroup;
@@ -86,7 +86,8 @@ async fn accounts_of(reader: &mut Connection, ids: &[i64], accounts: &mut Vec<Ac
     let mut rows = sqlx::query(concat!(
         "SELECT id, uuid, source, origin, unique_id, dn, extra, state, pending_reason, reasons_seen, flagged_at, \
          delete_after, fingerprint, review_at, username, user_principal_name, display_name, given_name, surname, \
-         home_phone, mobile, company, department, notes FROM rd_users WHERE id ",
+         home_phone, mobile, company, department, notes, former_address, former_username, updated_at FROM rd_users \
+         WHERE id ",
         any_of!("$1"),
         " ORDER BY id"
     ))
@@ -111,6 +112,7 @@ fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account,
         }
     }
     let seen = row.try_get::<&str, _>(9)?.split_ascii_whitespace();
+    let state = word("rd_users", id, state, State::parse(state))?;
     Ok(Account {
         id: UserId(id),
         uuid: from_guid(row.try_get(1)?),
@@ -121,14 +123,24 @@ fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account,
         fields,
         extra: row.try_get::<Json<BTreeMap<String, Value>>, _>(6)?.0,
         addresses,
-        state: word("rd_users", id, state, State::parse(state))?,
+        state,
         reason: pending_reason(id, row.try_get(8)?)?,
         reasons_seen: seen.filter_map(PendingReason::parse).collect(),
         flagged_at: time(row.try_get(10)?),
         delete_after: time(row.try_get(11)?),
         fingerprint: digest(row.try_get(12)?),
         review_at: time(row.try_get(13)?),
+        former: if state == State::Deleted { Some(former(row)?) } else { None },
     })
+}
+
+fn former(row: &Row) -> Result<Box<Former>, Fault> {
+    let at = FIELDS_FROM + FieldId::COLUMNS.len();
+    Ok(Box::new(Former {
+        address: row.try_get::<Option<&str>, _>(at)?.map(AddressKey::from_stored),
+        username: row.try_get(at + 1)?,
+        since: Timestamp::from_millis(row.try_get(at + 2)?),
+    }))
 }
 
 pub(super) async fn owners(database: &Database, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, Fault> {
