@@ -88,6 +88,8 @@ pub struct Config {
     pub managed: Option<BTreeSet<Domain>>,
     /// `users.address = "required"` (U10).
     pub address_required: bool,
+    /// `users.relink_within`; `None` with `users.relink = "never"` (I5).
+    pub relink_within: Option<Duration>,
     /// `deletion.delay` (L3).
     pub delay: Delay,
     /// `deletion.disabled_delay` (L3).
@@ -138,6 +140,7 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
     let users = people::users(&mut draft);
     let groups = people::groups(&mut draft);
     let group_policy = people::group_policy(&mut draft);
+    let relink_within = people::relink_within(&draft);
     let managed = service::managed(&mut draft);
     let (delay, disabled_delay, minimum) = service::deletion(&mut draft);
     let brake = service::brake(&mut draft);
@@ -160,6 +163,7 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
         group_policy,
         managed,
         address_required: values.text("users.address") != Some("optional"),
+        relink_within,
         delay,
         disabled_delay,
         minimum,
@@ -188,6 +192,7 @@ impl Config {
             uses,
             managed: self.managed.clone(),
             address_required: self.address_required,
+            relink_within: self.relink_within,
             delay: self.delay,
             disabled_delay: self.disabled_delay,
             minimum: self.minimum,

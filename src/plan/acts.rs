@@ -22,6 +22,12 @@ pub(super) fn called(person: &Person, wish: &Wish) -> String {
     name.or_else(|| wish.primary.as_ref().map(ToString::to_string)).unwrap_or_else(|| person.dn.to_string())
 }
 
+/// The new unique id of somebody who was deleted and re-added (I5).
+fn relinked(comer: &Comer) -> Option<Act> {
+    let account = comer.account.filter(|_| comer.relinked)?;
+    Some(Act::Relinked { before: account.key.clone()?, after: comer.person.key.clone(), from: account.state })
+}
+
 /// The move, if the DN is another one (I3); DNs that only look different are the same (E6).
 pub(super) fn moved(account: &Account, dn: &str) -> Option<Act> {
     let before = account.dn.as_deref().unwrap_or_default();
@@ -88,7 +94,7 @@ impl Awards<'_> {
         match comer.account {
             None if out => None,
             Some(account) if out && account.state == State::Deleted => None,
-            Some(account) if out => Some(self.still_pending(account, &comer.person)),
+            Some(account) if out => Some(self.still_pending(account, &comer)),
             Some(account) if account.state != State::Deleted => Some(self.update(at, account, comer, lost, contested)),
             tombstone => Some(self.bring_in(at, comer, tombstone, contested)),
         }
@@ -96,6 +102,7 @@ impl Awards<'_> {
 
     /// Somebody new, or a tombstone that comes back with its internal id (L7).
     fn bring_in(&self, at: Option<usize>, comer: Comer, tombstone: Option<&Account>, contested: bool) -> UserChange {
+        let mut acts: Vec<Act> = relinked(&comer).into_iter().collect();
         let Comer { person, wish, .. } = comer;
         let mark = Mark {
             fingerprint: self.settled(contested, false).then_some(person.fingerprint),
@@ -110,22 +117,22 @@ impl Awards<'_> {
         let subject = tombstone.map_or_else(|| UserRef::New(person.key.digest()), |account| UserRef::Known(account.id));
         let new =
             NewUser { key: person.key, dn: person.dn, fields: singles(person.fields), primary: wish.primary, aliases };
-        let act = if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) };
-        UserChange { subject, label, unit: 0, acts: vec![act], mark: Some(mark) }
+        acts.push(if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) });
+        UserChange { subject, label, unit: 0, acts, mark: Some(mark) }
     }
 
     /// Somebody back whose name was given away meanwhile: stays pending, the date stands still (L5).
-    fn still_pending(&self, account: &Account, person: &Person) -> UserChange {
-        let people = self.people;
+    fn still_pending(&self, account: &Account, comer: &Comer) -> UserChange {
+        let (people, person) = (self.people, &comer.person);
         let fields = plain_fields(person, account, people.policy, people.view);
-        let acts = fields.into_iter().chain(moved(account, &person.dn)).collect();
+        let acts = relinked(comer).into_iter().chain(fields).chain(moved(account, &person.dn)).collect();
         change(account, acts, Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() })
     }
 
     /// Somebody known who is in: returns when pending, and gets what differs.
     fn update(&self, at: Option<usize>, account: &Account, comer: Comer, lost: Lost, contested: bool) -> UserChange {
         let people = self.people;
-        let mut acts = Vec::new();
+        let mut acts: Vec<Act> = relinked(&comer).into_iter().collect();
         if account.state == State::Pending || (account.state == State::Kept && !comer.kept_on) {
             acts.push(Act::Restored { from: account.state, reason: account.reason });
         }

@@ -42,6 +42,7 @@ fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Policy) -> Opt
     let word = match kind {
         BrakeKind::Missing => "missing from the directory",
         BrakeKind::Disabled => "disabled in the directory",
+        BrakeKind::Relinks => "re-linked",
     };
     let window = match before {
         0 => String::new(),

@@ -12,6 +12,7 @@ use crate::roster::{PendingReason, Person, Skip};
 pub(super) struct Findings {
     skips: BTreeSet<Skip>,
     contests: BTreeMap<(ConflictKind, String), Contest>,
+    resemblances: BTreeMap<String, Conflict>,
 }
 
 /// What becomes of conflicts.
@@ -70,6 +71,18 @@ impl Findings {
         }
     }
 
+    /// A newcomer who would be re-linked, if there were not so many of them (I5).
+    pub fn waits_for_approval(&mut self, person: &Person, old: &str) {
+        let says =
+            format!("would be re-linked to `{old}`, but too many would be in one run; `rosterd approve` lets them");
+        self.skip(person, "held", "I5", says);
+    }
+
+    /// A newcomer may be somebody whom the store knows; of several who resemble one the lowest unique id counts.
+    pub fn resemblance(&mut self, conflict: Conflict) {
+        self.resemblances.entry(conflict.subject.clone()).or_insert(conflict);
+    }
+
     /// Somebody claims what somebody else has.
     pub fn contest(
         &mut self,
@@ -98,6 +111,7 @@ impl Findings {
     pub fn extend(&mut self, other: Self) {
         self.skips.extend(other.skips);
         self.contests.extend(other.contests);
+        self.resemblances.extend(other.resemblances);
     }
 
     /// Adds rows of `roster_skipped`.
@@ -108,20 +122,24 @@ impl Findings {
     /// All conflicts of now, compared with the open ones.
     ///
     /// A conflict that is open stays open while the thing is contested, whoever the parties are; from a partial read
-    /// none is resolved or worded anew, because those who did not show up may still claim.
-    pub fn conflicts(&self, open: &[OpenConflict], proven: bool) -> Conflicts {
+    /// none is resolved or worded anew, because those who did not show up may still claim. Those of `lasting` stand for
+    /// reasons of their own.
+    pub fn conflicts(&self, open: &[OpenConflict], proven: bool, lasting: &BTreeSet<ConflictId>) -> Conflicts {
         let known: BTreeMap<_, _> = open.iter().map(|one| ((one.conflict.kind, &*one.conflict.subject), one)).collect();
         let mut conflicts = Conflicts::default();
-        for ((kind, subject), contest) in &self.contests {
-            let now = contest.conflict(*kind, subject);
-            match known.get(&(*kind, &**subject)) {
+        let contests = self.contests.iter().map(|((kind, subject), contest)| contest.conflict(*kind, subject));
+        let now: Vec<Conflict> = contests.chain(self.resemblances.values().cloned()).collect();
+        let found: BTreeSet<_> = now.iter().map(|now| (now.kind, now.subject.clone())).collect();
+        for now in now {
+            match known.get(&(now.kind, &*now.subject)) {
                 None => conflicts.opened.push(now),
                 Some(one) if proven && one.conflict != now => conflicts.reworded.push(now),
                 Some(_) => {}
             }
         }
-        let over =
-            |one: &&OpenConflict| !self.contests.contains_key(&(one.conflict.kind, one.conflict.subject.clone()));
+        let over = |one: &&OpenConflict| {
+            !found.contains(&(one.conflict.kind, one.conflict.subject.clone())) && !lasting.contains(&one.id)
+        };
         conflicts.resolved = open.iter().filter(|one| proven && over(one)).map(|one| one.id).collect();
         conflicts
     }
@@ -140,6 +158,12 @@ impl Contest {
             "claimed by {losers}, but it belongs to {holder}; it is settled when one of them gives it up in the \
              directory, or when the owner is deleted"
         );
-        Conflict { kind, subject: subject.to_owned(), owner: self.holder.as_ref().map(|(user, _)| *user), detail }
+        Conflict {
+            kind,
+            subject: subject.to_owned(),
+            owner: self.holder.as_ref().map(|(user, _)| *user),
+            detail,
+            other: None,
+        }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn decide(
     policy: &Policy,
     now: Timestamp,
     proven: bool,
-    people: (&[UserChange], &[(Digest, UserRef)]),
+    people: (&[UserChange], &[(Digest, UserRef)], &[UserId]),
 ) -> Decided {
     if !reading.passes.groups {
         return Decided::default();

@@ -22,6 +22,7 @@ mod members;
 mod nesting;
 mod people;
 pub mod policy;
+mod relink;
 mod units;
 pub mod view;
 mod wishes;
@@ -37,7 +38,7 @@ pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, dou
 use std::collections::HashSet;
 
 use crate::clock::Timestamp;
-use crate::roster::{Digest, LookUp, Reading, Skip, Snapshot, UniqueId};
+use crate::roster::{Digest, LookUp, Reading, Skip, Snapshot, State, UniqueId};
 
 /// Everything a run does about what it read.
 ///
@@ -50,14 +51,16 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     }
     let mut reading = snapshot.into_reading();
     let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
-    people.see_people(std::mem::take(&mut reading.people));
-    let mut decided = people.decide();
-    let groups = groups::decide(&mut reading, view, policy, now, proven, (&decided.changes, &decided.places));
+    let absent = people.see_people(std::mem::take(&mut reading.people), &reading.waiting);
+    let mut decided = people.decide(&absent);
+    let people = (decided.changes.as_slice(), decided.places.as_slice(), decided.frozen.as_slice());
+    let groups = groups::decide(&mut reading, view, policy, now, proven, people);
     decided.findings.add_skips(reading.skips.iter().cloned());
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
     // A run that looked at no user knows nothing of conflicts between them.
     let judged = proven && reading.passes.users;
-    let conflicts = decided.findings.conflicts(&view.conflicts, judged);
+    let lasting = relink::lasting(view, &decided.changes);
+    let conflicts = decided.findings.conflicts(&view.conflicts, judged, &lasting);
     decided.changes.retain(|change| change.writes(view));
     let mut plan = Plan {
         users: decided.changes,
@@ -141,13 +144,16 @@ impl Plan {
         for change in &self.users {
             let has = |wanted: fn(&Act) -> bool| u64::from(change.acts.iter().any(wanted));
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
-            counts.updated += has(|act| matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_)));
+            counts.updated += has(|act| match act {
+                Act::Relinked { from, .. } => *from != State::Deleted,
+                act => matches!(act, Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_)),
+            });
             counts.moved += has(|act| matches!(act, Act::Moved { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
             counts.restored += has(|act| matches!(act, Act::Restored { .. }));
             counts.deleted += has(|act| matches!(act, Act::Deleted { .. }));
         }
-        let waiting = view.index.iter().filter(|known| known.state == crate::roster::State::Pending).count() as u64;
+        let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
         let left = self.users.iter().filter(|change| change.leaves_pending()).count() as u64;
         self.pending = waiting + counts.flagged - left.min(waiting + counts.flagged);
@@ -172,8 +178,6 @@ impl UserChange {
 
     /// Whether the user's pending deletion ends here, by return or by deletion.
     fn leaves_pending(&self) -> bool {
-        self.acts
-            .iter()
-            .any(|act| matches!(act, Act::Restored { from: crate::roster::State::Pending, .. } | Act::Deleted { .. }))
+        self.acts.iter().any(|act| matches!(act, Act::Restored { from: State::Pending, .. } | Act::Deleted { .. }))
     }
 }

@@ -8,12 +8,13 @@ use crate::plan::contest::{self, Lost, Participant};
 use crate::plan::departures::{self, Departure};
 use crate::plan::findings::Findings;
 use crate::plan::policy::AttributeUse;
+use crate::plan::relink::Absent;
 use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
 use crate::plan::{Act, Held, Hold, Mark, Policy, UserChange, UserRef, View, brake};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, FieldId, Known, LookUp, PendingReason, Person, State, UserId,
+    Account, Address, Claim, Complete, Digest, FieldId, Known, LookUp, PendingReason, Person, Positions, State, UserId,
 };
 
 /// What was decided about people.
@@ -25,6 +26,8 @@ pub(super) struct Decided {
     pub unjudged: Vec<(Box<str>, String)>,
     /// Who stands at which DN in this run: digest of the DN, and the user.
     pub places: Vec<(Digest, UserRef)>,
+    /// Whose memberships stay as they are because their re-linking is held (I5).
+    pub frozen: Vec<UserId>,
 }
 
 /// Somebody whose entry was read and who is, or may come, in.
@@ -35,11 +38,13 @@ pub(super) struct Comer<'a> {
     pub account: Option<&'a Account>,
     /// A reason that an administrator chose to ignore still holds.
     pub kept_on: bool,
+    /// The account is known by another unique id (I5).
+    pub relinked: bool,
 }
 
 /// Somebody who leaves, or stays away.
-struct Leaver<'a> {
-    account: &'a Account,
+pub(super) struct Leaver<'a> {
+    pub account: &'a Account,
     seen: Seen,
     departure: Departure,
 }
@@ -58,9 +63,9 @@ pub(super) struct People<'a> {
     pub now: Timestamp,
     /// Whether the read proves who is absent.
     pub proven: bool,
-    comers: Vec<Comer<'a>>,
-    leavers: Vec<Leaver<'a>>,
-    decided: Decided,
+    pub(super) comers: Vec<Comer<'a>>,
+    pub(super) leavers: Vec<Leaver<'a>>,
+    pub(super) decided: Decided,
 }
 
 impl<'a> People<'a> {
@@ -72,6 +77,7 @@ impl<'a> People<'a> {
             holds: Vec::new(),
             unjudged: Vec::new(),
             places: Vec::new(),
+            frozen: Vec::new(),
         };
         Self { view, policy, now, proven, comers: Vec::new(), leavers: Vec::new(), decided }
     }
@@ -95,8 +101,9 @@ impl<'a> People<'a> {
         }
     }
 
-    /// Sorts those whose entry was read and is new or differs.
-    pub fn see_people(&mut self, people: Vec<Person>) {
+    /// Sorts those whose entry was read and is new or differs; returns whom newcomers may be.
+    pub fn see_people(&mut self, people: Vec<Person>, waiting: &Positions) -> Absent<'a> {
+        let absent = Absent::among(self.view, &self.policy.source, self.proven, &people, waiting);
         self.comers.reserve_exact(people.len());
         self.decided.places.reserve_exact(people.len());
         for mut person in people {
@@ -108,11 +115,15 @@ impl<'a> People<'a> {
             let user = known.map_or_else(|| UserRef::New(person.key.digest()), |known| UserRef::Known(known.id));
             self.decided.places.push((crate::roster::Dn::digest_of(&person.dn), user));
             let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
-            let remembered = account.and_then(|account| account.former.as_ref()?.address.as_ref());
-            let wish = wishes::addresses(claims, self.present_primary(account), remembered, self.policy);
+            let remembered = match account {
+                Some(account) => account.former.as_ref().and_then(|former| former.address.clone()),
+                None => absent.remembered(&claims),
+            };
+            let wish = wishes::addresses(claims, self.present_primary(account), remembered.as_ref(), self.policy);
             let reason = departures::reason(&person, &wish, account, self.policy, self.view);
             self.sort(person, wish, known, account, reason);
         }
+        absent
     }
 
     fn present_primary(&self, account: Option<&'a Account>) -> Option<&'a Address> {
@@ -132,16 +143,16 @@ impl<'a> People<'a> {
             (Some(account), ..) if account.state == State::Dormant => {}
             (None, ..) | (Some(Account { state: State::Deleted, .. }), ..) => {
                 if findings.admit(&person, &wish, reason, self.policy) {
-                    self.comers.push(Comer { person, wish, account, kept_on: false });
+                    self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false });
                 }
             }
             (Some(Account { state: State::Kept, .. }), _, Some(_)) => {
-                self.comers.push(Comer { person, wish, account, kept_on: true });
+                self.comers.push(Comer { person, wish, account, kept_on: true, relinked: false });
             }
             // Only a disabled test takes access on the word of a partial read (E1).
             (Some(account), _, Some(reason)) if !self.proven && reason != PendingReason::Disabled => {
                 if account.state.access() {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: true });
+                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: true, relinked: false });
                 }
             }
             (Some(account), Some(known), Some(reason)) => {
@@ -149,7 +160,7 @@ impl<'a> People<'a> {
                 let departure = self.departure(known, reason, at.as_deref());
                 self.leavers.push(Leaver { account, seen: Seen::Read(Box::new((person, wish))), departure });
             }
-            (Some(_), ..) => self.comers.push(Comer { person, wish, account, kept_on: false }),
+            (Some(_), ..) => self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false }),
         }
     }
 
@@ -159,7 +170,8 @@ impl<'a> People<'a> {
     }
 
     /// Decides about everybody who was seen.
-    pub fn decide(mut self) -> Decided {
+    pub fn decide(mut self, absent: &Absent<'a>) -> Decided {
+        self.relink(absent);
         self.hold();
         let leavers = std::mem::take(&mut self.leavers);
         let comers = std::mem::take(&mut self.comers);
@@ -180,7 +192,7 @@ impl<'a> People<'a> {
     fn hold(&mut self) {
         let counted = self.leavers.iter().filter(|leaver| leaver.departure.counted);
         let leaving = counted.map(|leaver| (departures::kind(leaver.departure.reason), leaver.account.id)).collect();
-        self.decided.holds = brake::holds(&leaving, self.policy, self.view);
+        self.decided.holds.extend(brake::holds(&leaving, self.policy, self.view));
         for leaver in &self.leavers {
             if self.is_held(leaver) {
                 self.decided.held.push(Held {

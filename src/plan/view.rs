@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 use crate::plan::{BrakeKind, GroupId, OpenConflict, Via};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, AddressKey, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State, UniqueId,
-    UserId,
+    Account, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State,
+    UniqueId, UserId,
 };
 
 /// One directory group of this source.
@@ -68,6 +68,8 @@ pub struct View {
     pub memberships: Vec<StoredMembership>,
     /// Digest of the folded username, and who bears it; needed only when groups name members so (G3).
     pub usernames: Vec<(Digest, UserId)>,
+    /// Pairs that a person called two people: the old user, and the newcomer's unique id (I5).
+    pub two_people: BTreeSet<(UserId, UniqueId)>,
     /// Open conflicts but `pending-deletion`.
     pub conflicts: Vec<OpenConflict>,
     /// `roster_skipped` of the source.
@@ -76,6 +78,8 @@ pub struct View {
     pub recent: RecentDepartures,
     /// People whose departure a person approved for this run (B1).
     pub approved: BTreeSet<UserId>,
+    /// People whose re-linking a person approved for this run (I5).
+    pub approved_relinks: BTreeSet<UserId>,
     /// Attributes that vanished from everybody, lower case (E2).
     pub vanished: BTreeSet<String>,
 }
@@ -87,6 +91,8 @@ pub struct Needs {
     pub accounts: Vec<UserId>,
     /// Users to be looked up by unique id, because a complete read did not see them (L2).
     pub look_ups: Vec<UserId>,
+    /// Primary addresses that newcomers claim, if there is any tombstone that may remember them (I5).
+    pub remembered: Vec<AddressKey>,
     /// Addresses that somebody claims.
     pub addresses: Vec<AddressKey>,
     /// Folded usernames that somebody claims.
@@ -100,12 +106,18 @@ impl Needs {
     pub fn of(snapshot: &Snapshot, index: &Index) -> Self {
         let reading = snapshot.reading();
         let mut needs = Self::default();
+        let tombstones = index.iter().any(|known| known.state == State::Deleted);
         for person in &reading.people {
-            needs.accounts.extend(index.find(person.key.digest()).map(|known| known.id));
+            let known = index.find(person.key.digest());
+            needs.accounts.extend(known.map(|known| known.id));
             needs.claims_of(person);
+            if known.is_none() && tombstones {
+                let primary = person.claims.iter().filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
+                needs.remembered.extend(primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())));
+            }
         }
         if let Some(complete) = snapshot.complete() {
-            for known in complete.missing(index).filter(|known| known.state != State::Kept) {
+            for known in complete.missing(index) {
                 needs.accounts.push(known.id);
                 needs.look_ups.push(known.id);
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
-use crate::plan::{self, Needs, Plan, Policy, RecentDepartures, View};
+use crate::plan::{self, BrakeKind, Held, Needs, Plan, Policy, RecentDepartures, View};
 use crate::roster::{
     Account, Before, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
@@ -19,6 +19,7 @@ pub(super) struct Look {
     policy: Policy,
     server: String,
     approved: BTreeSet<UserId>,
+    approved_relinks: BTreeSet<UserId>,
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
     accepted: Vec<String>,
@@ -55,6 +56,7 @@ impl Look {
             policy,
             server,
             approved: approval.people,
+            approved_relinks: approval.relinks,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
             accepted: approval.accepted.clone(),
@@ -172,7 +174,7 @@ impl Look {
             }
             self.index = index;
         }
-        let Self { seen, index, policy, approved, look_ups, vanished, .. } = self;
+        let Self { seen, index, policy, approved, approved_relinks, look_ups, vanished, .. } = self;
         let Seen::Directory(snapshot) = seen else {
             let due = due_users(&index, now);
             let view = View {
@@ -191,7 +193,10 @@ impl Look {
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
         // Nobody departs of whom there is nothing to be seen.
         let departures = !wanted.is_empty();
-        drop((needs.addresses, needs.names));
+        if !needs.remembered.is_empty() {
+            wanted.extend(store.tombstones(source, &needs.remembered).await?);
+        }
+        drop((needs.addresses, needs.names, needs.remembered));
         wanted.extend(owners.values().chain(name_owners.values()));
         wanted.sort_unstable();
         wanted.dedup();
@@ -217,10 +222,12 @@ impl Look {
             groups: store.groups(source).await?,
             memberships,
             usernames,
+            two_people: store.two_people(source).await?,
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
             recent,
             approved,
+            approved_relinks,
             vanished,
             index,
         };
@@ -232,6 +239,7 @@ impl Look {
 #[derive(Default)]
 struct Approval {
     people: BTreeSet<UserId>,
+    relinks: BTreeSet<UserId>,
     accepted: Vec<String>,
 }
 
@@ -245,18 +253,21 @@ impl Approval {
         if row.source != source {
             return refused(format!("run {} belongs to the source `{}`, not to `{source}`", run.0, row.source));
         }
-        let people: BTreeSet<UserId> = store.held(run).await?.into_iter().map(|held| held.user).collect();
+        let (relinks, people): (Vec<Held>, Vec<Held>) =
+            store.held(run).await?.into_iter().partition(|held| held.kind == BrakeKind::Relinks);
+        let users = |held: Vec<Held>| held.into_iter().map(|held| held.user).collect::<BTreeSet<UserId>>();
+        let (relinks, people) = (users(relinks), users(people));
         let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished"];
         let causes = row.cause.unwrap_or_default();
         let known = |cause: &&str| doubts.iter().any(|doubt| cause.starts_with(doubt));
         let accepted: Vec<String> = causes.split(',').filter(known).map(str::to_owned).collect();
-        if people.is_empty() && accepted.is_empty() {
+        if people.is_empty() && relinks.is_empty() && accepted.is_empty() {
             return refused(format!(
                 "run {} held nothing that could be approved; `rosterd runs show {}` shows it",
                 run.0, run.0
             ));
         }
-        Ok(Self { people, accepted })
+        Ok(Self { people, relinks, accepted })
     }
 }
 

@@ -52,7 +52,7 @@ impl Chapter {
     fn of(change: &UserChange) -> Option<Self> {
         let of_act = |act: &Act| match act {
             Act::Added(_) | Act::Revived(_) => Self::Adds,
-            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) => Self::Changes,
+            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Relinked { .. } => Self::Changes,
             Act::Moved { .. } => Self::Moves,
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
@@ -160,6 +160,9 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
             Act::Added(new) | Act::Revived(new) => new_user(&mut lines, new, names),
             Act::Updated(fields) => lines.extend(fields.iter().map(|change| field(change, names))),
             Act::Moved { before, after } => lines.push(detail('~', "dn", Some(before), Some(after))),
+            Act::Relinked { before, after, .. } => {
+                lines.push(detail('~', "unique_id", Some(before.as_str()), Some(after.as_str())));
+            }
             Act::AliasAdded(address) => lines.push(detail('+', "alias", None, Some(address.as_str()))),
             Act::AliasRemoved(address) => lines.push(detail('-', "alias", Some(address.as_str()), None)),
             Act::Flagged { detail, .. } if !detail.is_empty() => {
@@ -177,6 +180,7 @@ fn headline(act: &Act) -> Option<String> {
     let date =
         |at: &Option<_>| at.map_or_else(|| "never deleted".to_owned(), |at| format!("deleted after {}", moment(at)));
     Some(match act {
+        Act::Relinked { .. } => format!("deleted and re-added in the directory, keeps the id ({rule})"),
         Act::Revived(_) => format!("comes back after deletion, with the same id ({rule})"),
         Act::Flagged { from: State::Pending, reason: now, delete_after, .. } => {
             format!("stays pending, now because {}; {} ({rule})", reason(*now), date(delete_after))

@@ -7,6 +7,7 @@ mod model;
 mod names;
 mod people;
 mod properties;
+mod relinking;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,7 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
             .collect::<BTreeMap<_, _>>(),
         managed,
         address_required: true,
+        relink_within: Some(90 * day),
         delay: Delay::After(14 * day),
         disabled_delay: Delay::After(14 * day),
         minimum: 7 * day,

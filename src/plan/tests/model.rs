@@ -98,6 +98,11 @@ impl Model {
         let account = self.accounts.get_mut(&id).unwrap();
         match act {
             Act::Added(_) | Act::Revived(_) => unreachable!("done by the caller"),
+            Act::Relinked { before, after, from } => {
+                assert_eq!((account.key.as_ref(), account.state), (Some(before), *from));
+                assert!(self.accounts.values().all(|other| other.key.as_ref() != Some(after)), "an id is of one user");
+                self.accounts.get_mut(&id).unwrap().key = Some(after.clone());
+            }
             Act::Updated(changes) => changes.iter().for_each(|change| update(account, change)),
             Act::Moved { before, after } => {
                 assert_eq!(account.dn.as_deref(), Some(&**before));

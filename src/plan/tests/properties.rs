@@ -26,6 +26,7 @@ enum Step {
     Name(usize, Option<usize>),
     Swap(usize, usize),
     Move(usize, usize),
+    Readd(usize),
     OutOfBase(usize),
     Filter(usize),
     Garble(usize),
@@ -54,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (who(), prop::option::weighted(0.8, who())).prop_map(|(who, name)| Step::Name(who, name)),
         2 => (who(), who()).prop_map(|(a, b)| Step::Swap(a, b)),
         1 => (who(), 0..3_usize).prop_map(|(who, to)| Step::Move(who, to)),
+        2 => who().prop_map(Step::Readd),
         1 => who().prop_map(Step::OutOfBase),
         1 => who().prop_map(Step::Filter),
         1 => who().prop_map(Step::Garble),
@@ -79,7 +81,8 @@ fn edit(world: &mut World, step: &Step) {
     };
     match step {
         Step::Hire(who) => {
-            if !world.people.contains_key(PEOPLE[*who]) {
+            let again = format!("{}2", PEOPLE[*who]);
+            if !world.people.contains_key(PEOPLE[*who]) && !world.people.contains_key(&again) {
                 world.hire(PEOPLE[*who]);
             }
         }
@@ -96,6 +99,13 @@ fn edit(world: &mut World, step: &Step) {
             }
         }
         Step::Move(who, to) => on(who, &mut |entry| entry.dn = format!("uid={},ou=unit{to},dc=example", PEOPLE[*who])),
+        Step::Readd(who) => {
+            let keys = [PEOPLE[*who].to_owned(), format!("{}2", PEOPLE[*who])];
+            if let Some((from, entry)) = keys.iter().find_map(|key| Some((key, world.people.remove(key)?))) {
+                let to = keys.iter().find(|key| *key != from).unwrap();
+                world.people.insert(to.clone(), entry);
+            }
+        }
         Step::OutOfBase(who) => on(who, &mut |entry| entry.in_base = !entry.in_base),
         Step::Filter(who) => on(who, &mut |entry| entry.in_filter = !entry.in_filter),
         Step::Garble(who) => on(who, &mut |entry| entry.readable = !entry.readable),
@@ -207,7 +217,8 @@ fn checked_run(world: &mut World, broken: bool) {
             assert!(!unreadable || change.acts.is_empty(), "P10: {key} waits");
             assert!(!broken || !deleted, "E1: nothing is deleted from a partial read");
             let absent = entry.is_none_or(|entry| !entry.in_base || !entry.in_filter);
-            assert!(!broken || !absent || change.acts.is_empty(), "E1: nobody is missed in a partial read");
+            let relinked = change.acts.iter().any(|act| matches!(act, Act::Relinked { .. }));
+            assert!(!broken || !absent || relinked || change.acts.is_empty(), "E1: nobody is missed in a partial read");
         }
     }
     // P11: above the limit nothing of the kind is in the plan but what was pending before.
@@ -223,6 +234,10 @@ fn checked_run(world: &mut World, broken: bool) {
     // P2: quiet when run again at the same moment.
     let again = world.look();
     assert!(again.plan.is_empty() && again.plan.users.is_empty(), "P2: {:?} after {:?}", again.plan, said.plan);
+    // I1: an internal id is of one user, who keeps it.
+    for (id, account) in &before.accounts {
+        assert_eq!(world.store.accounts[id].uuid, account.uuid, "I1");
+    }
     // A5: only people with access are in the change of a group.
     for account in world.store.accounts.values() {
         assert_eq!(account.reason.is_some(), account.state == State::Pending);

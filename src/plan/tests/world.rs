@@ -47,6 +47,8 @@ pub struct World {
     pub passes: Passes,
     pub recent: RecentDepartures,
     pub approved: BTreeSet<UserId>,
+    pub approved_relinks: BTreeSet<UserId>,
+    pub two_people: BTreeSet<(UserId, UniqueId)>,
     pub vanished: BTreeSet<String>,
     /// Why the next reads are not complete.
     pub broken: Option<&'static str>,
@@ -69,6 +71,8 @@ impl World {
             passes: Passes { users: true, groups: true },
             recent: RecentDepartures::default(),
             approved: BTreeSet::new(),
+            approved_relinks: BTreeSet::new(),
+            two_people: BTreeSet::new(),
             vanished: BTreeSet::new(),
             broken: None,
             hidden: BTreeSet::new(),
@@ -202,8 +206,19 @@ impl World {
         let owners: HashMap<_, _> = needs.addresses.iter().filter_map(owner).collect();
         let old_names = old_names(snapshot, &index, &self.store.accounts);
         let name_owners: HashMap<_, _> = needs.names.iter().chain(&old_names).filter_map(bears).collect();
-        let wanted: BTreeSet<UserId> =
-            needs.accounts.iter().chain(owners.values()).chain(name_owners.values()).copied().collect();
+        let remembers = |account: &&Account| {
+            let address = account.former.as_ref().and_then(|former| former.address.as_ref());
+            address.is_some_and(|address| needs.remembered.contains(address))
+        };
+        let tombstones = everybody().filter(remembers).map(|account| &account.id);
+        let wanted: BTreeSet<UserId> = needs
+            .accounts
+            .iter()
+            .chain(tombstones)
+            .chain(owners.values())
+            .chain(name_owners.values())
+            .copied()
+            .collect();
         View {
             index,
             accounts: self
@@ -233,6 +248,8 @@ impl World {
             skips: self.store.skips.clone(),
             recent: self.recent.clone(),
             approved: self.approved.clone(),
+            approved_relinks: self.approved_relinks.clone(),
+            two_people: self.two_people.clone(),
             vanished: self.vanished.clone(),
         }
     }
@@ -299,6 +316,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
             let what = match act {
                 Act::Added(_) => "add".to_owned(),
                 Act::Revived(_) => "revive".to_owned(),
+                Act::Relinked { before, after, .. } => format!("relink {before} -> {after}"),
                 Act::Updated(fields) => {
                     let text = |side: &Option<Box<str>>| side.as_deref().unwrap_or("-").to_owned();
                     let field = |one: &FieldChange| {

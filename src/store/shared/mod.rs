@@ -13,7 +13,7 @@ mod views;
 mod write;
 
 use super as dialect;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, migrations};
 use crate::clock::Timestamp;
 use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, StoredMembership, UserChange};
-use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
+use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UniqueId, UserId};
 use crate::store::error::{Fault, StoreError};
 use crate::store::{
     Acquired, Holder, Lease, RecentDepartures, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp, Store,
@@ -240,6 +240,14 @@ impl Store for Database {
 
     async fn name_owners(&self, names: &[String]) -> Result<Vec<(String, UserId)>, StoreError> {
         self.told("read who bears usernames", read::name_owners(self, names).await)
+    }
+
+    async fn tombstones(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError> {
+        self.told("read who remembers addresses", read::tombstones(self, source, keys).await)
+    }
+
+    async fn two_people(&self, source: &str) -> Result<BTreeSet<(UserId, UniqueId)>, StoreError> {
+        self.told("read who was told apart", read::two_people(self, source).await)
     }
 
     async fn usernames(&self, source: &str) -> Result<Vec<(Digest, UserId)>, StoreError> {

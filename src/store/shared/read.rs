@@ -1,6 +1,6 @@
 //! What a run needs of the store before it can plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt as _;
 use serde_json::Value;
@@ -169,6 +169,36 @@ pub(super) async fn name_owners(database: &Database, names: &[String]) -> Result
     .await
 }
 
+/// Tombstones of the source that remember one of these addresses (I5).
+pub(super) async fn tombstones(database: &Database, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, Fault> {
+    let mut reader = database.snapshot().await?;
+    let mut found = Vec::new();
+    for chunk in keys.chunks(CHUNK) {
+        let chunk: Vec<&str> = chunk.iter().map(AddressKey::as_str).collect();
+        let rows = sqlx::query_scalar(concat!(
+            "SELECT id FROM rd_users WHERE former_address ",
+            any_of!("$1"),
+            " AND source = $2 AND origin = 'directory' AND state = 'deleted'"
+        ));
+        let ids: Vec<i64> = rows.bind(any_list(&chunk)).bind(source).fetch_all(&mut *reader).await?;
+        found.extend(ids.into_iter().map(UserId));
+    }
+    Ok(found)
+}
+
+/// Pairs that a person called two people (I5).
+pub(super) async fn two_people(database: &Database, source: &str) -> Result<BTreeSet<(UserId, UniqueId)>, Fault> {
+    let rows = sqlx::query(
+        "SELECT user_id, other FROM rd_conflicts WHERE source = $1 AND kind = 'maybe-same-person' \
+         AND status = 'ignored' AND user_id IS NOT NULL AND other IS NOT NULL",
+    )
+    .bind(source)
+    .fetch_all(&mut *database.reader().await?)
+    .await?;
+    let pair = |row: &Row| Ok(UniqueId::new(row.try_get(1)?).map(|other| (UserId(row.get(0)), other)));
+    rows.iter().filter_map(|row| pair(row).transpose()).collect()
+}
+
 /// Text and user of every row that a statement finds for these texts; a store with nobody in it is not asked.
 async fn pairs<T>(
     database: &Database,
@@ -251,7 +281,7 @@ pub(super) async fn memberships(database: &Database, source: &str) -> Result<Vec
 
 pub(super) async fn open_conflicts(database: &Database, source: &str) -> Result<Vec<OpenConflict>, Fault> {
     let rows = sqlx::query(
-        "SELECT id, kind, subject, user_id, detail FROM rd_conflicts \
+        "SELECT id, kind, subject, user_id, detail, other FROM rd_conflicts \
          WHERE source = $1 AND status = 'open' AND kind <> 'pending-deletion' ORDER BY id",
     )
     .bind(source)
@@ -267,6 +297,7 @@ pub(super) async fn open_conflicts(database: &Database, source: &str) -> Result<
                     subject: row.try_get(2)?,
                     owner: row.try_get::<Option<i64>, _>(3)?.map(|user| UserRef::Known(UserId(user))),
                     detail: row.try_get(4)?,
+                    other: row.try_get::<Option<&str>, _>(5)?.and_then(UniqueId::new),
                 },
             })
         })

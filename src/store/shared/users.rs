@@ -33,6 +33,7 @@ struct Batch {
     columns: BTreeMap<FieldId, Rows>,
     extra: Rows,
     moved: Rows,
+    relinked: Rows,
     marked: Rows,
     touched: Vec<i64>,
     released: Rows,
@@ -109,6 +110,7 @@ impl Default for Batch {
             columns: BTreeMap::new(),
             extra: Rows::new(2),
             moved: Rows::new(3),
+            relinked: Rows::new(3),
             marked: Rows::new(4),
             touched: Vec::new(),
             released: Rows::new(2),
@@ -148,6 +150,9 @@ impl Batch {
                 Act::Added(new) => self.add(id, new, change.mark.as_ref(), stamp, &mut addresses),
                 Act::Revived(new) => self.revive(id, new, stamp, &mut addresses),
                 Act::Updated(fields) => self.update(id, fields, stamp.names, &mut addresses),
+                Act::Relinked { after, .. } => {
+                    self.relinked.add([id.into(), after.as_str().into(), after.digest().into()]);
+                }
                 Act::Moved { after, .. } => {
                     self.moved.add([id.into(), after.as_ref().into(), Dn::digest_of(after).into()]);
                 }
@@ -251,6 +256,7 @@ impl Batch {
             )
             .await?;
         write.bulk("UPDATE rd_users SET dn = v.column2, dn_digest = v.column3 FROM (", self.moved, BY_ID).await?;
+        write.bulk(RELINK, self.relinked, BY_ID).await?;
         write.bulk(FLAG, self.flagged, BY_ID).await?;
         open_flags(write, stamp, self.flags).await?;
         on_each(write, RESTORE, &self.restored).await?;
@@ -288,6 +294,7 @@ const REVIVE: &str = "UPDATE rd_users SET source = v.column2, unique_id_digest =
      home_phone = v.column13, mobile = v.column14, company = v.column15, department = v.column16, notes = v.column17, \
      extra = v.column18, state = 'active', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
      reasons_seen = '', fingerprint = NULL, review_at = NULL, former_address = NULL, former_username = NULL FROM (";
+const RELINK: &str = "UPDATE rd_users SET unique_id = v.column2, unique_id_digest = v.column3 FROM (";
 const FLAG: &str = "UPDATE rd_users SET state = 'pending', pending_reason = v.column2, flagged_at = v.column3, \
      delete_after = v.column4 FROM (";
 const MARK: &str =

@@ -103,8 +103,7 @@ on_both_stores! {
         let ada = fixture.add(day(0), person("ada")).await;
         let added = fixture.apply(day(0), &[person("bob").change()]).await;
         let conflict = |detail: &str, owner| Conflict {
-            kind: ConflictKind::AddressTaken, subject: "x@example.com".to_owned(), owner: Some(owner), detail: detail.to_owned(),
-        };
+            kind: ConflictKind::AddressTaken, subject: "x@example.com".to_owned(), owner: Some(owner), detail: detail.to_owned(), other: None };
         let open = |detail: &'static str, owner| {
             let (stamp, added) = (fixture.stamp(day(1), &[]), &added);
             async move { store.apply_findings(stamp, &[conflict(detail, owner)], &[], &[], added).await.unwrap() }

@@ -1,0 +1,102 @@
+//! Deleted and re-added in the directory: the same person by another unique id (I5).
+
+use serde_json::Value;
+
+use super::{BASE, dn, on_both, people, person};
+use crate::support::program::Site;
+use crate::support::slapd::Slapd;
+
+fn delete(slapd: &Slapd, uids: &[&str]) {
+    slapd.ldif(&uids.iter().map(|uid| format!("dn: {}\nchangetype: delete\n\n", dn(uid))).collect::<String>());
+}
+
+fn conflicts(site: &Site, kind: &str) -> Vec<Value> {
+    let open = "SELECT id, subject, user_id, detail FROM roster_conflicts WHERE status = 'open' AND kind = ";
+    site.rows(&format!("{open}'{kind}' ORDER BY id"))
+}
+
+/// RSA-3, I5: deleted and re-added elsewhere is the same user, in the directory's groups as before.
+#[test]
+fn a_move_by_delete_and_re_add_keeps_the_user() {
+    on_both(|slapd, site| {
+        slapd.ldif(&people(&["ada", "bob"]));
+        let sales = format!("ou=sales,ou=people,{BASE}");
+        slapd.ldif(&format!("dn: {sales}\nobjectClass: organizationalUnit\nou: sales\n"));
+        site.expect(0, &["sync"]);
+        let before = site.user("ada").unwrap();
+        delete(slapd, &["ada"]);
+        let moved = person("ada").replace(&dn("ada"), &format!("uid=ada,{sales}"));
+        slapd.ldif(&moved);
+        let plan = site.expect(3, &["plan"]);
+        assert!(plan.out.contains("keeps the id (I5)"), "{plan:?}");
+        site.expect(0, &["sync"]);
+        let after = site.user("ada").unwrap();
+        assert_eq!((&after["id"], &after["state"]), (&before["id"], &"active".into()));
+        assert_ne!(after["unique_id"], before["unique_id"]);
+        let told = site.json(&["runs", "show", "2"]).to_string();
+        assert!(told.contains("user.relinked") && told.contains("\"I5\"") && !told.contains("user.flagged"), "{told}");
+        site.expect(0, &["plan"]);
+        // Pending in between.
+        slapd.ldif(&format!("dn: uid=ada,{sales}\nchangetype: delete\n"));
+        site.expect(0, &["sync"]);
+        assert_eq!(site.state("ada"), "pending");
+        slapd.ldif(&person("ada"));
+        site.expect(0, &["sync"]);
+        assert_eq!((&site.user("ada").unwrap()["id"], site.state("ada")), (&before["id"], "active".into()));
+        site.expect(0, &["plan"]);
+    });
+}
+
+/// I5, L7: a tombstone within `relink_within`; later, and with `relink = "never"`, a person is asked.
+#[test]
+fn somebody_deleted_and_re_created_later_is_re_linked_or_asked_about() {
+    on_both(|slapd, mut site| {
+        slapd.ldif(&people(&["ada", "bob", "cy", "dan"]));
+        site.expect(0, &["sync"]);
+        let (ada, bob) = (site.user("ada").unwrap(), site.user("bob").unwrap());
+        site.set("deletion", "minimum = \"0d\"\ndelay = \"0d\"\n");
+        delete(slapd, &["ada", "bob"]);
+        site.expect(0, &["sync"]);
+        assert_eq!(site.count("deleted"), 2);
+        slapd.ldif(&person("ada"));
+        site.expect(0, &["sync"]);
+        assert_eq!(site.user("ada").unwrap()["id"], ada["id"]);
+        let users = |more: &str| format!("base_dns = [\"ou=people,{BASE}\"]\n{more}\n");
+        site.set("users", &users("relink = \"never\""));
+        slapd.ldif(&person("bob"));
+        site.expect(0, &["sync"]);
+        assert_ne!(site.user("bob").unwrap()["id"], bob["id"]);
+        let open = conflicts(&site, "maybe-same-person");
+        assert_eq!(open.len(), 1, "{open:?}");
+        assert_eq!((&open[0]["subject"], &open[0]["user_id"]), (&"bob@example.com".into(), &bob["id"]));
+        site.expect(0, &["plan"]);
+    });
+}
+
+/// I5, B1: a re-imported directory is held, and everybody keeps access; `approve` re-links them.
+#[test]
+fn a_re_imported_directory_is_held_and_approved() {
+    on_both(|slapd, site| {
+        let all = ["u1", "u2", "u3", "u4", "u5", "u6", "u7"];
+        slapd.ldif(&people(&all));
+        let members: String = all.iter().map(|uid| format!("member: {}\n", dn(uid))).collect();
+        slapd.ldif(&format!("dn: cn=staff,ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: staff\n{members}"));
+        site.expect(0, &["sync"]);
+        let before = site.content();
+        let ids: Vec<Value> = all.iter().map(|uid| site.user(uid).unwrap()["id"].clone()).collect();
+        delete(slapd, &all[..6]);
+        slapd.ldif(&people(&all[..6]));
+        site.expect(4, &["plan"]);
+        let said = site.expect(4, &["sync"]);
+        assert!(format!("{said:?}").contains("re-linked in one run"), "{said:?}");
+        assert_eq!((site.content(), site.count("active")), (before, 7));
+        assert_eq!(site.rows("SELECT reason FROM roster_skipped WHERE reason = 'held'").len(), 6);
+        site.expect(4, &["sync"]);
+        site.expect(0, &["approve", "3", "--yes"]);
+        let after: Vec<Value> = all.iter().map(|uid| site.user(uid).unwrap()["id"].clone()).collect();
+        assert_eq!((ids, site.count("active")), (after, 7));
+        assert_eq!(site.json(&["groups", "list"])[0]["members"], 7);
+        assert!(site.rows("SELECT reason FROM roster_skipped").is_empty());
+        site.expect(0, &["plan"]);
+    });
+}
