@@ -107,6 +107,12 @@ Examples:
   rosterd groups
   rosterd groups show sales")]
     Groups(Groups),
+    /// What waits for a person: pending deletions and contested names, and what settles them
+    #[command(after_help = "\
+Examples:
+  rosterd conflicts
+  rosterd conflicts show 3")]
+    Conflicts(Conflicts),
     /// Accept what a run held, and apply it now
     #[command(after_help = "\
 Applies the held departures of that run to those people who, looked at again, still depart; whoever
@@ -291,6 +297,47 @@ impl Groups {
     /// The command, `list` when none is given.
     pub fn command(self) -> GroupsCommand {
         self.command.unwrap_or(GroupsCommand::List)
+    }
+}
+
+/// Arguments of `conflicts`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Conflicts {
+    #[command(subcommand)]
+    command: Option<ConflictsCommand>,
+    #[command(flatten)]
+    list: ConflictsList,
+}
+
+/// What to do with conflicts.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ConflictsCommand {
+    /// The open ones, each with both parties, cause, dates and what settles it (the default)
+    List(ConflictsList),
+    /// One conflict, whatever its status
+    #[command(after_help = "\
+Example:
+  rosterd conflicts show 3")]
+    Show {
+        /// Number of the conflict, as `rosterd conflicts` lists it
+        #[arg(value_name = "N")]
+        number: i64,
+    },
+}
+
+/// Which conflicts to list.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ConflictsList {
+    /// Those that were ignored or are resolved, too
+    #[arg(long)]
+    pub all: bool,
+}
+
+impl Conflicts {
+    /// The command, `list` when none is given.
+    pub fn command(self) -> ConflictsCommand {
+        self.command.unwrap_or(ConflictsCommand::List(self.list))
     }
 }
 

@@ -149,6 +149,12 @@ pub struct ConflictRow {
     pub opened_at: String,
     pub due_at: Option<String>,
     pub status: String,
+    /// The source it belongs to; not a column of the view.
+    pub source: String,
+    /// What people call the present owner; not a column of the view.
+    pub user: Option<String>,
+    /// The present owner's state; not a column of the view.
+    pub user_state: Option<String>,
 }
 
 /// A row of `roster_skipped`.

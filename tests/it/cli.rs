@@ -30,7 +30,7 @@ fn said(command: &mut Command) -> Said {
 }
 
 /// Every command that needs a configuration, as typed.
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 22] = [
     &["run"],
     &["sync"],
     &["sync", "--only", "cleanup", "--full", "--wait"],
@@ -46,6 +46,9 @@ const COMMANDS: [&[&str]; 19] = [
     &["users", "show", "ada"],
     &["groups"],
     &["groups", "show", "sales"],
+    &["conflicts"],
+    &["conflicts", "list"],
+    &["conflicts", "show", "1"],
     &["approve", "1"],
     &["migrate"],
     &["config", "print"],

@@ -3,6 +3,7 @@
 pub mod approve;
 pub mod check;
 pub mod config;
+pub mod conflicts;
 pub mod groups;
 pub mod migrate;
 pub mod plan;
@@ -16,7 +17,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::args::{Cli, Command, GroupsCommand, RunsCommand, UsersCommand, invocation};
+use crate::cli::args::{Cli, Command, ConflictsCommand, GroupsCommand, RunsCommand, UsersCommand, invocation};
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
 use crate::clock::SystemClock;
@@ -50,6 +51,11 @@ impl Session {
     /// Where the configuration is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The configuration file as it was given on the command line.
+    pub fn given(&self) -> Option<&Path> {
+        self.given.as_deref()
     }
 
     /// The configuration, or every problem in it.
@@ -133,6 +139,10 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
         Command::Groups(args) => match args.command() {
             GroupsCommand::List => groups::list(session).await,
             GroupsCommand::Show { group } => groups::show(session, &group).await,
+        },
+        Command::Conflicts(args) => match args.command() {
+            ConflictsCommand::List(list) => conflicts::list(session, &list).await,
+            ConflictsCommand::Show { number } => conflicts::show(session, number).await,
         },
         Command::Approve(args) => approve::run(session, &args).await,
         Command::Migrate => migrate::run(session).await,

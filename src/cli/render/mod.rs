@@ -5,6 +5,7 @@
 
 pub mod change;
 pub mod check;
+pub mod conflicts;
 pub mod groups;
 pub mod plan;
 pub mod plan_json;

@@ -157,8 +157,10 @@ pub(super) fn document(row: &Row, at: usize) -> Result<Option<Value>, Fault> {
 
 pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Vec<ConflictRow>, Fault> {
     let rows = sqlx::query(
-        "SELECT c.id, c.kind, c.subject, u.uuid, c.detail, c.opened_at, c.due_at, c.status FROM rd_conflicts c \
-         LEFT JOIN rd_users u ON u.id = c.user_id WHERE c.status = 'open' OR NOT $1 \
+        "SELECT c.id, c.kind, c.subject, u.uuid, c.detail, c.opened_at, c.due_at, c.status, c.source, \
+         coalesce(u.username, a.address, u.dn), u.state FROM rd_conflicts c \
+         LEFT JOIN rd_users u ON u.id = c.user_id \
+         LEFT JOIN rd_addresses a ON a.user_id = u.id AND a.kind = 'primary' WHERE c.status = 'open' OR NOT $1 \
          ORDER BY CASE c.status WHEN 'open' THEN 0 ELSE 1 END, c.id",
     )
     .bind(open_only)
@@ -166,11 +168,15 @@ pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Ve
     .await?;
     rows.iter()
         .map(|row| {
+            let user_id = maybe_guid(row, 3)?;
             Ok(ConflictRow {
                 id: row.try_get(0)?,
                 kind: row.try_get(1)?,
                 subject: row.try_get(2)?,
-                user_id: maybe_guid(row, 3)?,
+                user: row.try_get::<Option<String>, _>(9)?.or_else(|| user_id.clone()),
+                user_state: row.try_get(10)?,
+                source: row.try_get(8)?,
+                user_id,
                 detail: row.try_get(4)?,
                 opened_at: moment(row, 5)?.unwrap_or_default(),
                 due_at: moment(row, 6)?,

@@ -12,7 +12,7 @@ use crate::support::slapd::{Options, Slapd};
 const BASE: &str = "dc=example,dc=com";
 
 /// Commands that only look, and end with 0 whatever the store holds.
-const LOOKS: [&[&str]; 5] = [&["status"], &["runs"], &["users"], &["groups"], &["config", "print"]];
+const LOOKS: [&[&str]; 6] = [&["status"], &["runs"], &["users"], &["groups"], &["conflicts"], &["config", "print"]];
 
 fn dn(uid: &str) -> String {
     format!("uid={uid},ou=people,{BASE}")

@@ -1,5 +1,6 @@
 //! What people read, whole, as snapshots.
 
+mod conflicts;
 mod plan;
 mod report;
 mod rows;
@@ -82,5 +83,8 @@ fn conflict_row() -> ConflictRow {
         opened_at: "2026-01-14T12:00:00.000Z".into(),
         due_at: None,
         status: "open".into(),
+        source: "corp".into(),
+        user: Some("ada".into()),
+        user_state: Some("active".into()),
     }
 }
