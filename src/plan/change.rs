@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::plan::{Counts, GroupCounts};
+use crate::plan::{Counts, GroupCounts, Without};
 use crate::roster::account::written;
 use crate::roster::{Address, Digest, FieldId, FieldNames, Fields, PendingReason, Skip, State, UniqueId, UserId};
 
@@ -442,34 +442,6 @@ pub struct Hold {
     pub of: u64,
     /// One sentence with the limit that was passed.
     pub says: String,
-}
-
-/// People who are in no group, because they could not be given the default group (G5).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Without {
-    /// The name of the default group, folded.
-    pub group: String,
-    /// Whether it was read. If so, another group was not read whole, and they may be in that one.
-    pub found: bool,
-    /// How many there are.
-    pub people: u64,
-}
-
-impl Without {
-    /// One sentence.
-    pub fn says(&self) -> String {
-        let Self { group, found, people } = self;
-        let who = if *people == 1 { "1 person is".to_owned() } else { format!("{people} people are") };
-        if *found {
-            format!(
-                "{who} in no group and not in the default group `{group}`: a group was not read whole, and they may be in it"
-            )
-        } else {
-            format!(
-                "{who} in no group, because the default group `{group}` was not found; look at groups.default_group, groups.base_dns and groups.filter"
-            )
-        }
-    }
 }
 
 /// All that a run does.

@@ -30,6 +30,7 @@ mod wishes;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use assign::Without;
 pub use change::*;
 pub use counts::{Counts, GroupCounts};
 pub use policy::Policy;

@@ -11,8 +11,8 @@ fn delete(slapd: &Slapd, uids: &[&str]) {
 }
 
 fn conflicts(site: &Site, kind: &str) -> Vec<Value> {
-    let open = "SELECT id, subject, user_id, detail FROM roster_conflicts WHERE status = 'open' AND kind = ";
-    site.rows(&format!("{open}'{kind}' ORDER BY id"))
+    let all = site.json(&["conflicts", "list"]);
+    all.as_array().unwrap().iter().filter(|one| one["kind"] == kind).cloned().collect()
 }
 
 /// RSA-3, I5: deleted and re-added elsewhere is the same user, in the directory's groups as before.
@@ -90,13 +90,15 @@ fn a_re_imported_directory_is_held_and_approved() {
         let said = site.expect(4, &["sync"]);
         assert!(format!("{said:?}").contains("re-linked in one run"), "{said:?}");
         assert_eq!((site.content(), site.count("active")), (before, 7));
-        assert_eq!(site.rows("SELECT reason FROM roster_skipped WHERE reason = 'held'").len(), 6);
+        assert_eq!(site.json(&["runs", "list"])[0]["skipped"], 6);
         site.expect(4, &["sync"]);
-        site.expect(0, &["approve", "3", "--yes"]);
+        // With the entries their memberships went; the store keeps them, until the directory's word counts again.
+        let back: String = all[..6].iter().map(|uid| format!("member: {}\n", dn(uid))).collect();
+        slapd.ldif(&format!("dn: cn=staff,ou=groups,{BASE}\nchangetype: modify\nadd: member\n{back}"));
+        site.expect(0, &["approve", "3"]);
         let after: Vec<Value> = all.iter().map(|uid| site.user(uid).unwrap()["id"].clone()).collect();
         assert_eq!((ids, site.count("active")), (after, 7));
         assert_eq!(site.json(&["groups", "list"])[0]["members"], 7);
-        assert!(site.rows("SELECT reason FROM roster_skipped").is_empty());
         site.expect(0, &["plan"]);
     });
 }
