@@ -1,12 +1,15 @@
 //! The words of the command line.
 
+mod people;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::clock;
-use crate::roster::State;
 use crate::store::{Action, RunId};
+
+pub use people::*;
 
 /// Where the configuration is when nobody says otherwise.
 const DEFAULT_CONFIG: &str = "/etc/rosterd/rosterd.toml";
@@ -95,11 +98,13 @@ Examples:
   rosterd runs
   rosterd runs show 17")]
     Runs(Runs),
-    /// The people of the roster, and everything about one of them
+    /// The people of the roster, everything about one of them, and what is done to them by hand
     #[command(after_help = "\
 Examples:
   rosterd users
-  rosterd users show ada@example.com")]
+  rosterd users show ada@example.com
+  rosterd users delete bob --transfer-to ada@example.com
+  rosterd users restore bob")]
     Users(Users),
     /// The groups of the roster, and who is in one of them
     #[command(after_help = "\
@@ -111,8 +116,20 @@ Examples:
     #[command(after_help = "\
 Examples:
   rosterd conflicts
-  rosterd conflicts show 3")]
+  rosterd conflicts delete 3
+  rosterd conflicts ignore 3")]
     Conflicts(Conflicts),
+    /// The allow and deny entries of one user
+    #[command(after_help = "\
+They survive every run, are frozen while the user is pending, and end with the user. An entry for a
+pattern takes the place of one of the other kind.
+
+Examples:
+  rosterd rules list ada
+  rosterd rules allow ada '*@partner.example'
+  rosterd rules deny ada spam@partner.example
+  rosterd rules remove ada spam@partner.example")]
+    Rules(Rules),
     /// Accept what a run held, and apply it now
     #[command(after_help = "\
 Applies the held departures of that run to those people who, looked at again, still depart; whoever
@@ -224,52 +241,6 @@ impl Runs {
     }
 }
 
-/// Arguments of `users`.
-#[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct Users {
-    #[command(subcommand)]
-    command: Option<UsersCommand>,
-    #[command(flatten)]
-    list: UsersList,
-}
-
-/// What to show of the users.
-#[derive(Subcommand, Clone, Debug)]
-pub enum UsersCommand {
-    /// Everybody, with the aliases beneath each user (the default)
-    #[command(after_help = "\
-Example, who waits for deletion:
-  rosterd users list --state pending")]
-    List(UsersList),
-    /// One user: fields, addresses, groups, state and what settles it, history
-    #[command(after_help = "\
-Somebody who is not in the roster is looked for among those the last run left out, with the reason.
-
-Example, who has this address:
-  rosterd users show sales@example.com")]
-    Show {
-        /// Id, unique id, DN, username, primary address or alias, matched exactly
-        #[arg(value_name = "WHO")]
-        who: String,
-    },
-}
-
-/// Which users to list.
-#[derive(Args, Clone, Debug)]
-pub struct UsersList {
-    /// Only those in these states: active, pending, kept, dormant, deleted
-    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
-    pub state: Vec<State>,
-}
-
-impl Users {
-    /// The command, `list` when none is given.
-    pub fn command(self) -> UsersCommand {
-        self.command.unwrap_or(UsersCommand::List(self.list))
-    }
-}
-
 /// Arguments of `groups`.
 #[derive(Args, Debug)]
 pub struct Groups {
@@ -297,47 +268,6 @@ impl Groups {
     /// The command, `list` when none is given.
     pub fn command(self) -> GroupsCommand {
         self.command.unwrap_or(GroupsCommand::List)
-    }
-}
-
-/// Arguments of `conflicts`.
-#[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct Conflicts {
-    #[command(subcommand)]
-    command: Option<ConflictsCommand>,
-    #[command(flatten)]
-    list: ConflictsList,
-}
-
-/// What to do with conflicts.
-#[derive(Subcommand, Clone, Debug)]
-pub enum ConflictsCommand {
-    /// The open ones, each with both parties, cause, dates and what settles it (the default)
-    List(ConflictsList),
-    /// One conflict, whatever its status
-    #[command(after_help = "\
-Example:
-  rosterd conflicts show 3")]
-    Show {
-        /// Number of the conflict, as `rosterd conflicts` lists it
-        #[arg(value_name = "N")]
-        number: i64,
-    },
-}
-
-/// Which conflicts to list.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct ConflictsList {
-    /// Those that were ignored or are resolved, too
-    #[arg(long)]
-    pub all: bool,
-}
-
-impl Conflicts {
-    /// The command, `list` when none is given.
-    pub fn command(self) -> ConflictsCommand {
-        self.command.unwrap_or(ConflictsCommand::List(self.list))
     }
 }
 
@@ -390,10 +320,6 @@ pub fn invocation(config: Option<&Path>, words: &str) -> String {
 
 fn run_number(text: &str) -> Result<RunId, String> {
     text.parse().map(RunId).map_err(|_| "a run is a whole number, as `rosterd runs` lists it".to_owned())
-}
-
-fn state(text: &str) -> Result<State, String> {
-    State::parse(text).ok_or_else(|| "a state is one of active, pending, kept, dormant, deleted".to_owned())
 }
 
 #[cfg(test)]

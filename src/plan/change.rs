@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::plan::{Counts, GroupCounts, Without};
+use crate::plan::{Counts, GroupCounts, HandAct, Without};
 use crate::roster::account::written;
 use crate::roster::{Address, Digest, FieldId, FieldNames, Fields, PendingReason, Skip, State, UniqueId, UserId};
 
@@ -143,6 +143,8 @@ pub enum Act {
         /// Why it was pending.
         reason: Option<PendingReason>,
     },
+    /// What a person did, not a run.
+    ByHand(HandAct),
 }
 
 impl Act {
@@ -159,6 +161,7 @@ impl Act {
             Self::Flagged { .. } => "user.flagged",
             Self::Restored { .. } => "user.restored",
             Self::Deleted { .. } => "user.deleted",
+            Self::ByHand(act) => act.event(),
         }
     }
 
@@ -174,6 +177,7 @@ impl Act {
             Self::Flagged { .. } => "L2",
             Self::Restored { .. } => "L5",
             Self::Deleted { .. } => "L6",
+            Self::ByHand(act) => act.rule(),
         }
     }
 
@@ -211,6 +215,7 @@ impl Act {
                 Some(json!({ "state": State::Pending.as_str(), "pending_reason": reason.map(PendingReason::as_str) })),
                 Some(json!({ "state": State::Deleted.as_str() })),
             ),
+            Self::ByHand(act) => act.before_after(names),
         }
     }
 }

@@ -12,6 +12,7 @@
 mod acts;
 mod assign;
 mod brake;
+pub mod by_hand;
 pub mod change;
 mod contest;
 mod counts;
@@ -22,6 +23,7 @@ mod members;
 mod nesting;
 mod people;
 pub mod policy;
+pub mod refusal;
 mod relink;
 mod units;
 pub mod view;
@@ -31,6 +33,7 @@ mod wishes;
 pub(crate) mod tests;
 
 pub use assign::Without;
+pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
 pub use counts::{Counts, GroupCounts};
 pub use policy::Policy;

@@ -20,8 +20,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
+use crate::plan::by_hand::Remembered;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, OpenConflict, StoredMembership, UserChange,
+    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, OpenConflict, Rule, StoredMembership, UserChange,
 };
 pub use crate::plan::{RecentDepartures, StoredGroup};
 use crate::roster::account::written;
@@ -303,7 +304,7 @@ pub trait Store: Send + Sync {
     /// Who among the active and kept bears these folded usernames, of whatever source.
     async fn name_owners(&self, names: &[String]) -> Result<Vec<(String, UserId)>, StoreError>;
     /// Tombstones of the source that remember one of these as their primary address (I5).
-    async fn tombstones(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError>;
+    async fn remembering(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError>;
     /// Pairs that a person called two people: the old user, and the newcomer's unique id (I5).
     async fn two_people(&self, source: &str) -> Result<std::collections::BTreeSet<(UserId, UniqueId)>, StoreError>;
     /// Digest of the folded username of every user of the source that is active, kept or pending.
@@ -341,6 +342,15 @@ pub trait Store: Send + Sync {
 
     /// The next moment at which somebody of the source is due for deletion or for another look.
     async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// The users who are WHO in the first of the ways of [`rows::Which::Who`] that anybody matches.
+    async fn users_who(&self, who: &str) -> Result<Vec<UserId>, StoreError>;
+    /// Deleted users who bore this name or had this primary address last.
+    async fn tombstones(&self, who: &str) -> Result<Vec<UserId>, StoreError>;
+    /// What a tombstone is recognised by (L6); nothing of anybody else.
+    async fn remembered(&self, user: UserId) -> Result<Remembered, StoreError>;
+    /// The allow and deny entries of a user, in order of pattern.
+    async fn rules(&self, user: UserId) -> Result<Vec<Rule>, StoreError>;
 
     /// `roster_users` with aliases, in order of label; `which` narrows it.
     async fn user_rows(&self, which: &rows::Which) -> Result<Vec<rows::UserRow>, StoreError>;

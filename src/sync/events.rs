@@ -128,6 +128,7 @@ pub(super) fn users(stamp: Stamp<'_>, changes: &[UserChange]) {
             }
             Act::Restored { .. } => "active again".to_owned(),
             Act::Deleted { reason } => reason.map(|reason| reason.to_string()).unwrap_or_default(),
+            Act::ByHand(_) => "by hand".to_owned(),
         };
         info!(
             event = act.event(),

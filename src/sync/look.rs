@@ -194,7 +194,7 @@ impl Look {
         // Nobody departs of whom there is nothing to be seen.
         let departures = !wanted.is_empty();
         if !needs.remembered.is_empty() {
-            wanted.extend(store.tombstones(source, &needs.remembered).await?);
+            wanted.extend(store.remembering(source, &needs.remembered).await?);
         }
         drop((needs.addresses, needs.names, needs.remembered));
         wanted.extend(owners.values().chain(name_owners.values()));

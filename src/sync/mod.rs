@@ -7,6 +7,7 @@
 //!   everything is compared again (B3).
 
 mod apply;
+pub mod by_hand;
 mod events;
 mod lease;
 mod look;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::directory::{DirectoryError, MappingError, Progress};
+use crate::plan::refusal::Refusal;
 use crate::plan::{Counts, Plan};
 use crate::roster::Incomplete;
 use crate::store::{Action, Holder, Outcome, RunEnd, RunId, RunStart, Stamp, Store, StoreError, Trigger};
@@ -97,6 +99,29 @@ pub enum SyncError {
         /// Since when.
         since: Timestamp,
     },
+    /// Another process changes the store, and went on for longer than a command waits (S3).
+    #[error(
+        "process {} on {} has been changing the store since {since}; nothing was done, try again when it is through",
+        holder.pid,
+        holder.host
+    )]
+    Turn {
+        /// Who.
+        holder: Holder,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// What a person asked for may not be done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// What was shown before it was confirmed is not what would be done now.
+    #[error(
+        "somebody or some run changed `{who}` in the meantime; nothing was done, look again with `rosterd users show {who}`"
+    )]
+    Overtaken {
+        /// Who it is about.
+        who: String,
+    },
     /// The source cannot be what the configuration says it is (I9), or the run to be approved cannot be approved.
     #[error("{says}")]
     Source {
@@ -129,7 +154,7 @@ impl SyncError {
     /// The exit status of a command that ends with this (contract: exit status).
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Busy { .. } => 6,
+            Self::Busy { .. } | Self::Turn { .. } => 6,
             Self::Source { .. } | Self::Mapping(_) => 78,
             _ => 1,
         }
@@ -140,8 +165,8 @@ impl SyncError {
         match self {
             Self::Directory(error) => error.is_transient(),
             Self::Store(error) => error.is_transient(),
-            Self::Busy { .. } | Self::BindRefusedBefore { .. } | Self::Timeout(_) => true,
-            Self::Source { .. } | Self::Mapping(_) | Self::Stopped => false,
+            Self::Busy { .. } | Self::Turn { .. } | Self::BindRefusedBefore { .. } | Self::Timeout(_) => true,
+            Self::Source { .. } | Self::Mapping(_) | Self::Refused(_) | Self::Overtaken { .. } | Self::Stopped => false,
         }
     }
 }

@@ -303,10 +303,9 @@ fn events_in(folder: &Path, found: &mut Vec<String>) {
         }
         let text = fs::read_to_string(&path).unwrap();
         found.extend(text.split("event = \"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
-        if path.ends_with("plan/change.rs") || path.ends_with("sync/events.rs") {
-            let names = text
-                .split('"')
-                .filter(|word| ["user.", "alias.", "group.", "membership."].iter().any(|kind| word.starts_with(kind)));
+        if ["plan/change.rs", "plan/by_hand.rs", "sync/events.rs"].iter().any(|file| path.ends_with(file)) {
+            let kinds = ["user.", "alias.", "group.", "membership.", "rule."];
+            let names = text.split('"').filter(|word| kinds.iter().any(|kind| word.starts_with(kind)));
             found.extend(names.map(str::to_owned));
         }
     }

@@ -3,6 +3,7 @@
 mod again;
 mod by_hand;
 mod mapping;
+mod settling;
 mod sharing;
 mod switches;
 

@@ -1,14 +1,17 @@
 //! What each command does.
 
 pub mod approve;
+pub mod by_hand;
 pub mod check;
 pub mod config;
 pub mod conflicts;
 pub mod groups;
 pub mod migrate;
 pub mod plan;
+pub mod rules;
 pub mod run;
 pub mod runs;
+pub mod settle;
 pub mod status;
 pub mod sync;
 pub mod users;
@@ -17,11 +20,14 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::args::{Cli, Command, ConflictsCommand, GroupsCommand, RunsCommand, UsersCommand, invocation};
+use crate::cli::args::{
+    Cli, Command, ConflictsCommand, GroupsCommand, RulesCommand, RunsCommand, UsersCommand, invocation,
+};
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
 use crate::clock::SystemClock;
 use crate::config::{Config, load};
+use crate::plan::RuleKind;
 use crate::store::{self, Schema, Store};
 
 /// One command on its way: where it writes, and what it works on.
@@ -135,6 +141,14 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
         Command::Users(args) => match args.command() {
             UsersCommand::List(list) => users::list(session, &list).await,
             UsersCommand::Show { who } => users::show(session, &who).await,
+            UsersCommand::Delete { who, deletion } => settle::delete(session, &who, &deletion).await,
+            UsersCommand::Restore { who } => settle::restore(session, &who).await,
+        },
+        Command::Rules(args) => match args.command {
+            RulesCommand::List { who } => rules::list(session, &who).await,
+            RulesCommand::Allow { who, pattern } => rules::add(session, &who, RuleKind::Allow, &pattern).await,
+            RulesCommand::Deny { who, pattern } => rules::add(session, &who, RuleKind::Deny, &pattern).await,
+            RulesCommand::Remove { who, pattern } => rules::remove(session, &who, &pattern).await,
         },
         Command::Groups(args) => match args.command() {
             GroupsCommand::List => groups::list(session).await,
@@ -143,6 +157,8 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
         Command::Conflicts(args) => match args.command() {
             ConflictsCommand::List(list) => conflicts::list(session, &list).await,
             ConflictsCommand::Show { number } => conflicts::show(session, number).await,
+            ConflictsCommand::Delete { number, deletion } => settle::delete_flagged(session, number, &deletion).await,
+            ConflictsCommand::Ignore { number } => settle::ignore(session, number).await,
         },
         Command::Approve(args) => approve::run(session, &args).await,
         Command::Migrate => migrate::run(session).await,

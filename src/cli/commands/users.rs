@@ -85,7 +85,7 @@ async fn held_by(store: &dyn Store, user: &UserRow) -> Result<Option<i64>, Failu
 }
 
 /// Why there is no such user, as far as the last run tells.
-async fn nobody(store: &dyn Store, who: &str) -> Result<String, Failure> {
+pub async fn nobody(store: &dyn Store, who: &str) -> Result<String, Failure> {
     let skips = store.skip_rows(None).await?;
     let skips: Vec<&SkipRow> = skips.iter().filter(|skip| is_skipped(skip, who)).collect();
     let conflicts = store.conflict_rows(true).await?;

@@ -52,7 +52,9 @@ impl Chapter {
     fn of(change: &UserChange) -> Option<Self> {
         let of_act = |act: &Act| match act {
             Act::Added(_) | Act::Revived(_) => Self::Adds,
-            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Relinked { .. } => Self::Changes,
+            Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Relinked { .. } | Act::ByHand(_) => {
+                Self::Changes
+            }
             Act::Moved { .. } => Self::Moves,
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
@@ -168,7 +170,7 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
             Act::Flagged { detail, .. } if !detail.is_empty() => {
                 lines.push(format!("      {}", escape::value(detail)));
             }
-            Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } => {}
+            Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } | Act::ByHand(_) => {}
         }
     }
     lines

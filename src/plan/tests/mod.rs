@@ -1,5 +1,6 @@
 //! The planner against the rules: a tiny world in which a test reads like the sentence it proves.
 
+mod by_hand;
 mod grouping;
 mod groups;
 mod leaving;

@@ -14,6 +14,8 @@ pub struct Model {
     pub memberships: BTreeMap<(GroupId, UserId), Via>,
     pub conflicts: BTreeMap<ConflictId, Conflict>,
     pub skips: Vec<Skip>,
+    /// Allow and deny entries.
+    pub rules: BTreeMap<UserId, Vec<Rule>>,
     /// Every id ever given, so that none is given twice.
     next: i64,
 }
@@ -68,6 +70,44 @@ impl Model {
         self.skips = plan.skips.clone();
     }
 
+    /// Applies what was done by hand, in one transaction.
+    pub fn apply_by_hand(&mut self, changes: &[UserChange], at: Timestamp) {
+        for change in changes {
+            self.apply_user(change, &FieldNames::default(), at);
+        }
+        self.check_owners();
+    }
+
+    fn bury(&mut self, id: UserId, at: Timestamp) {
+        let account = self.accounts.get_mut(&id).unwrap();
+        bury(account, at);
+        (account.reason, account.fingerprint) = (None, None);
+        self.memberships.retain(|(_, user), _| *user != id);
+        self.rules.remove(&id);
+    }
+
+    fn do_by_hand(&mut self, id: UserId, act: &HandAct, at: Timestamp) {
+        let account = self.accounts.get_mut(&id).unwrap();
+        match act {
+            HandAct::Kept { from, back, .. } => {
+                assert_eq!(account.state, *from);
+                account.state = State::Kept;
+                account.former = None;
+                (account.reason, account.flagged_at, account.delete_after) = (None, None, None);
+                let primary = back.address.clone();
+                let stored = primary.map(|address| StoredAddress { address, kind: AddressKind::Primary });
+                account.addresses.extend(stored);
+                account.fields.extend(back.username.iter().map(|name| (FieldId::USERNAME, name.to_string())));
+            }
+            HandAct::Deleted { from, .. } => {
+                assert_eq!(account.state, *from);
+                self.bury(id, at);
+            }
+            HandAct::RuleAdded(rule) => self.rules.entry(id).or_default().push(rule.clone()),
+            HandAct::RuleRemoved(rule) => self.rules.entry(id).or_default().retain(|one| one != rule),
+        }
+    }
+
     fn apply_user(&mut self, change: &UserChange, names: &FieldNames, at: Timestamp) -> UserId {
         let id = match change.subject {
             UserRef::Known(id) => id,
@@ -105,7 +145,7 @@ impl Model {
             }
             Act::Updated(changes) => changes.iter().for_each(|change| update(account, change)),
             Act::Moved { before, after } => {
-                assert_eq!(account.dn.as_deref(), Some(&**before));
+                assert_eq!(account.dn.as_deref().unwrap_or_default(), &**before);
                 account.dn = Some(after.to_string());
             }
             Act::AliasAdded(address) => {
@@ -130,10 +170,9 @@ impl Model {
             Act::Deleted { .. } => {
                 assert_eq!(account.state, State::Pending, "nobody is deleted who was not flagged");
                 assert!(account.delete_after.is_some_and(|due| due <= at), "nobody is deleted before the date");
-                bury(account, at);
-                (account.reason, account.fingerprint) = (None, None);
-                self.memberships.retain(|(_, user), _| *user != id);
+                self.bury(id, at);
             }
+            Act::ByHand(act) => self.do_by_hand(id, act, at),
         }
     }
 

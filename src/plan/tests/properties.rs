@@ -8,7 +8,7 @@ use super::model::Model;
 use super::world::{DAY, Entry, World};
 use crate::plan::policy::{GroupPolicy, OneGroup};
 use crate::plan::{Act, BrakeKind, UserRef};
-use crate::roster::{State, UserId};
+use crate::roster::{State, UniqueId, UserId};
 
 const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const TEAMS: [&str; 4] = ["crew", "guests", "staff", "team"];
@@ -36,6 +36,7 @@ enum Step {
     CutOff(usize),
     GarbleGroup(usize),
     Days(u8),
+    ByHand(fn(&mut World, UserId) -> bool, usize),
     Grouping(GroupPolicy),
     Run,
     GroupsRun,
@@ -65,10 +66,20 @@ fn step() -> impl Strategy<Value = Step> {
         1 => team().prop_map(Step::CutOff),
         1 => team().prop_map(Step::GarbleGroup),
         2 => (0..20_u8).prop_map(Step::Days),
+        2 => (by_hand(), who()).prop_map(|(done, who)| Step::ByHand(done, who)),
         1 => grouping().prop_map(Step::Grouping),
         6 => Just(Step::Run),
         1 => Just(Step::GroupsRun),
         1 => Just(Step::BrokenRun),
+    ]
+}
+
+/// What an administrator may do to somebody (L8).
+fn by_hand() -> impl Strategy<Value = fn(&mut World, UserId) -> bool> {
+    prop_oneof![
+        Just(World::ignore as fn(&mut World, UserId) -> bool),
+        Just(World::restore as fn(&mut World, UserId) -> bool),
+        Just(World::delete as fn(&mut World, UserId) -> bool),
     ]
 }
 
@@ -119,6 +130,11 @@ fn edit(world: &mut World, step: &Step) {
         Step::GarbleGroup(team) => flip(&mut world.garbled, TEAMS[*team]),
         Step::Days(days) => _ = world.later(DAY * u32::from(*days)),
         Step::Grouping(groups) => world.policy.groups = groups.clone(),
+        Step::ByHand(done, who) => {
+            let key = UniqueId::new(PEOPLE[*who]);
+            let found = world.store.accounts.values().find(|one| one.key == key).map(|one| one.id);
+            found.into_iter().for_each(|id| _ = done(world, id));
+        }
         Step::Run | Step::GroupsRun | Step::BrokenRun => {}
     }
 }

@@ -333,6 +333,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
                 }
                 Act::Restored { .. } => "restore".to_owned(),
                 Act::Deleted { .. } => "delete".to_owned(),
+                Act::ByHand(act) => act.event().to_owned(),
             };
             lines.push(format!("{}: {what}", change.label));
         }

@@ -2,6 +2,7 @@
 //! is the dialect.
 
 mod addresses;
+mod by_hand;
 mod findings;
 mod groups;
 mod leases;
@@ -22,7 +23,8 @@ use uuid::Uuid;
 
 use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, migrations};
 use crate::clock::Timestamp;
-use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, StoredMembership, UserChange};
+use crate::plan::by_hand::Remembered;
+use crate::plan::{Conflict, ConflictId, GroupChange, GroupId, Held, OpenConflict, Rule, StoredMembership, UserChange};
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UniqueId, UserId};
 use crate::store::error::{Fault, StoreError};
 use crate::store::{
@@ -242,8 +244,8 @@ impl Store for Database {
         self.told("read who bears usernames", read::name_owners(self, names).await)
     }
 
-    async fn tombstones(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError> {
-        self.told("read who remembers addresses", read::tombstones(self, source, keys).await)
+    async fn remembering(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError> {
+        self.told("read who remembers addresses", read::remembering(self, source, keys).await)
     }
 
     async fn two_people(&self, source: &str) -> Result<BTreeSet<(UserId, UniqueId)>, StoreError> {
@@ -299,6 +301,22 @@ impl Store for Database {
 
     async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.told("read the next date", read::next_deadline(self, source, after).await)
+    }
+
+    async fn users_who(&self, who: &str) -> Result<Vec<UserId>, StoreError> {
+        self.told("find a user", people::users_who(self, who).await)
+    }
+
+    async fn tombstones(&self, who: &str) -> Result<Vec<UserId>, StoreError> {
+        self.told("find a deleted user", by_hand::tombstones(self, who).await)
+    }
+
+    async fn remembered(&self, user: UserId) -> Result<Remembered, StoreError> {
+        self.told("read what is left of a deleted user", by_hand::remembered(self, user).await)
+    }
+
+    async fn rules(&self, user: UserId) -> Result<Vec<Rule>, StoreError> {
+        self.told("read a user's rules", by_hand::rules(self, user).await)
     }
 
     async fn user_rows(&self, which: &rows::Which) -> Result<Vec<rows::UserRow>, StoreError> {

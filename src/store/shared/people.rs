@@ -12,7 +12,7 @@ use super::dialect::{Connection, Database, Row, any_list, to_guid};
 use super::views::{guid, moment};
 use super::word;
 use crate::roster::address::fold;
-use crate::roster::{Address, Dn, State, UniqueId};
+use crate::roster::{Address, Dn, State, UniqueId, UserId};
 use crate::store::bulk::clean;
 use crate::store::error::Fault;
 use crate::store::rows::{MemberRow, MembershipRow, UserRow, Which};
@@ -32,6 +32,11 @@ pub(super) async fn users(database: &Database, which: &Which) -> Result<Vec<User
 
 fn label(user: &UserRow) -> &str {
     [&user.username, &user.primary_address, &user.dn].into_iter().flatten().next().unwrap_or(&user.id)
+}
+
+pub(super) async fn users_who(database: &Database, who: &str) -> Result<Vec<UserId>, Fault> {
+    let found = who_is(&mut *database.reader().await?, &clean(who)).await?;
+    Ok(found.into_iter().map(UserId).collect())
 }
 
 /// The users who are WHO in the first of the ways that anybody matches.

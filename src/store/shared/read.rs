@@ -170,7 +170,7 @@ pub(super) async fn name_owners(database: &Database, names: &[String]) -> Result
 }
 
 /// Tombstones of the source that remember one of these addresses (I5).
-pub(super) async fn tombstones(database: &Database, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, Fault> {
+pub(super) async fn remembering(database: &Database, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, Fault> {
     let mut reader = database.snapshot().await?;
     let mut found = Vec::new();
     for chunk in keys.chunks(CHUNK) {

@@ -184,7 +184,7 @@ pub(super) async fn recent_departures(
     let rows = sqlx::query(
         "SELECT c.user_id, c.before, c.counted, u.state FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
-         AND c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.deleted') \
+         AND c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted') \
          AND u.source = $1 ORDER BY c.seq",
     )
     .bind(source)

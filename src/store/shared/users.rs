@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use sqlx::Row as _;
 
 use super::addresses::Addresses;
+use super::by_hand::HandBatch;
 use super::dialect::any_list;
 use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::clock::Timestamp;
@@ -20,9 +21,10 @@ use crate::store::error::Fault;
 use crate::store::{Stamp, new_uuid};
 
 /// What becomes of a person's state; of several in one change the last one counts.
-enum Fate {
+pub(super) enum Fate {
     Flagged { reason: PendingReason, flagged_at: Timestamp, delete_after: Option<Timestamp>, detail: Box<str> },
     Restored,
+    Kept,
     Deleted,
 }
 
@@ -42,6 +44,7 @@ struct Batch {
     flags: Vec<Flag>,
     restored: Vec<i64>,
     deleted: Vec<i64>,
+    by_hand: HandBatch,
     newcomers: Vec<(Digest, UserId)>,
     events: Rows,
 }
@@ -119,6 +122,7 @@ impl Default for Batch {
             flags: Vec::new(),
             restored: Vec::new(),
             deleted: Vec::new(),
+            by_hand: HandBatch::default(),
             newcomers: Vec::new(),
             events: no_events(),
         }
@@ -164,6 +168,7 @@ impl Batch {
                 }
                 Act::Restored { .. } => fate = Some(Fate::Restored),
                 Act::Deleted { .. } => fate = Some(Fate::Deleted),
+                Act::ByHand(act) => fate = self.by_hand.gather(id, act, &mut addresses).or(fate),
             }
         }
         self.decide(id, &change.label, fate);
@@ -229,7 +234,7 @@ impl Batch {
             }
             Some(Fate::Restored) => self.restored.push(id),
             Some(Fate::Deleted) => self.deleted.push(id),
-            None => (),
+            Some(Fate::Kept) | None => (),
         }
     }
 
@@ -262,6 +267,7 @@ impl Batch {
         on_each(write, RESTORE, &self.restored).await?;
         close_flags(write, stamp.at, &self.restored).await?;
         close_flags(write, stamp.at, &self.deleted).await?;
+        self.by_hand.run(write, stamp.at).await?;
         write.bulk(MARK, self.marked, BY_ID).await?;
         if !self.touched.is_empty() {
             sqlx::query(concat!("UPDATE rd_users SET updated_at = $2 WHERE id ", any_of!("$1")))
@@ -293,7 +299,8 @@ const REVIVE: &str = "UPDATE rd_users SET source = v.column2, unique_id_digest =
      user_principal_name = v.column9, display_name = v.column10, given_name = v.column11, surname = v.column12, \
      home_phone = v.column13, mobile = v.column14, company = v.column15, department = v.column16, notes = v.column17, \
      extra = v.column18, state = 'active', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
-     reasons_seen = '', fingerprint = NULL, review_at = NULL, former_address = NULL, former_username = NULL FROM (";
+     reasons_seen = '', fingerprint = NULL, review_at = NULL, former_address = NULL, former_username = NULL, \
+     transferred_to = NULL FROM (";
 const RELINK: &str = "UPDATE rd_users SET unique_id = v.column2, unique_id_digest = v.column3 FROM (";
 const FLAG: &str = "UPDATE rd_users SET state = 'pending', pending_reason = v.column2, flagged_at = v.column3, \
      delete_after = v.column4 FROM (";
@@ -332,7 +339,7 @@ async fn release(write: &mut Statements, released: Rows, deleted: &[i64]) -> Res
 }
 
 /// Runs a statement for a list of users, or not at all when there is none.
-async fn on_each(write: &mut Statements, statement: &'static str, users: &[i64]) -> Result<(), Fault> {
+pub(super) async fn on_each(write: &mut Statements, statement: &'static str, users: &[i64]) -> Result<(), Fault> {
     if !users.is_empty() {
         write.changed();
         sqlx::query(statement).bind(any_list(users)).execute(write.connection()).await?;

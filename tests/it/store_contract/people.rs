@@ -246,8 +246,8 @@ on_both_stores! {
         );
         // I5: by whom it is recognised.
         let remembers = [address("Ada@example.com").key(), address("a.l@example.com").key()];
-        assert_eq!(fixture.store.tombstones(SOURCE, &remembers).await.unwrap(), [ada]);
-        assert!(fixture.store.tombstones("other", &remembers).await.unwrap().is_empty());
+        assert_eq!(fixture.store.remembering(SOURCE, &remembers).await.unwrap(), [ada]);
+        assert!(fixture.store.remembering("other", &remembers).await.unwrap().is_empty());
         let former = fixture.account(ada).await.former.unwrap();
         assert_eq!((former.address, former.username), (Some(remembers[0].clone()), Some("ada".into())));
         assert_eq!(former.since, day(15));

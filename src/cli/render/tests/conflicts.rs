@@ -18,7 +18,7 @@ fn flag() -> ConflictRow {
     }
 }
 
-/// VIPRE-40, L8: both parties, cause, since when, due date, and the commands that settle it.
+/// VIPRE-26, VIPRE-40, L8: both parties, cause, since when, due date, and the commands that settle it.
 #[test]
 fn conflicts_are_listed_with_both_parties_dates_and_what_settles_them() {
     let waits = ConflictRow { user_state: Some("pending".into()), user_id: Some("u2".into()), ..conflict_row() };

@@ -1,0 +1,202 @@
+//! The words of the commands about people: users, conflicts, rules.
+
+use clap::{Args, Subcommand};
+
+use crate::roster::State;
+
+/// Arguments of `users`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Users {
+    #[command(subcommand)]
+    command: Option<UsersCommand>,
+    #[command(flatten)]
+    list: UsersList,
+}
+
+/// What to show of the users.
+#[derive(Subcommand, Clone, Debug)]
+pub enum UsersCommand {
+    /// Everybody, with the aliases beneath each user (the default)
+    #[command(after_help = "\
+Example, who waits for deletion:
+  rosterd users list --state pending")]
+    List(UsersList),
+    /// One user: fields, addresses, groups, state and what settles it, history
+    #[command(after_help = "\
+Somebody who is not in the roster is looked for among those the last run left out, with the reason.
+
+Example, who has this address:
+  rosterd users show sales@example.com")]
+    Show {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+    },
+    /// Delete somebody now, whatever the state; asks on a terminal
+    #[command(after_help = "\
+Whoever is still in the directory comes back with the next run, under the same id and without the
+rules. Examples:
+  rosterd users delete bob
+  rosterd users delete bob --transfer-to ada@example.com --yes")]
+    Delete {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// How.
+        #[command(flatten)]
+        deletion: Deletion,
+    },
+    /// Give access back to somebody pending or deleted, who is then kept
+    #[command(after_help = "\
+Refused while the username belongs to somebody else. A deleted user is found by id, unique id, or the
+last username or primary address; rules and aliases do not come back.
+
+Example:
+  rosterd users restore bob")]
+    Restore {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+    },
+}
+
+/// How to delete somebody.
+#[derive(Args, Clone, Debug)]
+pub struct Deletion {
+    /// Hand the allow and deny entries over to this user, and record it for applications
+    #[arg(long, value_name = "WHO")]
+    pub transfer_to: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Which users to list.
+#[derive(Args, Clone, Debug)]
+pub struct UsersList {
+    /// Only those in these states: active, pending, kept, dormant, deleted
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
+    pub state: Vec<State>,
+}
+
+impl Users {
+    /// The command, `list` when none is given.
+    pub fn command(self) -> UsersCommand {
+        self.command.unwrap_or(UsersCommand::List(self.list))
+    }
+}
+
+/// Arguments of `conflicts`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Conflicts {
+    #[command(subcommand)]
+    command: Option<ConflictsCommand>,
+    #[command(flatten)]
+    list: ConflictsList,
+}
+
+/// What to do with conflicts.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ConflictsCommand {
+    /// The open ones, each with both parties, cause, dates and what settles it (the default)
+    List(ConflictsList),
+    /// One conflict, whatever its status
+    #[command(after_help = "\
+Example:
+  rosterd conflicts show 3")]
+    Show {
+        /// Number of the conflict, as `rosterd conflicts` lists it
+        #[arg(value_name = "N")]
+        number: i64,
+    },
+    /// Delete a user who waits for deletion now; asks on a terminal
+    #[command(after_help = "\
+Example:
+  rosterd conflicts delete 3 --transfer-to ada@example.com")]
+    Delete {
+        /// Number of the conflict, as `rosterd conflicts` lists it
+        #[arg(value_name = "N")]
+        number: i64,
+        /// How.
+        #[command(flatten)]
+        deletion: Deletion,
+    },
+    /// Keep a user who waits for deletion, with access, until the reason ends
+    #[command(after_help = "\
+Refused while the username belongs to somebody else.
+
+Example:
+  rosterd conflicts ignore 3")]
+    Ignore {
+        /// Number of the conflict, as `rosterd conflicts` lists it
+        #[arg(value_name = "N")]
+        number: i64,
+    },
+}
+
+/// Which conflicts to list.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ConflictsList {
+    /// Those that were ignored or are resolved, too
+    #[arg(long)]
+    pub all: bool,
+}
+
+impl Conflicts {
+    /// The command, `list` when none is given.
+    pub fn command(self) -> ConflictsCommand {
+        self.command.unwrap_or(ConflictsCommand::List(self.list))
+    }
+}
+
+/// Arguments of `rules`.
+#[derive(Args, Debug)]
+pub struct Rules {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: RulesCommand,
+}
+
+/// What to do with the entries of a user.
+#[derive(Subcommand, Clone, Debug)]
+pub enum RulesCommand {
+    /// All entries of a user
+    List {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+    },
+    /// Make an allow entry
+    Allow {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// What is allowed, in the application's words
+        #[arg(value_name = "PATTERN")]
+        pattern: String,
+    },
+    /// Make a deny entry
+    Deny {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// What is denied, in the application's words
+        #[arg(value_name = "PATTERN")]
+        pattern: String,
+    },
+    /// Take an entry away
+    Remove {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// The pattern of the entry
+        #[arg(value_name = "PATTERN")]
+        pattern: String,
+    },
+}
+
+fn state(text: &str) -> Result<State, String> {
+    State::parse(text).ok_or_else(|| "a state is one of active, pending, kept, dormant, deleted".to_owned())
+}

@@ -1,0 +1,118 @@
+//! Commands that change people: decided, shown, confirmed, and decided again in turn with everybody else.
+
+use std::io::{self, BufRead as _};
+
+use crate::cli::commands::{Session, users};
+use crate::cli::escape;
+use crate::cli::exit;
+use crate::cli::failure::Failure;
+use crate::cli::render::users::list as print_list;
+use crate::clock::Clock as _;
+use crate::config::Config;
+use crate::plan::UserChange;
+use crate::roster::{Account, UserId};
+use crate::store::Store;
+use crate::store::rows::Which;
+use crate::sync::{SyncError, by_hand};
+
+/// What is to be done, as decided on the store as it is.
+pub struct Intent {
+    /// The user it is about.
+    pub account: Account,
+    /// What happens to whom.
+    pub changes: Vec<UserChange>,
+    /// What a person at a terminal has to say yes to.
+    pub asks: Option<String>,
+    /// What may come as a surprise.
+    pub warns: Option<String>,
+    /// What was done, once it is.
+    pub done: String,
+}
+
+/// Shows, asks on a terminal unless `yes` answers, and does it: whole, or not at all.
+pub async fn carry_out(
+    session: &mut Session,
+    config: &Config,
+    store: &dyn Store,
+    yes: bool,
+    decide: impl AsyncFn(&dyn Store) -> Result<Intent, SyncError>,
+) -> Result<u8, Failure> {
+    let intent = decide(store).await?;
+    if let Some(warning) = &intent.warns {
+        session.screen.say(&format!("warning: {warning}"))?;
+    }
+    if let Some(question) = intent.asks.as_ref().filter(|_| !yes && session.on_terminal())
+        && !confirmed(session, question)?
+    {
+        return Err(Failure::Refused("nothing was done".to_owned()));
+    }
+    let at = session.clock.now();
+    by_hand::in_turn(store, async |turn| {
+        let now = decide(store).await?;
+        if now.changes != intent.changes {
+            return Err(SyncError::Overtaken { who: now.account.uuid.to_string() });
+        }
+        by_hand::apply(store, turn, (&now.account.source, at, &config.names()), &now.changes).await
+    })
+    .await?;
+    if session.screen.json {
+        let rows = store.user_rows(&Which::Who(intent.account.uuid.to_string())).await?;
+        session.screen.json(&rows.first())?;
+    } else {
+        writeln!(session.screen.out(), "{}", escape::text(&intent.done))?;
+    }
+    store.close().await;
+    Ok(exit::DONE)
+}
+
+fn confirmed(session: &mut Session, question: &str) -> Result<bool, Failure> {
+    write!(session.screen.err(), "{} [y/N] ", escape::text(question))?;
+    session.screen.err().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The user who is WHO; several are listed, none is guessed.
+pub async fn one(session: &mut Session, store: &dyn Store, who: &str) -> Result<UserId, Failure> {
+    one_of(session, store, who, store.users_who(who).await?).await
+}
+
+/// The same for what is done to tombstones, too: they are found by the name or address they had.
+pub async fn one_or_deleted(session: &mut Session, store: &dyn Store, who: &str) -> Result<UserId, Failure> {
+    let mut found = store.users_who(who).await?;
+    if found.is_empty() {
+        found = store.tombstones(who).await?;
+    }
+    one_of(session, store, who, found).await
+}
+
+async fn one_of(session: &mut Session, store: &dyn Store, who: &str, found: Vec<UserId>) -> Result<UserId, Failure> {
+    match found.as_slice() {
+        [user] => Ok(*user),
+        [] => Err(Failure::Refused(users::nobody(store, who).await?)),
+        several => {
+            let mut rows = Vec::new();
+            for account in store.accounts(several).await? {
+                rows.extend(store.user_rows(&Which::Who(account.uuid.to_string())).await?);
+            }
+            if session.screen.json {
+                session.screen.json(&rows)?;
+            } else {
+                let columns = session.screen.columns;
+                print_list(session.screen.out(), &rows, columns)?;
+                for row in &rows {
+                    session.screen.say(&format!("{}: {}", row.username.as_deref().unwrap_or(who), row.id))?;
+                }
+            }
+            let says = format!("{} users are `{who}`; say which one by id, unique id or DN", several.len());
+            Err(Failure::Refused(says))
+        }
+    }
+}
+
+/// One user as it is now.
+pub async fn account(store: &dyn Store, user: UserId) -> Result<Account, SyncError> {
+    let gone = || SyncError::Overtaken { who: user.0.to_string() };
+    store.accounts(&[user]).await?.pop().ok_or_else(gone)
+}

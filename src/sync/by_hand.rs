@@ -1,0 +1,50 @@
+//! What people do to the store beside runs: in turn with them, fenced, and recorded in the feed without a run (S3).
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::plan::UserChange;
+use crate::roster::FieldNames;
+use crate::store::{Lease, Stamp, Store};
+use crate::sync::lease::{Held, TURN};
+use crate::sync::{SyncError, events};
+
+/// How long a command waits for a run that applies its plan, or for another administrator.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Works while no run plans or applies on this store, and nobody else changes it by hand.
+///
+/// # Errors
+/// [`SyncError::Turn`] when another process keeps the turn for longer than a minute; what the work fails with.
+pub async fn in_turn<T>(
+    store: &dyn Store,
+    work: impl AsyncFnOnce(&Lease) -> Result<T, SyncError>,
+) -> Result<T, SyncError> {
+    let turn = match tokio::time::timeout(PATIENCE, Held::wait(store, TURN)).await {
+        Ok(turn) => turn?,
+        Err(_) => match Held::acquire(store, TURN).await {
+            Err(SyncError::Busy { holder, since }) => return Err(SyncError::Turn { holder, since }),
+            turn => turn?,
+        },
+    };
+    let result = turn.keep_while(work(turn.lease())).await;
+    turn.release().await;
+    result
+}
+
+/// Applies what was decided by hand, whole or not at all.
+///
+/// # Errors
+/// When the store fails, or the turn was lost.
+pub async fn apply(
+    store: &dyn Store,
+    turn: &Lease,
+    (source, at, names): (&str, Timestamp, &FieldNames),
+    changes: &[UserChange],
+) -> Result<(), SyncError> {
+    let leases = std::slice::from_ref(turn);
+    let stamp = Stamp { run: None, source, at, names, leases };
+    store.apply_users(stamp, changes).await?;
+    events::users(stamp, changes);
+    Ok(())
+}
