@@ -59,6 +59,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     let mut decided = people.decide(&absent);
     let people = (decided.changes.as_slice(), decided.places.as_slice(), decided.frozen.as_slice());
     let groups = groups::decide(&mut reading, view, policy, now, proven, people);
+    decided.findings.duplicate_ids(&reading.skips, view);
     decided.findings.add_skips(reading.skips.iter().cloned());
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
     // A run that looked at no user knows nothing of conflicts between them.

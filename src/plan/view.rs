@@ -10,6 +10,9 @@ use crate::roster::{
     UniqueId, UserId,
 };
 
+/// Why entries are skipped that bear one unique id (I7).
+pub(super) const DUPLICATE_ID: &str = "duplicate-id";
+
 /// One directory group of this source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredGroup {
@@ -116,6 +119,9 @@ impl Needs {
                 needs.remembered.extend(primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())));
             }
         }
+        let twice = reading.skips.iter().filter(|skip| skip.reason == DUPLICATE_ID);
+        let twice = twice.filter_map(|skip| UniqueId::new(skip.unique_id.as_deref()?));
+        needs.accounts.extend(twice.filter_map(|key| Some(index.find(key.digest())?.id)));
         if let Some(complete) = snapshot.complete() {
             for known in complete.missing(index) {
                 needs.accounts.push(known.id);

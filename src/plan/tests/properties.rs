@@ -30,6 +30,7 @@ enum Step {
     OutOfBase(usize),
     Filter(usize),
     Garble(usize),
+    Twin(usize),
     Member(usize, usize),
     Inside(usize, usize),
     Disband(usize),
@@ -60,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who().prop_map(Step::OutOfBase),
         1 => who().prop_map(Step::Filter),
         1 => who().prop_map(Step::Garble),
+        1 => who().prop_map(Step::Twin),
         3 => (who(), team()).prop_map(|(who, team)| Step::Member(who, team)),
         2 => (team(), team()).prop_map(|(team, other)| Step::Inside(team, other)),
         1 => team().prop_map(Step::Disband),
@@ -119,6 +121,7 @@ fn edit(world: &mut World, step: &Step) {
         }
         Step::OutOfBase(who) => on(who, &mut |entry| entry.in_base = !entry.in_base),
         Step::Filter(who) => on(who, &mut |entry| entry.in_filter = !entry.in_filter),
+        Step::Twin(who) => on(who, &mut |entry| entry.twin = !entry.twin),
         Step::Garble(who) => on(who, &mut |entry| entry.readable = !entry.readable),
         Step::Member(who, team) => {
             let dn = world.people.get(PEOPLE[*who]).map(|entry| entry.dn.clone());
@@ -226,10 +229,12 @@ fn checked_run(world: &mut World, broken: bool) {
                     && entry.in_base
                     && entry.in_filter
                     && entry.readable
+                    && !entry.twin
                     && entry.mail == [format!("{key}@ours.example")]
             };
             assert!(!(flagged || deleted) || entry.filter(healthy).is_none(), "P9, P10: {key} was fine: {said:?}");
-            let unreadable = entry.is_some_and(|entry| !entry.readable && entry.in_base && entry.in_filter);
+            let unreadable =
+                entry.is_some_and(|entry| (!entry.readable || entry.twin) && entry.in_base && entry.in_filter);
             assert!(!unreadable || change.acts.is_empty(), "P10: {key} waits");
             assert!(!broken || !deleted, "E1: nothing is deleted from a partial read");
             let absent = entry.is_none_or(|entry| !entry.in_base || !entry.in_filter);

@@ -311,3 +311,27 @@ fn a_re_imported_directory_is_held_until_a_person_approves() {
     assert!(world.look().plan.is_empty());
     assert!(world.store.accounts.values().all(|one| one.state == State::Active && before[&one.id].uuid == one.uuid));
 }
+
+/// I7: two entries with one configured id: neither is applied, the user stays, and it closes by itself.
+#[test]
+fn an_id_that_two_entries_bear_is_a_conflict() {
+    let mut world = World::with(&["ada", "bob"]);
+    let entry = world.entry("ada");
+    (entry.twin, entry.notes) = (true, vec!["n".into()]);
+    world.hire("new").twin = true;
+    assert_eq!(world.run(), ["conflict duplicate-id ada", "conflict duplicate-id new"]);
+    let open: Vec<_> = world.store.conflicts.values().map(|one| (one.owner, one.detail.clone())).collect();
+    assert_eq!((open[0].0, open[1].0), (Some(UserRef::Known(world.account("ada").id)), None));
+    for part in ["`ada`", "and `uid=ada,ou=people,dc=example`", "`cn=twin,uid=ada,", "`ada` stays as it is"] {
+        assert!(open[0].1.contains(part), "{}", open[0].1);
+    }
+    world.later(30 * DAY);
+    assert_eq!((world.run(), world.state("ada")), (Vec::new(), State::Active), "seen, not missed");
+    world.broken = Some("connection-lost");
+    world.entry("new").twin = false;
+    assert_eq!(world.run(), ["new: add"], "a partial read closes none");
+    world.broken = None;
+    world.entry("ada").twin = false;
+    assert_eq!(world.run(), ["ada: update notes - -> n", "conflict resolved", "conflict resolved"]);
+    assert_eq!(world.run(), NOTHING);
+}

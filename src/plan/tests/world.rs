@@ -24,6 +24,8 @@ pub struct Entry {
     pub in_filter: bool,
     /// Can be understood.
     pub readable: bool,
+    /// Another entry bears the same unique id.
+    pub twin: bool,
 }
 
 /// What the last run said.
@@ -91,6 +93,7 @@ impl World {
             in_base: true,
             in_filter: true,
             readable: true,
+            twin: false,
         };
         self.people.insert(name.to_owned(), entry);
         self.entry(name)
@@ -153,14 +156,17 @@ impl World {
         let visible = |name: &str, entry: &Entry| entry.in_base && entry.in_filter && !self.hidden.contains(name);
         for (name, entry) in self.people.iter().filter(|(name, entry)| self.passes.users && visible(name, entry)) {
             let person = person(name, entry);
+            if entry.twin {
+                reading.skips.extend([&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| twin(name, dn)));
+            }
             let position = index.position(person.key.digest());
             let same = position
                 .and_then(|at| index.get(at))
                 .is_some_and(|known| known.state == State::Active && known.fingerprint == Some(person.fingerprint));
             match position {
-                Some(at) if !entry.readable => reading.waiting.insert(at),
+                Some(at) if !entry.readable || entry.twin => reading.waiting.insert(at),
                 Some(at) if same => reading.unchanged.insert(at),
-                _ if entry.readable => reading.people.push(person),
+                _ if entry.readable && !entry.twin => reading.people.push(person),
                 _ => {}
             }
         }
@@ -265,6 +271,17 @@ impl World {
         let users = self.store.memberships.iter().filter(|((of, _), _)| *of == id);
         let name = |user: &UserId| self.store.accounts[user].key.as_ref().unwrap().to_string();
         users.map(|((_, user), via)| (name(user), *via)).collect()
+    }
+}
+
+/// What the reader of the directory says of an entry whose id another one bears as well.
+fn twin(name: &str, dn: &str) -> Skip {
+    Skip {
+        dn: dn.to_owned(),
+        unique_id: Some(name.to_owned()),
+        reason: "duplicate-id".into(),
+        rule: "I7".into(),
+        detail: String::new(),
     }
 }
 

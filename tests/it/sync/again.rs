@@ -102,3 +102,35 @@ fn a_re_imported_directory_is_held_and_approved() {
         site.expect(0, &["plan"]);
     });
 }
+
+/// I2, I7, RSA-4: a configured id survives a new entry; two entries with one value of it are a conflict that both keep,
+/// until one of them bears another.
+#[test]
+fn two_entries_with_one_configured_id_are_a_conflict() {
+    on_both(|slapd, mut site| {
+        let numbered =
+            |uid: &str, number: &str| person(uid).trim_end().to_owned() + "\nemployeeNumber: " + number + "\n\n";
+        slapd.ldif(&(numbered("ada", "1") + &numbered("bob", "2")));
+        let source_of_ids = "[users.attributes]\nunique_id = \"employeeNumber\"\n";
+        site.set("users", &format!("base_dns = [\"ou=people,{BASE}\"]\n{source_of_ids}"));
+        site.expect(0, &["sync"]);
+        let before = site.content();
+        let id = site.user("ada").unwrap()["id"].clone();
+        slapd.ldif(&numbered("eve", "1"));
+        site.expect(0, &["sync"]);
+        assert_eq!(site.content(), before, "neither is applied");
+        let open = conflicts(&site, "duplicate-id");
+        assert_eq!((open.len(), &open[0]["subject"], &open[0]["user_id"]), (1, &"1".into(), &id));
+        let detail = open[0]["detail"].as_str().unwrap();
+        assert!(detail.contains(&dn("ada")) && detail.contains(&dn("eve")), "{detail}");
+        site.expect(0, &["plan"]);
+        slapd.ldif(&format!("dn: {}\nchangetype: modify\nreplace: employeeNumber\nemployeeNumber: 3\n", dn("eve")));
+        site.expect(0, &["sync"]);
+        assert!(conflicts(&site, "duplicate-id").is_empty() && site.state("eve") == "active");
+        delete(slapd, &["ada"]);
+        slapd.ldif(&numbered("ada", "1").replace("ada@", "a.doe@"));
+        site.expect(0, &["sync"]);
+        assert_eq!((&site.user("ada").unwrap()["id"], site.state("ada")), (&id, "active".into()));
+        site.expect(0, &["plan"]);
+    });
+}
