@@ -337,6 +337,14 @@ pub trait Store: Send + Sync {
         skips: &[Skip],
         added: &std::collections::HashMap<Digest, UserId>,
     ) -> Result<(), StoreError>;
+    /// Settles an open `maybe-same-person` (I5): one person, so that the old user goes on by the newcomer's unique id and
+    /// with everything the newcomer has; or two, and the question is never asked again. False when it is not open.
+    async fn settle_resemblance(
+        &self,
+        stamp: Stamp<'_>,
+        conflict: ConflictId,
+        one_person: bool,
+    ) -> Result<bool, StoreError>;
     /// Drops changes older than `before`, and runs nothing refers to any more (`history.keep`).
     async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError>;
 

@@ -8,6 +8,7 @@ pub mod conflicts;
 pub mod groups;
 pub mod migrate;
 pub mod plan;
+pub mod resemblance;
 pub mod rules;
 pub mod run;
 pub mod runs;
@@ -159,6 +160,7 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
             ConflictsCommand::Show { number } => conflicts::show(session, number).await,
             ConflictsCommand::Delete { number, deletion } => settle::delete_flagged(session, number, &deletion).await,
             ConflictsCommand::Ignore { number } => settle::ignore(session, number).await,
+            ConflictsCommand::Relink { number } => resemblance::relink(session, number).await,
         },
         Command::Approve(args) => approve::run(session, &args).await,
         Command::Migrate => migrate::run(session).await,

@@ -8,6 +8,7 @@ mod groups;
 mod leases;
 mod people;
 mod read;
+mod resemblance;
 mod runs;
 mod users;
 mod views;
@@ -293,6 +294,16 @@ impl Store for Database {
     ) -> Result<(), StoreError> {
         let done = findings::apply(self, stamp, findings::Findings { opened, resolved, skips, added }).await;
         self.told("record conflicts and skipped entries", done)
+    }
+
+    async fn settle_resemblance(
+        &self,
+        stamp: Stamp<'_>,
+        conflict: ConflictId,
+        one_person: bool,
+    ) -> Result<bool, StoreError> {
+        let done = resemblance::settle(self, stamp, conflict, one_person).await;
+        self.told(format!("settle conflict {}", conflict.0), done)
     }
 
     async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError> {

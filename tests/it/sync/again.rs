@@ -134,3 +134,64 @@ fn two_entries_with_one_configured_id_are_a_conflict() {
         site.expect(0, &["plan"]);
     });
 }
+
+/// I5: `conflicts relink` gives the newcomer the old id with all that either has; `conflicts delete` is the last word.
+#[test]
+fn a_person_says_whether_two_are_one() {
+    on_both(|slapd, site| {
+        slapd.ldif(&people(&["ada", "bob", "cy", "dan"]));
+        let group = "objectClass: groupOfNames\ncn: staff";
+        slapd.ldif(&format!("dn: cn=staff,ou=groups,{BASE}\n{group}\nmember: {}\n", dn("ada")));
+        site.expect(0, &["sync"]);
+        let id = |who: &str| site.user(who).unwrap()["id"].as_str().unwrap().to_owned();
+        let (ada, bob, cy) = (id("ada"), id("bob"), id("cy"));
+        site.expect(0, &["rules", "allow", "ada", "*@old.example"]);
+        // The same username alone (ada, cy): somebody new. The same address alone (bob): waits outside.
+        delete(slapd, &["ada", "bob", "cy"]);
+        slapd.ldif(&person("ada").replace("ada@example.com", "a.doe@example.com"));
+        slapd.ldif(
+            &person("bob")
+                .replace("uid: bob\n", "uid: bob\nuid: robert\n")
+                .replace(&dn("bob"), &dn("robert"))
+                .replace("uid: bob\n", ""),
+        );
+        slapd.ldif(&person("cy").replace("cy@example.com", "cyrus@example.com"));
+        site.expect(0, &["sync"]);
+        let open = conflicts(&site, "maybe-same-person");
+        assert_eq!(open.len(), 3, "{open:?}");
+        let number = |subject: &str| {
+            let one = open.iter().find(|one| one["subject"] == subject).unwrap();
+            assert!(one["settled_by"].to_string().contains("conflicts relink"), "{one}");
+            one["id"].to_string()
+        };
+        let interim = id("a.doe@example.com");
+        assert_ne!(interim, ada);
+        site.expect(0, &["rules", "allow", "a.doe@example.com", "*@new.example"]);
+        site.expect(0, &["conflicts", "relink", &number("ada")]);
+        let now = site.user("a.doe@example.com").unwrap();
+        assert_eq!(
+            (&now["id"], &now["state"], &now["username"]),
+            (&ada.as_str().into(), &"active".into(), &"ada".into())
+        );
+        let rules = site.json(&["rules", "list", "ada"]).to_string();
+        assert!(rules.contains("*@old.example") && rules.contains("*@new.example"), "{rules}");
+        let by_id = |id: &str| {
+            let all = site.json(&["users", "list"]);
+            all.as_array().unwrap().iter().find(|user| user["id"] == id).cloned().unwrap()
+        };
+        let left = by_id(&interim);
+        assert_eq!((&left["state"], &left["transferred_to"]), (&"deleted".into(), &ada.as_str().into()));
+        assert!(left["unique_id"].is_null());
+        site.expect(0, &["conflicts", "relink", &number("bob@example.com")]);
+        site.expect(0, &["conflicts", "delete", &number("cy")]);
+        site.expect(1, &["conflicts", "relink", &number("cy")]);
+        site.expect(0, &["sync"]);
+        assert_eq!((id("robert"), site.state("robert")), (bob, "active".into()));
+        assert_eq!(site.json(&["groups", "list"])[0]["members"], 1);
+        assert!(conflicts(&site, "maybe-same-person").is_empty());
+        assert_eq!(by_id(&cy)["state"], "pending", "the old cy is somebody else");
+        site.expect(0, &["plan"]);
+        site.expect(0, &["sync"]);
+        assert_eq!(id("ada"), ada);
+    });
+}
