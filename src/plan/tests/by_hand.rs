@@ -216,7 +216,7 @@ fn the_last_word_on_a_pattern_counts() {
             r#"rule.added (None, Some(Object {"kind": String("allow"), "pattern": String("x")}))"#,
         ]
     );
-    assert!(said(add_rule(&bob, &[allow.clone()], allow.clone())).contains("has the entry `x` already"));
+    assert!(said(add_rule(&bob, std::slice::from_ref(&allow), allow.clone())).contains("has the entry `x` already"));
     assert!(said(remove_rule(&bob, &[], "x")).contains("has no entry `x`"));
     let long = "x".repeat(1_001);
     for pattern in ["", " ", "a\nb", &long] {
