@@ -97,6 +97,8 @@ pub struct Config {
     pub address_required: bool,
     /// `users.on_match` (M2).
     pub on_match: OnMatch,
+    /// `users.relink_within`; `None` with `users.relink = "never"` (I5).
+    pub relink_within: Option<Duration>,
     /// `deletion.delay` (L3).
     pub delay: Delay,
     /// `deletion.disabled_delay` (L3).
@@ -149,6 +151,7 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
     let group_policy = people::group_policy(&mut draft);
     let (rights, mapped, directory_only) = rights::rights(&mut draft, groups.clone(), group_policy.flatten);
     let groups = draft.values.flag("groups.enabled").then_some(groups);
+    let relink_within = people::relink_within(&draft);
     let managed = service::managed(&mut draft);
     let (delay, disabled_delay, minimum) = service::deletion(&mut draft);
     let brake = service::brake(&mut draft);
@@ -175,6 +178,7 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
         managed,
         address_required: values.text("users.address") != Some("optional"),
         on_match: values.text("users.on_match").and_then(OnMatch::parse).unwrap_or_default(),
+        relink_within,
         delay,
         disabled_delay,
         minimum,
@@ -205,6 +209,7 @@ impl Config {
             uses,
             managed: self.managed.clone(),
             address_required: self.address_required,
+            relink_within: self.relink_within,
             delay: self.delay,
             disabled_delay: self.disabled_delay,
             minimum: self.minimum,

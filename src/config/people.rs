@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::time::Duration;
+
 use super::draft::Draft;
 use super::forms;
 use super::problem::Fault;
@@ -47,6 +49,11 @@ pub fn groups(draft: &mut Draft<'_>) -> GroupSettings {
         name: text("groups.attributes.name"),
         members: values.texts("groups.attributes.members"),
     }
+}
+
+/// How long after the deletion somebody re-created is re-linked; `None` = nobody ever is (I5).
+pub fn relink_within(draft: &Draft<'_>) -> Option<Duration> {
+    draft.values.time("users.relink_within").filter(|_| draft.values.text("users.relink") != Some("never"))
 }
 
 /// What memberships mean, and which groups there are (G4, G5, G6).

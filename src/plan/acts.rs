@@ -4,6 +4,7 @@ use crate::plan::contest::{Lost, Outcome, Participant, Winner, name_digest};
 use crate::plan::findings::Findings;
 use crate::plan::matching;
 use crate::plan::people::{Comer, Left, People};
+use crate::plan::wishes::Wish;
 use crate::plan::{Act, ConflictKind, FieldChange, Mark, NewUser, Policy, UserChange, UserRef, View};
 use crate::roster::address::fold;
 use crate::roster::{Account, Address, AddressKey, Digest, Dn, FieldId, Fields, Person, State};
@@ -14,6 +15,18 @@ pub(super) fn change(account: &Account, acts: Vec<Act>, mark: Mark) -> UserChang
     let deleted = acts.iter().any(|act| matches!(act, Act::Deleted { .. }));
     let mark = (!deleted).then_some(mark);
     UserChange { subject: UserRef::Known(account.id), label: account.label().into(), unit: 0, acts, mark }
+}
+
+/// What somebody who is not in yet will be called: like an account, by username, primary address or DN.
+pub(super) fn called(person: &Person, wish: &Wish) -> String {
+    let name = person.fields.first(FieldId::USERNAME).map(str::to_owned);
+    name.or_else(|| wish.primary.as_ref().map(ToString::to_string)).unwrap_or_else(|| person.dn.to_string())
+}
+
+/// The new unique id of somebody who was deleted and re-added (I5).
+fn relinked(comer: &Comer) -> Option<Act> {
+    let account = comer.account.filter(|_| comer.relinked)?;
+    Some(Act::Relinked { before: account.key.clone()?, after: comer.person.key.clone(), from: account.state })
 }
 
 /// The move, if the DN is another one (I3); DNs that only look different are the same (E6).
@@ -82,7 +95,7 @@ impl Awards<'_> {
         match comer.account {
             None if out => None,
             Some(account) if out && account.state == State::Deleted => None,
-            Some(account) if out => Some(self.still_pending(account, &comer.person)),
+            Some(account) if out => Some(self.still_pending(account, &comer)),
             Some(account) if account.state != State::Deleted => Some(self.update(at, account, comer, lost, contested)),
             tombstone => Some(self.bring_in(at, comer, tombstone, contested)),
         }
@@ -90,13 +103,14 @@ impl Awards<'_> {
 
     /// Somebody new, or a tombstone that comes back with its internal id (L7).
     fn bring_in(&self, at: Option<usize>, comer: Comer, tombstone: Option<&Account>, contested: bool) -> UserChange {
+        let mut acts: Vec<Act> = relinked(&comer).into_iter().collect();
         let Comer { person, wish, .. } = comer;
         let mark = Mark {
             fingerprint: self.settled(contested, false).then_some(person.fingerprint),
             review_at: person.review_at,
             reasons_seen: Vec::new(),
         };
-        let label = person.label().into();
+        let label = called(&person, &wish).into();
         let aliases = match at {
             Some(_) => self.won(at, &wish.aliases).collect(),
             None => wish.aliases.into_boxed_slice(),
@@ -104,22 +118,22 @@ impl Awards<'_> {
         let subject = tombstone.map_or_else(|| UserRef::New(person.key.digest()), |account| UserRef::Known(account.id));
         let fields = with_defaults(singles(person.fields), &self.people.policy.defaults);
         let new = NewUser { key: person.key, dn: person.dn, fields, primary: wish.primary, aliases, role: None };
-        let act = if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) };
-        UserChange { subject, label, unit: 0, acts: vec![act], mark: Some(mark) }
+        acts.push(if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) });
+        UserChange { subject, label, unit: 0, acts, mark: Some(mark) }
     }
 
     /// Somebody back whose name was given away meanwhile: stays pending, the date stands still (L5).
-    fn still_pending(&self, account: &Account, person: &Person) -> UserChange {
-        let people = self.people;
+    fn still_pending(&self, account: &Account, comer: &Comer) -> UserChange {
+        let (people, person) = (self.people, &comer.person);
         let fields = plain_fields(person, account, people.policy, people.view);
-        let acts = fields.into_iter().chain(moved(account, &person.dn)).collect();
+        let acts = relinked(comer).into_iter().chain(fields).chain(moved(account, &person.dn)).collect();
         change(account, acts, Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() })
     }
 
     /// Somebody known who is in: returns when pending, and gets what differs.
     fn update(&self, at: Option<usize>, account: &Account, comer: Comer, lost: Lost, contested: bool) -> UserChange {
         let people = self.people;
-        let mut acts = Vec::new();
+        let mut acts: Vec<Act> = relinked(&comer).into_iter().collect();
         if account.state == State::Pending || (account.state == State::Kept && !comer.kept_on) {
             acts.push(Act::Restored { from: account.state, reason: account.reason });
         }
@@ -209,11 +223,11 @@ impl Awards<'_> {
     fn contested(&self, at: usize, comer: &Comer, findings: &mut Findings) -> bool {
         let Some(participant) = self.participants.get(at) else { return false };
         let taken = |thing: Digest| self.outcome.winner(thing).is_some() && !self.outcome.wins(at, thing);
-        let lost = Lost { primary: participant.primary.is_some_and(taken), name: participant.name.is_some_and(taken) };
+        let lost = (participant.primary.is_some_and(taken), participant.name.is_some_and(taken));
         let who = (self.labels.get(at).map_or("?", String::as_str), &*comer.person.dn);
-        let primary = comer.wish.primary.as_ref().filter(|_| lost.primary).map(Address::key);
+        let primary = comer.wish.primary.as_ref().filter(|_| lost.0).map(Address::key);
         let name = wished(&comer.person, comer.account, FieldId::USERNAME, self.people.policy, self.people.view);
-        let name = name.map(|name| fold(&name)).filter(|_| lost.name);
+        let name = name.map(|name| fold(&name)).filter(|_| lost.1);
         let holders = (
             primary.as_ref().and_then(|key| self.holder(key.digest())),
             name.as_deref().and_then(|name| self.holder(name_digest(name))),
@@ -252,7 +266,10 @@ impl Awards<'_> {
             Winner::Participant(at) => {
                 let participant = self.participants.get(at)?;
                 let user = participant.user.map_or_else(|| UserRef::New(participant.key.digest()), UserRef::Known);
-                Some((user, format!("`{}`", self.labels.get(at)?)))
+                // Whoever has to wait in `pending` keeps what is frozen, and the date stands still (L5).
+                let waits = participant.frozen.is_some() && self.outcome.lost(at).keeps_out(participant);
+                let waits = if waits { ", who is pending and waits for a username" } else { "" };
+                Some((user, format!("`{}`{waits}", self.labels.get(at)?)))
             }
             Winner::Bystander(user) => {
                 let account = self.people.view.accounts.get(&user);

@@ -62,6 +62,7 @@ pub(super) fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Pol
         BrakeKind::Missing => "people with access are missing from the directory",
         BrakeKind::Disabled => "people with access are disabled in the directory",
         BrakeKind::Rights => "people with a mapped role or grant would lose one",
+        BrakeKind::Relinks => "people would be re-linked",
     };
     let window = match before {
         0 => String::new(),

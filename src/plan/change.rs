@@ -46,9 +46,16 @@ pub enum BrakeKind {
     Disabled,
     /// Roles and grants lost.
     Rights,
+    /// People re-linked to the users they were before (I5).
+    Relinks,
 }
 
-written!(BrakeKind { Missing = "missing", Disabled = "disabled", Rights = "roles-and-grants" });
+written!(BrakeKind {
+    Missing = "missing",
+    Disabled = "disabled",
+    Rights = "roles-and-grants",
+    Relinks = "re-links",
+});
 
 /// One field's change; `None` is "no value".
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,6 +90,15 @@ pub struct NewUser {
 pub enum Act {
     /// A new user (U1).
     Added(Box<NewUser>),
+    /// Deleted and re-added in the directory: the user goes on under another unique id (I5).
+    Relinked {
+        /// The unique id of before.
+        before: UniqueId,
+        /// The unique id of now.
+        after: UniqueId,
+        /// State before.
+        from: State,
+    },
     /// A tombstone comes back with its internal id (L7).
     Revived(Box<NewUser>),
     /// Mapped fields or the primary address change (U2, A1).
@@ -147,6 +163,7 @@ impl Act {
     pub fn event(&self) -> &'static str {
         match self {
             Self::Added(_) => "user.added",
+            Self::Relinked { .. } => "user.relinked",
             Self::Revived(_) => "user.revived",
             Self::Updated(_) => "user.updated",
             Self::Moved { .. } => "user.moved",
@@ -165,6 +182,7 @@ impl Act {
     pub fn rule(&self) -> &'static str {
         match self {
             Self::Added(_) => "U1",
+            Self::Relinked { .. } => "I5",
             Self::Revived(_) => "L7",
             Self::Updated(_) => "U2",
             Self::Moved { .. } => "I3",
@@ -188,6 +206,9 @@ impl Act {
                     Some(changes.iter().map(|change| (name(change), json!(pick(change)))).collect::<Map<_, _>>().into())
                 };
                 (side(|change| &change.before), side(|change| &change.after))
+            }
+            Self::Relinked { before, after, .. } => {
+                (Some(json!({ "unique_id": before.as_str() })), Some(json!({ "unique_id": after.as_str() })))
             }
             Self::Moved { before, after } => (Some(json!({ "dn": before })), Some(json!({ "dn": after }))),
             Self::AliasAdded(address) => (None, Some(json!({ "address": address.as_str() }))),
@@ -418,12 +439,14 @@ written!(ConflictKind {
 pub struct Conflict {
     /// What is contested.
     pub kind: ConflictKind,
-    /// The folded address or name; a unique id for `duplicate-id`.
+    /// The folded address or name, for `maybe-same-person` the one that is the same; a unique id for `duplicate-id`.
     pub subject: String,
     /// The present owner.
     pub owner: Option<UserRef>,
     /// One sentence that names both parties and what settles it.
     pub detail: String,
+    /// The unique id of the newcomer, for `maybe-same-person` (I5).
+    pub other: Option<UniqueId>,
 }
 
 /// A conflict that is open in the store.

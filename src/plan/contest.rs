@@ -5,7 +5,8 @@
 //! - The present owner keeps what it still claims; else a primary claim beats an alias claim; else the lowest
 //!   unique id wins.
 //! - Whoever loses the primary address or the username keeps the present one, and claims it; a newcomer waits
-//!   outside and claims nothing.
+//!   outside and claims nothing. Somebody who comes back from pending falls back on the name of before, and stays
+//!   pending when somebody else has that one too (L5).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,7 +29,7 @@ pub(super) struct Participant {
     pub aliases: Box<[Digest]>,
     /// Wished username.
     pub name: Option<Digest>,
-    /// Username in the store, if it is still claimed.
+    /// Username in the store. Somebody pending has it only while nobody else bears it.
     pub present_name: Option<Digest>,
     /// What is claimed when the participant has to stay pending: the addresses it has (L4).
     pub frozen: Option<Box<[Digest]>>,
@@ -38,6 +39,11 @@ impl Participant {
     /// Everything the participant wishes for.
     pub fn things(&self) -> impl Iterator<Item = Digest> {
         [self.primary, self.name].into_iter().flatten().chain(self.aliases.iter().copied())
+    }
+
+    /// The name to fall back on when the wished one is lost.
+    fn old_name(&self) -> Option<Digest> {
+        self.present_name.filter(|name| Some(*name) != self.name)
     }
 
     /// Everything the participant may fall back on.
@@ -52,6 +58,8 @@ impl Participant {
 pub(super) struct Lost {
     pub primary: bool,
     pub name: bool,
+    /// The name of before, too, of somebody pending (L5).
+    pub old_name: bool,
 }
 
 /// The outcome of a contest.
@@ -72,6 +80,8 @@ pub(super) enum Winner {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Strength {
     Owner,
+    /// The name of before of somebody who comes back: nobody else bears it (L5).
+    Returner,
     Primary,
     Alias,
 }
@@ -98,9 +108,13 @@ pub(super) fn settle(
             let freed = |thing: Option<Digest>| thing.is_some_and(|thing| !winners.contains_key(&thing));
             let mut again = false;
             for (participant, lost) in participants.iter().zip(&mut lost).filter(|_| retries > 0) {
-                let back = (lost.primary && freed(participant.primary), lost.name && freed(participant.name));
-                again |= back.0 || back.1;
-                *lost = Lost { primary: lost.primary && !back.0, name: lost.name && !back.1 };
+                let back = Lost {
+                    primary: lost.primary && freed(participant.primary),
+                    name: lost.name && freed(participant.name),
+                    old_name: lost.old_name && freed(participant.old_name()),
+                };
+                again |= back != Lost::default();
+                *lost = lost.without(back);
             }
             if again {
                 retries -= 1;
@@ -119,14 +133,15 @@ pub(super) fn settle(
                 let wants = participants.get(at);
                 let primary = new.primary && sure(wants.and_then(|wants| wants.primary));
                 let name = new.name && sure(wants.and_then(|wants| wants.name));
-                (at, Lost { primary, name })
+                let old_name = new.old_name && sure(wants.and_then(Participant::old_name));
+                (at, Lost { primary, name, old_name })
             })
-            .filter(|(_, new)| new.primary || new.name)
+            .filter(|(_, new)| *new != Lost::default())
             .collect();
         let settled = if certain.is_empty() { losses.into_iter().collect() } else { certain };
         for (at, new) in settled {
             if let Some(lost) = lost.get_mut(at) {
-                *lost = Lost { primary: lost.primary || new.primary, name: lost.name || new.name };
+                *lost = lost.with(new);
             }
         }
     }
@@ -142,8 +157,11 @@ fn losses(participants: &[Participant], lost: &[Lost], winners: &Winners) -> BTr
         let loses = |thing: Option<Digest>| {
             thing.is_some_and(|thing| winners.get(&thing).map(|won| won.1) != Some(Winner::Participant(at)))
         };
-        let new =
-            Lost { primary: !lost.primary && loses(participant.primary), name: !lost.name && loses(participant.name) };
+        let new = Lost {
+            primary: !lost.primary && loses(participant.primary),
+            name: !lost.name && loses(participant.name),
+            old_name: lost.name && participant.frozen.is_some() && loses(participant.old_name()),
+        };
         if new != Lost::default() {
             losses.insert(at, new);
         }
@@ -154,7 +172,24 @@ fn losses(participants: &[Participant], lost: &[Lost], winners: &Winners) -> BTr
 impl Lost {
     /// Whether the participant stays outside or pending altogether.
     pub fn keeps_out(self, participant: &Participant) -> bool {
-        (participant.newcomer && (self.primary || self.name)) || (participant.frozen.is_some() && self.name)
+        let nameless = self.name && (self.old_name || participant.old_name().is_none());
+        (participant.newcomer && (self.primary || self.name)) || (participant.frozen.is_some() && nameless)
+    }
+
+    fn with(self, more: Self) -> Self {
+        Self {
+            primary: self.primary || more.primary,
+            name: self.name || more.name,
+            old_name: self.old_name || more.old_name,
+        }
+    }
+
+    fn without(self, back: Self) -> Self {
+        Self {
+            primary: self.primary && !back.primary,
+            name: self.name && !back.name,
+            old_name: self.old_name && !back.old_name && !back.name,
+        }
     }
 }
 
@@ -193,7 +228,12 @@ fn winners(
     for (at, (participant, lost)) in participants.iter().zip(lost).enumerate() {
         for (thing, strength) in claims(participant, *lost) {
             let owns = participant.user.is_some() && owners.get(&thing) == participant.user.as_ref();
-            let strength = if owns { Strength::Owner } else { strength };
+            let returns = participant.frozen.is_some() && participant.present_name == Some(thing);
+            let strength = match strength {
+                _ if owns => Strength::Owner,
+                _ if returns => Strength::Returner,
+                other => other,
+            };
             let beats = match winners.get(&thing) {
                 None => true,
                 Some((_, Winner::Bystander(_))) => false,

@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::plan::view::DUPLICATE_ID;
 use crate::plan::wishes::{Finding, Wish};
-use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef};
-use crate::roster::{PendingReason, Person, Skip};
+use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
+use crate::roster::{PendingReason, Person, Skip, UniqueId};
 
 /// Collects findings; the order in which they come does not matter.
 #[derive(Default)]
 pub(super) struct Findings {
     skips: BTreeSet<Skip>,
     contests: BTreeMap<(ConflictKind, String), Contest>,
+    /// What is not contested between claims: resemblances (I5), ids that two entries bear (I7).
+    others: BTreeMap<(ConflictKind, String), Conflict>,
 }
 
 /// What becomes of conflicts.
@@ -77,6 +80,42 @@ impl Findings {
         }
     }
 
+    /// A newcomer who would be re-linked, if there were not so many of them (I5).
+    pub fn waits_for_approval(&mut self, person: &Person, old: &str) {
+        let says =
+            format!("would be re-linked to `{old}`, but too many would be in one run; `rosterd approve` lets them");
+        self.skip(person, "held", "I5", says);
+    }
+
+    /// A newcomer may be somebody whom the store knows; of several who resemble one the lowest unique id counts.
+    pub fn resemblance(&mut self, conflict: Conflict) {
+        self.others.entry((conflict.kind, conflict.subject.clone())).or_insert(conflict);
+    }
+
+    /// Two entries with one value of a configured unique id: neither was applied, and a user who has it stays (I7).
+    pub fn duplicate_ids(&mut self, skips: &[Skip], view: &View) {
+        let mut bearers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for skip in skips.iter().filter(|skip| skip.reason == DUPLICATE_ID) {
+            bearers.entry(skip.unique_id.as_deref().unwrap_or_default()).or_default().insert(&skip.dn);
+        }
+        for (id, mut dns) in bearers {
+            let known = UniqueId::new(id).and_then(|key| view.index.find(key.digest()));
+            let account = known.and_then(|known| view.accounts.get(&known.id));
+            // The one that was applied before may have been read first.
+            dns.extend(account.and_then(|account| account.dn.as_deref()).filter(|_| dns.len() == 1));
+            let dns = dns.iter().map(|dn| format!("`{dn}`")).collect::<Vec<_>>().join(" and ");
+            let stays =
+                account.map(|account| format!(", and `{}` stays as it is", account.label())).unwrap_or_default();
+            let detail = format!(
+                "the unique id `{id}` is borne by {dns}; neither is applied{stays}; it is settled when only one of \
+                 them bears it in the directory"
+            );
+            let (kind, subject) = (ConflictKind::DuplicateId, id.to_owned());
+            let owner = known.map(|known| UserRef::Known(known.id));
+            self.others.insert((kind, subject.clone()), Conflict { kind, subject, owner, detail, other: None });
+        }
+    }
+
     /// Somebody claims what somebody else has.
     pub fn contest(
         &mut self,
@@ -105,6 +144,7 @@ impl Findings {
     pub fn extend(&mut self, other: Self) {
         self.skips.extend(other.skips);
         self.contests.extend(other.contests);
+        self.others.extend(other.others);
     }
 
     /// Adds rows of `roster_skipped`.
@@ -115,20 +155,24 @@ impl Findings {
     /// All conflicts of now, compared with the open ones.
     ///
     /// A conflict that is open stays open while the thing is contested, whoever the parties are; from a partial read
-    /// none is resolved or worded anew, because those who did not show up may still claim.
-    pub fn conflicts(&self, open: &[OpenConflict], proven: bool) -> Conflicts {
+    /// none is resolved or worded anew, because those who did not show up may still claim. Those of `lasting` stand for
+    /// reasons of their own.
+    pub fn conflicts(&self, open: &[OpenConflict], proven: bool, lasting: &BTreeSet<ConflictId>) -> Conflicts {
         let known: BTreeMap<_, _> = open.iter().map(|one| ((one.conflict.kind, &*one.conflict.subject), one)).collect();
         let mut conflicts = Conflicts::default();
-        for ((kind, subject), contest) in &self.contests {
-            let now = contest.conflict(*kind, subject);
-            match known.get(&(*kind, &**subject)) {
+        let contests = self.contests.iter().map(|((kind, subject), contest)| contest.conflict(*kind, subject));
+        let now: Vec<Conflict> = contests.chain(self.others.values().cloned()).collect();
+        let found: BTreeSet<_> = now.iter().map(|now| (now.kind, now.subject.clone())).collect();
+        for now in now {
+            match known.get(&(now.kind, &*now.subject)) {
                 None => conflicts.opened.push(now),
                 Some(one) if proven && one.conflict != now => conflicts.reworded.push(now),
                 Some(_) => {}
             }
         }
-        let over =
-            |one: &&OpenConflict| !self.contests.contains_key(&(one.conflict.kind, one.conflict.subject.clone()));
+        let over = |one: &&OpenConflict| {
+            !found.contains(&(one.conflict.kind, one.conflict.subject.clone())) && !lasting.contains(&one.id)
+        };
         conflicts.resolved = open.iter().filter(|one| proven && over(one)).map(|one| one.id).collect();
         conflicts
     }
@@ -147,6 +191,12 @@ impl Contest {
             "claimed by {losers}, but it belongs to {holder}; it is settled when one of them gives it up in the \
              directory, or when the owner is deleted"
         );
-        Conflict { kind, subject: subject.to_owned(), owner: self.holder.as_ref().map(|(user, _)| *user), detail }
+        Conflict {
+            kind,
+            subject: subject.to_owned(),
+            owner: self.holder.as_ref().map(|(user, _)| *user),
+            detail,
+            other: None,
+        }
     }
 }

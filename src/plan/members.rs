@@ -35,7 +35,7 @@ impl<'a> Members<'a> {
     pub fn new(
         view: &'a View,
         unchanged: &Positions,
-        (changes, places): (&[UserChange], &[(Digest, UserRef)]),
+        (changes, places, frozen): (&[UserChange], &[(Digest, UserRef)], &[UserId]),
     ) -> Self {
         let mut by_dn: HashMap<Digest, UserRef> = HashMap::with_capacity(view.index.len() + places.len());
         // Whoever was read stands where the entry stands now, and nowhere else.
@@ -54,8 +54,9 @@ impl<'a> Members<'a> {
             by_dn.extend(these.map(|(_, known)| (known.dn, UserRef::Known(known.id))));
         }
         by_dn.extend(places.iter().copied());
-        let after: HashMap<UserRef, After> =
+        let mut after: HashMap<UserRef, After> =
             changes.iter().filter_map(|change| Some((change.subject, after(&change.acts)?))).collect();
+        after.extend(frozen.iter().map(|user| (UserRef::Known(*user), After::Frozen)));
         let states = view.index.iter().map(|known| (known.id, known.state)).collect();
         let mut members = Self { view, by_dn, after, states, by_name: HashMap::new() };
         members.by_name = members.names(changes);
@@ -69,7 +70,7 @@ impl<'a> Members<'a> {
         let user = |person: &Person| known(person).unwrap_or_else(|| UserRef::New(person.key.digest()));
         let name = |person: &Person| person.fields.first(FieldId::USERNAME).map(|name| Digest::of(fold(name)));
         let places: Vec<_> = people.iter().map(|person| (Dn::digest_of(&person.dn), user(person))).collect();
-        let mut members = Self::new(view, unchanged, (&[], &places));
+        let mut members = Self::new(view, unchanged, (&[], &places, &[]));
         if !view.usernames.is_empty() {
             let says: HashMap<UserRef, Option<Digest>> =
                 people.iter().map(|person| (user(person), name(person))).collect();

@@ -27,6 +27,7 @@ mod nesting;
 mod people;
 pub mod policy;
 pub mod refusal;
+mod relink;
 mod retire;
 pub mod rights;
 mod units;
@@ -47,14 +48,14 @@ pub use retire::retire;
 pub use rights::{
     Broken, Grant, KnownGroup, MappedAct, MappedGroups, RightsAct, RightsCounts, StoredGrant, without_role,
 };
-pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt, is_due};
+pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt, is_due, old_names};
 
 use std::collections::{BTreeMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::plan::members::Members;
 use crate::plan::rights::{Entitled, Mappings};
-use crate::roster::{Account, Digest, LookUp, Reading, Skip, Snapshot, UniqueId, UserId};
+use crate::roster::{Account, Digest, LookUp, Reading, Skip, Snapshot, State, UniqueId, UserId};
 
 /// Everything a run does about what it read.
 ///
@@ -72,12 +73,12 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     people.entitled = Entitled::new(&mappings, (&reading, proven), view, policy);
     people.see_without_role(&reading.unchanged);
     let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
-    people.see_people(std::mem::take(&mut reading.people));
-    let mut decided = people.decide();
+    let absent = people.see_people(std::mem::take(&mut reading.people), &reading.waiting);
+    let mut decided = people.decide(&absent);
     let concerned = rights::concerned(&reading, view, policy);
     let mut groups = groups::Decided::default();
     if concerned || reading.passes.groups {
-        let members = Members::new(view, &reading.unchanged, (&decided.changes, &decided.places));
+        let members = Members::new(view, &reading.unchanged, (&decided.changes, &decided.places, &decided.frozen));
         if concerned {
             rights::assign(&mut decided, &mappings, &members, (&reading, proven), view, policy);
         }
@@ -85,11 +86,13 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
             groups = groups::decide(&mut reading, view, policy, now, proven, &members);
         }
     }
+    decided.findings.duplicate_ids(&reading.skips, view);
     decided.findings.add_skips(reading.skips.iter().cloned());
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
     // A run that looked at no user knows nothing of conflicts between them.
     let judged = proven && reading.passes.users;
-    let conflicts = decided.findings.conflicts(&view.conflicts, judged);
+    let lasting = relink::lasting(view, &decided.changes);
+    let conflicts = decided.findings.conflicts(&view.conflicts, judged, &lasting);
     decided.changes.retain(|change| change.writes(view));
     let mut plan = Plan {
         users: decided.changes,
@@ -179,11 +182,12 @@ impl Plan {
         for change in &self.users {
             let has = |wanted: fn(&Act) -> bool| u64::from(change.acts.iter().any(wanted));
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
-            let changes = |act: &Act| {
-                matches!(
-                    act,
-                    Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Linked { .. } | Act::Rights(_)
-                )
+            let changes = |act: &Act| match act {
+                Act::Relinked { from, .. } => *from != State::Deleted,
+                Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Linked { .. } | Act::Rights(_) => {
+                    true
+                }
+                _ => false,
             };
             let is_new = has(|act| matches!(act, Act::Added(_) | Act::Revived(_))) > 0;
             counts.updated += u64::from(!is_new && change.acts.iter().any(changes));
@@ -193,7 +197,7 @@ impl Plan {
             counts.restored += has(|act| matches!(act, Act::Restored { .. }));
             counts.deleted += has(|act| matches!(act, Act::Deleted { .. }));
         }
-        let waiting = view.index.iter().filter(|known| known.state == crate::roster::State::Pending).count() as u64;
+        let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
         let left = self.users.iter().filter(|change| change.leaves_pending()).count() as u64;
         self.pending = waiting + counts.flagged - left.min(waiting + counts.flagged);
@@ -238,8 +242,6 @@ impl UserChange {
 
     /// Whether the user's pending deletion ends here, by return or by deletion.
     fn leaves_pending(&self) -> bool {
-        self.acts
-            .iter()
-            .any(|act| matches!(act, Act::Restored { from: crate::roster::State::Pending, .. } | Act::Deleted { .. }))
+        self.acts.iter().any(|act| matches!(act, Act::Restored { from: State::Pending, .. } | Act::Deleted { .. }))
     }
 }

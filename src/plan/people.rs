@@ -9,6 +9,7 @@ use crate::plan::departures::{self, Departure};
 use crate::plan::findings::Findings;
 use crate::plan::matching;
 use crate::plan::policy::{AttributeUse, OnMatch};
+use crate::plan::relink::Absent;
 use crate::plan::rights::Entitled;
 use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
@@ -27,6 +28,8 @@ pub(super) struct Decided {
     pub unjudged: Vec<(Box<str>, String)>,
     /// Who stands at which DN in this run: digest of the DN, and the user.
     pub places: Vec<(Digest, UserRef)>,
+    /// Whose memberships stay as they are because their re-linking is held (I5).
+    pub frozen: Vec<UserId>,
 }
 
 /// Somebody whose entry was read and who is, or may come, in.
@@ -37,6 +40,8 @@ pub(super) struct Comer<'a> {
     pub account: Option<&'a Account>,
     /// A reason that an administrator chose to ignore still holds.
     pub kept_on: bool,
+    /// The account is known by another unique id (I5).
+    pub relinked: bool,
 }
 
 /// An unknown entry and the manual account that has its primary address.
@@ -47,8 +52,8 @@ struct Match<'a> {
 }
 
 /// Somebody who leaves, or stays away.
-struct Leaver<'a> {
-    account: &'a Account,
+pub(super) struct Leaver<'a> {
+    pub account: &'a Account,
     seen: Seen,
     departure: Departure,
 }
@@ -73,13 +78,13 @@ pub(super) struct People<'a> {
     pub entitled: Option<Entitled>,
     /// Kinds of departure that the brake holds.
     held_kinds: Vec<BrakeKind>,
-    comers: Vec<Comer<'a>>,
+    pub(super) comers: Vec<Comer<'a>>,
     /// Unknown entries whose primary address a manual account has.
     matches: Vec<Match<'a>>,
     /// Whether there can be any.
     any_unlinked: bool,
-    leavers: Vec<Leaver<'a>>,
-    decided: Decided,
+    pub(super) leavers: Vec<Leaver<'a>>,
+    pub(super) decided: Decided,
 }
 
 impl<'a> People<'a> {
@@ -91,6 +96,7 @@ impl<'a> People<'a> {
             holds: Vec::new(),
             unjudged: Vec::new(),
             places: Vec::new(),
+            frozen: Vec::new(),
         };
         let any_unlinked = view.accounts.values().any(matching::is_unlinked);
         Self {
@@ -127,8 +133,9 @@ impl<'a> People<'a> {
         }
     }
 
-    /// Sorts those whose entry was read and is new or differs.
-    pub fn see_people(&mut self, people: Vec<Person>) {
+    /// Sorts those whose entry was read and is new or differs; returns whom newcomers may be.
+    pub fn see_people(&mut self, people: Vec<Person>, waiting: &Positions) -> Absent<'a> {
+        let absent = Absent::among(self.view, &self.policy.source, self.proven, &people, waiting);
         self.comers.reserve_exact(people.len());
         self.decided.places.reserve_exact(people.len());
         for mut person in people {
@@ -140,7 +147,11 @@ impl<'a> People<'a> {
             let user = known.map_or_else(|| UserRef::New(person.key.digest()), |known| UserRef::Known(known.id));
             self.decided.places.push((crate::roster::Dn::digest_of(&person.dn), user));
             let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
-            let wish = wishes::addresses(claims, self.present_primary(account), self.policy);
+            let remembered = match account {
+                Some(account) => account.former.as_ref().and_then(|former| former.address.clone()),
+                None => absent.remembered(&claims),
+            };
+            let wish = wishes::addresses(claims, self.present_primary(account), remembered.as_ref(), self.policy);
             let lacks_role = self.entitled.as_ref().is_some_and(|entitled| entitled.lacks(user, account));
             let reason = departures::reason(&person, &wish, (account, lacks_role), self.policy, self.view);
             match account {
@@ -153,6 +164,7 @@ impl<'a> People<'a> {
             }
         }
         self.link();
+        absent
     }
 
     /// The manual account with the primary address that an entry wishes for.
@@ -176,7 +188,7 @@ impl<'a> People<'a> {
                 let (user, new) = (UserRef::Known(account.id), UserRef::New(person.key.digest()));
                 self.decided.places.iter_mut().filter(|(_, stands)| *stands == new).for_each(|(_, one)| *one = user);
                 if self.policy.on_match == OnMatch::Adopt {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: false });
+                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: false, relinked: false });
                 } else {
                     self.supplement(person, wish, account, None);
                 }
@@ -191,7 +203,13 @@ impl<'a> People<'a> {
     fn supplement(&mut self, mut person: Person, mut wish: Wish, account: &'a Account, reason: Option<PendingReason>) {
         if reason.is_none() {
             matching::keep_own(&mut person, &mut wish, account, self.policy);
-            self.comers.push(Comer { person, wish, account: Some(account), kept_on: account.state == State::Kept });
+            self.comers.push(Comer {
+                person,
+                wish,
+                account: Some(account),
+                kept_on: account.state == State::Kept,
+                relinked: false,
+            });
         }
     }
 
@@ -224,16 +242,16 @@ impl<'a> People<'a> {
             (Some(account), ..) if account.state == State::Dormant => {}
             (None, ..) | (Some(Account { state: State::Deleted, .. }), ..) => {
                 if findings.admit(&person, &wish, reason, self.policy) {
-                    self.comers.push(Comer { person, wish, account, kept_on: false });
+                    self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false });
                 }
             }
             (Some(Account { state: State::Kept, .. }), _, Some(_)) => {
-                self.comers.push(Comer { person, wish, account, kept_on: true });
+                self.comers.push(Comer { person, wish, account, kept_on: true, relinked: false });
             }
             // Only a disabled test takes access on the word of a partial read (E1).
             (Some(account), _, Some(reason)) if !self.proven && reason != PendingReason::Disabled => {
                 if account.state.access() {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: true });
+                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: true, relinked: false });
                 }
             }
             (Some(account), Some(known), Some(reason)) => {
@@ -241,7 +259,7 @@ impl<'a> People<'a> {
                 let departure = self.departure(known, reason, at.as_deref());
                 self.leavers.push(Leaver { account, seen: Seen::Read(Box::new((person, wish))), departure });
             }
-            (Some(_), ..) => self.comers.push(Comer { person, wish, account, kept_on: false }),
+            (Some(_), ..) => self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false }),
         }
     }
 
@@ -251,7 +269,8 @@ impl<'a> People<'a> {
     }
 
     /// Decides about everybody who was seen.
-    pub fn decide(mut self) -> Decided {
+    pub fn decide(mut self, absent: &Absent<'a>) -> Decided {
+        self.relink(absent);
         self.hold();
         let leavers = std::mem::take(&mut self.leavers);
         let comers = std::mem::take(&mut self.comers);
@@ -272,7 +291,7 @@ impl<'a> People<'a> {
     fn hold(&mut self) {
         let counted = self.leavers.iter().filter(|leaver| leaver.departure.counted);
         let leaving = counted.map(|leaver| (departures::kind(leaver.departure.reason), leaver.account.id)).collect();
-        self.decided.holds = brake::holds(&leaving, self.policy, self.view);
+        self.decided.holds.extend(brake::holds(&leaving, self.policy, self.view));
         self.held_kinds = self.decided.holds.iter().map(|hold| hold.kind).collect();
         let by_gone = self.leavers.iter().filter(|leaver| self.is_held_as_gone(leaver)).count() as u64;
         if by_gone > 0 {
@@ -373,7 +392,8 @@ impl<'a> People<'a> {
             let node = if let Some(user) = node { units.node(user) } else { units.fresh() };
             let rival = place(at).and_then(|at| Some((at, participants.get(at)?)));
             if let Some((at, participant)) = rival {
-                for thing in participant.things().filter(|thing| outcome.wins(at, *thing)) {
+                let things = participant.things().chain(participant.fallbacks());
+                for thing in things.filter(|thing| outcome.wins(at, *thing)) {
                     let before = former.get(&thing).map(|owner| owner.user);
                     if let Some(before) = before.filter(|user| Some(*user) != participant.user) {
                         let other = units.node(before);
@@ -449,7 +469,7 @@ impl<'a> People<'a> {
             present_primary,
             aliases: aliases.into_boxed_slice(),
             name: wished_name.as_deref().map(name),
-            present_name: stored_name.filter(|_| pending.is_none()).map(|text| name(text)),
+            present_name: stored_name.map(|text| name(text)),
             frozen: pending.map(stored),
         }
     }
@@ -458,7 +478,7 @@ impl<'a> People<'a> {
     fn label(&self, comer: &Comer, participant: &Participant, lost: Lost) -> String {
         let out = lost.keeps_out(participant);
         let Some(account) = comer.account.filter(|account| account.state != State::Deleted) else {
-            return comer.person.label();
+            return acts::called(&comer.person, &comer.wish);
         };
         let name = account.fields.get(&FieldId::USERNAME).cloned();
         let name = match out || lost.name {

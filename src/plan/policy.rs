@@ -45,6 +45,8 @@ pub struct Policy {
     pub managed: Option<BTreeSet<Domain>>,
     /// Whether a person without any address is left out (U10).
     pub address_required: bool,
+    /// How long after the deletion somebody who is re-created is re-linked; `None` = nobody ever is (I5).
+    pub relink_within: Option<Duration>,
     /// Delay for people who are gone (L3).
     pub delay: Delay,
     /// Delay for people who are disabled (L3).

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
 use crate::plan::{BrakeKind, GroupId, KnownGroup, OpenConflict, StoredGrant, Via};
+use crate::roster::address::fold;
 use crate::roster::{
-    Account, AddressKey, Digest, FieldId, Incomplete, Index, Known, LookUp, MemberRef, Person, Skip, Snapshot, State,
-    UniqueId, UserId,
+    Account, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, MemberRef, Person, Skip,
+    Snapshot, State, UniqueId, UserId,
 };
+
+/// Why entries are skipped that bear one unique id (I7).
+pub(super) const DUPLICATE_ID: &str = "duplicate-id";
 
 /// One directory group of this source.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,7 +61,7 @@ pub struct View {
     pub accounts: BTreeMap<UserId, Account>,
     /// Who holds the addresses that anybody claims now.
     pub owners: HashMap<AddressKey, UserId>,
-    /// Who among the active and kept bears the usernames that anybody claims now (folded).
+    /// Who among the active and kept bears the usernames that anybody claims now, or falls back on (folded).
     pub name_owners: HashMap<String, UserId>,
     /// What looking the missing up found (L2).
     pub look_ups: HashMap<UserId, LookUp>,
@@ -67,6 +71,8 @@ pub struct View {
     pub memberships: Vec<StoredMembership>,
     /// Digest of the folded username, and who bears it; needed only when groups name members so (G3).
     pub usernames: Vec<(Digest, UserId)>,
+    /// Pairs that a person called two people: the old user, and the newcomer's unique id (I5).
+    pub two_people: BTreeSet<(UserId, UniqueId)>,
     /// Open conflicts but `pending-deletion`.
     pub conflicts: Vec<OpenConflict>,
     /// `roster_skipped` of the source.
@@ -75,6 +81,8 @@ pub struct View {
     pub recent: RecentDepartures,
     /// People whose departure a person approved for this run (B1).
     pub approved: BTreeSet<UserId>,
+    /// People whose re-linking a person approved for this run (I5).
+    pub approved_relinks: BTreeSet<UserId>,
     /// Attributes that vanished from everybody, lower case (E2).
     pub vanished: BTreeSet<String>,
     /// Role of everybody who has one; needed only where roles are mapped (R1).
@@ -96,6 +104,8 @@ pub struct Needs {
     pub accounts: Vec<UserId>,
     /// Users to be looked up by unique id, because a complete read did not see them (L2).
     pub look_ups: Vec<UserId>,
+    /// Primary addresses that newcomers claim, if there is any tombstone that may remember them (I5).
+    pub remembered: Vec<AddressKey>,
     /// Addresses that somebody claims.
     pub addresses: Vec<AddressKey>,
     /// Folded usernames that somebody claims.
@@ -109,11 +119,20 @@ impl Needs {
     pub fn of(snapshot: &Snapshot, index: &Index) -> Self {
         let reading = snapshot.reading();
         let mut needs = Self::default();
+        let tombstones = index.iter().any(|known| known.state == State::Deleted);
         for person in &reading.people {
-            needs.accounts.extend(index.find(person.key.digest()).map(|known| known.id));
+            let known = index.find(person.key.digest());
+            needs.accounts.extend(known.map(|known| known.id));
+            if known.is_none() && tombstones {
+                let primary = person.claims.iter().filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
+                needs.remembered.extend(primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())));
+            }
         }
+        let twice = reading.skips.iter().filter(|skip| skip.reason == DUPLICATE_ID);
+        let twice = twice.filter_map(|skip| UniqueId::new(skip.unique_id.as_deref()?));
+        needs.accounts.extend(twice.filter_map(|key| Some(index.find(key.digest())?.id)));
         if let Some(complete) = snapshot.complete() {
-            for known in complete.missing(index).filter(|known| known.state != State::Kept) {
+            for known in complete.missing(index) {
                 needs.accounts.push(known.id);
                 needs.look_ups.push(known.id);
             }
@@ -137,8 +156,20 @@ impl Needs {
 
     fn claims_of(&mut self, person: &Person) {
         self.addresses.extend(person.claims.iter().filter_map(|claim| claim.value.as_ref().ok()).map(|a| a.key()));
-        self.names.extend(person.fields.first(FieldId::USERNAME).map(crate::roster::address::fold));
+        self.names.extend(person.fields.first(FieldId::USERNAME).map(fold));
     }
+}
+
+/// The folded usernames that people who come back from pending had, where the directory gives them others now: they
+/// fall back on these (L5).
+pub fn old_names(snapshot: &Snapshot, index: &Index, accounts: &BTreeMap<UserId, Account>) -> Vec<String> {
+    let old_name = |person: &Person| {
+        let known = index.find(person.key.digest()).filter(|known| known.state == State::Pending)?;
+        let old = fold(accounts.get(&known.id)?.fields.get(&FieldId::USERNAME)?);
+        let new = person.fields.first(FieldId::USERNAME).map(fold)?;
+        (old != new).then_some(old)
+    };
+    snapshot.reading().people.iter().filter_map(old_name).collect()
 }
 
 /// Whether somebody pending may be deleted by now (L6).

@@ -1,7 +1,7 @@
 //! What an entry asks for, before anybody looks at who else wants the same (A1, A2, A6, D1).
 
 use crate::plan::Policy;
-use crate::roster::{Address, Claim, ClaimKind};
+use crate::roster::{Address, AddressKey, Claim, ClaimKind};
 
 /// A single value that is left out, or the reason why somebody is.
 pub(super) type Finding = (&'static str, &'static str, String);
@@ -25,9 +25,17 @@ pub(super) struct Wish {
 
 /// Picks the primary address and the aliases out of an entry's address values.
 ///
-/// `present` is the primary that the user has now, or that a tombstone remembers: it stays when it is among the
-/// candidates (A1). A malformed candidate leaves it where it is; for somebody without one the next attribute counts.
-pub(super) fn addresses(claims: Vec<Claim>, present: Option<&Address>, policy: &Policy) -> Wish {
+/// `present` is the primary that the user has now, `remembered` the one of a tombstone: either stays when it is among
+/// the candidates (A1). A malformed candidate leaves the present one where it is; for somebody without one the next
+/// attribute counts.
+pub(super) fn addresses(
+    claims: Vec<Claim>,
+    present: Option<&Address>,
+    remembered: Option<&AddressKey>,
+    policy: &Policy,
+) -> Wish {
+    let known = present.map(Address::key);
+    let known = known.as_ref().or(remembered);
     let mut wish = Wish { any_value: !claims.is_empty(), ..Wish::default() };
     for claim in &claims {
         if let Err(text) = &claim.value {
@@ -40,7 +48,7 @@ pub(super) fn addresses(claims: Vec<Claim>, present: Option<&Address>, policy: &
     for at in ranks {
         let here = || claims.iter().filter(move |claim| rank(claim.kind) == Some(at));
         let malformed = here().any(|claim| claim.value.is_err());
-        match pick(here().filter_map(|claim| claim.value.as_ref().ok()), present, policy) {
+        match pick(here().filter_map(|claim| claim.value.as_ref().ok()), known, policy) {
             Some(address) if policy.manages(address) => wish.primary = Some(address.clone()),
             Some(address) => wish.unmanaged = Some(address.clone()),
             None if malformed && present.is_some() => wish.primary = present.cloned(),
@@ -59,16 +67,15 @@ fn rank(kind: ClaimKind) -> Option<u8> {
     }
 }
 
-/// Of several candidates: those in managed domains first, of them the present one, else the smallest folded.
+/// Of several candidates: those in managed domains first, of them the known one, else the smallest folded.
 fn pick<'a>(
     candidates: impl Iterator<Item = &'a Address>,
-    present: Option<&Address>,
+    known: Option<&AddressKey>,
     policy: &Policy,
 ) -> Option<&'a Address> {
-    let present = present.map(Address::digest);
     let order = |address: &Address| {
-        let other = Some(address.digest()) != present;
-        (!policy.manages(address), other, address.key(), address.as_str().to_owned())
+        let key = address.key();
+        (!policy.manages(address), Some(&key) != known, key, address.as_str().to_owned())
     };
     let mut candidates = candidates.peekable();
     let first = candidates.next()?;
@@ -111,7 +118,7 @@ mod tests {
     fn wish(claims: &[(ClaimKind, &str)], present: Option<&str>, managed: &[&str]) -> (String, String, Option<String>) {
         let claims = claims.iter().map(|(kind, text)| claim(*kind, text)).collect();
         let present = present.map(|text| Address::parse(text).unwrap());
-        let wish = addresses(claims, present.as_ref(), &policy(managed));
+        let wish = addresses(claims, present.as_ref(), None, &policy(managed));
         let aliases: Vec<_> = wish.aliases.iter().map(Address::as_str).collect();
         (
             wish.primary.map(|a| a.to_string()).unwrap_or_default(),

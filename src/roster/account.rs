@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
-use crate::roster::{Address, AddressKind, Digest, FieldId, FieldNames, UniqueId};
+use crate::roster::{Address, AddressKey, AddressKind, Digest, FieldId, FieldNames, UniqueId};
 
 /// The store's own row number of a user: small, never reused, not shown to anybody.
 ///
@@ -114,6 +114,17 @@ pub struct StoredAddress {
     pub kind: AddressKind,
 }
 
+/// What somebody deleted is recognised by (L6), in the form that is compared.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Former {
+    /// The last primary address.
+    pub address: Option<AddressKey>,
+    /// The last username, folded.
+    pub username: Option<String>,
+    /// Since when: nothing changes a tombstone after the deletion.
+    pub since: Timestamp,
+}
+
 /// One user of the store with everything the plan may need (not memberships).
 #[derive(Clone, PartialEq, Debug)]
 pub struct Account {
@@ -149,6 +160,8 @@ pub struct Account {
     pub fingerprint: Option<Digest>,
     /// When an unchanged entry has to be looked at again because a time passes (U8).
     pub review_at: Option<Timestamp>,
+    /// What a tombstone is recognised by; `Some` exactly in [`State::Deleted`].
+    pub former: Option<Box<Former>>,
 }
 
 impl Account {
@@ -173,13 +186,16 @@ impl Account {
         self.addresses.iter().filter(|stored| stored.kind == AddressKind::Alias).map(|stored| &stored.address)
     }
 
-    /// What a person calls this user: username, else primary address, else DN, else the internal id.
+    /// What a person calls this user: username, else primary address, else DN, else the internal id. Of somebody
+    /// deleted what is remembered of these.
     pub fn label(&self) -> String {
         self.fields
             .get(&FieldId::USERNAME)
             .cloned()
             .or_else(|| self.primary().map(ToString::to_string))
             .or_else(|| self.dn.clone())
+            .or_else(|| self.former.as_ref()?.username.clone())
+            .or_else(|| Some(self.former.as_ref()?.address.as_ref()?.to_string()))
             .unwrap_or_else(|| self.uuid.to_string())
     }
 }

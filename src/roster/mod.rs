@@ -14,7 +14,7 @@ pub mod mapped;
 pub mod person;
 pub mod snapshot;
 
-pub use account::{Account, Origin, PendingReason, State, StoredAddress, UserId};
+pub use account::{Account, Former, Origin, PendingReason, State, StoredAddress, UserId};
 pub use address::{Address, AddressKey, AddressKind, Domain};
 pub use digest::Digest;
 pub use dn::Dn;

@@ -28,7 +28,7 @@ use crate::plan::{
 };
 pub use crate::plan::{RecentDepartures, StoredGroup};
 use crate::roster::account::written;
-use crate::roster::{Account, AddressKey, Digest, FieldNames, Index, Skip, State, UserId};
+use crate::roster::{Account, AddressKey, Digest, FieldNames, Index, Skip, State, UniqueId, UserId};
 
 pub use error::StoreError;
 
@@ -326,6 +326,10 @@ pub trait Store: Send + Sync {
     async fn owners(&self, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, StoreError>;
     /// Who among the active and kept bears these folded usernames, of whatever source.
     async fn name_owners(&self, names: &[String]) -> Result<Vec<(String, UserId)>, StoreError>;
+    /// Tombstones of the source that remember one of these as their primary address (I5).
+    async fn remembering(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError>;
+    /// Pairs that a person called two people: the old user, and the newcomer's unique id (I5).
+    async fn two_people(&self, source: &str) -> Result<std::collections::BTreeSet<(UserId, UniqueId)>, StoreError>;
     /// Digest of the folded username of every user of the source that is active, kept or pending.
     async fn usernames(&self, source: &str) -> Result<Vec<(Digest, UserId)>, StoreError>;
     /// Directory groups of the source, tombstones included.
@@ -370,6 +374,14 @@ pub trait Store: Send + Sync {
         skips: &[Skip],
         added: &std::collections::HashMap<Digest, UserId>,
     ) -> Result<(), StoreError>;
+    /// Settles an open `maybe-same-person` (I5): one person, so that the old user goes on by the newcomer's unique id and
+    /// with everything the newcomer has; or two, and the question is never asked again. False when it is not open.
+    async fn settle_resemblance(
+        &self,
+        stamp: Stamp<'_>,
+        conflict: ConflictId,
+        one_person: bool,
+    ) -> Result<bool, StoreError>;
     /// Drops changes older than `before`, and runs nothing refers to any more (`history.keep`).
     async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError>;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::plan::{GroupChange, UserChange};
+use crate::plan::{ConflictId, GroupChange, UserChange};
 use crate::roster::{FieldNames, UserId};
 use crate::store::{Lease, Stamp, Store};
 use crate::sync::lease::{Held, TURN};
@@ -31,6 +31,23 @@ pub async fn in_turn<T>(
     let result = turn.keep_while(work(turn.lease())).await;
     turn.release().await;
     result
+}
+
+/// Settles a `maybe-same-person`: one person, or two (I5). False when somebody else, or a run, did meanwhile.
+///
+/// # Errors
+/// When the store fails, or the turn was not to be had.
+pub async fn settle_resemblance(
+    store: &dyn Store,
+    (source, at, names): (&str, Timestamp, &FieldNames),
+    conflict: ConflictId,
+    one_person: bool,
+) -> Result<bool, SyncError> {
+    in_turn(store, async |turn| {
+        let stamp = Stamp { run: None, source, at, names, leases: std::slice::from_ref(turn) };
+        Ok(store.settle_resemblance(stamp, conflict, one_person).await?)
+    })
+    .await
 }
 
 /// Applies what was decided by hand, whole or not at all; the answer is the user it added.

@@ -123,6 +123,7 @@ pub(super) fn users(stamp: Stamp<'_>, changes: &[UserChange]) {
     for (change, act) in changes.iter().flat_map(|change| change.acts.iter().map(move |act| (change, act))) {
         let what = match act {
             Act::Added(new) | Act::Revived(new) => new.primary.as_ref().map(ToString::to_string).unwrap_or_default(),
+            Act::Relinked { before, after, .. } => format!("re-linked, unique id `{before}` is now `{after}`"),
             Act::Updated(fields) => fields.iter().map(|field| field.name(stamp.names)).collect::<Vec<_>>().join(", "),
             Act::Moved { before, after } => format!("from `{before}` to `{after}`"),
             Act::AliasAdded(address) | Act::AliasRemoved(address) => address.to_string(),

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
 use crate::plan::policy::Place;
-use crate::plan::{
-    self, BrakeKind, Frozen, Held, KnownGroup, Needs, Plan, Policy, RecentDepartures, StoredMembership, View,
-};
+use crate::plan::{self, BrakeKind, Frozen, KnownGroup, Needs, Plan, Policy, RecentDepartures, StoredMembership, View};
 use crate::roster::{
     Account, Before, Dn, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
@@ -24,6 +22,7 @@ pub(super) struct Look {
     server: String,
     approved: BTreeSet<UserId>,
     approved_rights: BTreeSet<UserId>,
+    approved_relinks: BTreeSet<UserId>,
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
     accepted: Vec<String>,
@@ -62,6 +61,7 @@ impl Look {
             policy,
             server,
             approved: approval.people,
+            approved_relinks: approval.relinks,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
             approved_rights: approval.rights,
@@ -200,8 +200,8 @@ impl Look {
             self.memberships = store.memberships(source).await?;
         }
         let frozen = self.frozen(scene, now).await?;
-        let Self { seen, index, memberships, policy, approved, approved_rights, look_ups, vanished, accepted, .. } =
-            self;
+        let Self { seen, index, memberships, policy, approved, look_ups, vanished, accepted, .. } = self;
+        let (approved_rights, approved_relinks) = (self.approved_rights, self.approved_relinks);
         let Seen::Directory(snapshot) = seen else {
             let due = if frozen.is_some() { Vec::new() } else { due_users(&index, now) };
             let view = View {
@@ -222,7 +222,10 @@ impl Look {
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
         // Nobody departs of whom there is nothing to be seen, unless groups give or take something.
         let departures = !wanted.is_empty() || !policy.rights.places.is_empty();
-        drop((needs.addresses, needs.names));
+        if !needs.remembered.is_empty() {
+            wanted.extend(store.remembering(source, &needs.remembered).await?);
+        }
+        drop((needs.addresses, needs.names, needs.remembered));
         wanted.extend(owners.values().chain(name_owners.values()));
         let mut view = View {
             accounts: BTreeMap::new(),
@@ -232,6 +235,7 @@ impl Look {
             groups: store.groups(source).await?,
             memberships,
             usernames: if by_name { store.usernames(source).await? } else { Vec::new() },
+            two_people: store.two_people(source).await?,
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
             recent: match departures {
@@ -239,6 +243,7 @@ impl Look {
                 false => RecentDepartures::default(),
             },
             approved,
+            approved_relinks,
             vanished,
             index,
             roles: match policy.rights.roles.is_empty() {
@@ -254,6 +259,13 @@ impl Look {
         wanted.sort_unstable();
         wanted.dedup();
         view.accounts = accounts(store, &wanted).await?;
+        let old_names = plan::old_names(&snapshot, &view.index, &view.accounts);
+        if !old_names.is_empty() {
+            let bearers = store.name_owners(&old_names).await?;
+            let more: Vec<UserId> = bearers.iter().map(|(_, user)| *user).collect();
+            view.accounts.extend(accounts(store, &more).await?);
+            view.name_owners.extend(bearers);
+        }
         // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
         let snapshot = match &frozen {
             Some(frozen) => snapshot.doubted(Incomplete { cause: "frozen", says: frozen.says(), attribute: None }),
@@ -284,6 +296,7 @@ struct Approval {
     people: BTreeSet<UserId>,
     /// Whose loss of roles or grants.
     rights: BTreeSet<UserId>,
+    relinks: BTreeSet<UserId>,
     accepted: Vec<String>,
 }
 
@@ -298,9 +311,11 @@ impl Approval {
             return refused(format!("run {} belongs to the source `{}`, not to `{source}`", run.0, row.source));
         }
         let held = store.held(run).await?;
-        let (rights, people): (Vec<_>, Vec<_>) = held.iter().partition(|held| held.kind == BrakeKind::Rights);
-        let users = |held: Vec<&Held>| held.into_iter().map(|held| held.user).collect::<BTreeSet<UserId>>();
-        let (rights, people) = (users(rights), users(people));
+        let of = |kinds: &[BrakeKind]| -> BTreeSet<UserId> {
+            held.iter().filter(|held| kinds.contains(&held.kind)).map(|held| held.user).collect()
+        };
+        let (rights, relinks) = (of(&[BrakeKind::Rights]), of(&[BrakeKind::Relinks]));
+        let people = of(&[BrakeKind::Missing, BrakeKind::Disabled]);
         let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished", "mapped-gone:", "mapped-other:"];
         let causes = row.cause.unwrap_or_default();
         let known = |cause: &&str| doubts.iter().any(|doubt| cause.starts_with(doubt));
@@ -311,7 +326,7 @@ impl Approval {
                 run.0, run.0
             ));
         }
-        Ok(Self { people, rights, accepted })
+        Ok(Self { people, rights, relinks, accepted })
     }
 }
 

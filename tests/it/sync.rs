@@ -1,5 +1,6 @@
 //! The main job, by the real program on a real OpenLDAP, into both stores.
 
+mod again;
 mod by_hand;
 mod erasing;
 mod manual;

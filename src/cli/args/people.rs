@@ -190,6 +190,18 @@ Example:
         #[arg(value_name = "N")]
         number: i64,
     },
+    /// Say that a newcomer and somebody who is gone are one person: the old id goes on
+    #[command(after_help = "\
+Everything the newcomer has goes to the old user, who is the one the directory knows from now on.
+`rosterd conflicts delete N` says that they are two people; that is never asked again.
+
+Example:
+  rosterd conflicts relink 3")]
+    Relink {
+        /// Number of a `maybe-same-person`, as `rosterd conflicts` lists it
+        #[arg(value_name = "N")]
+        number: i64,
+    },
 }
 
 /// Which conflicts to list.

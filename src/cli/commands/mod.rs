@@ -12,6 +12,7 @@ pub mod local_groups;
 pub mod manual;
 pub mod migrate;
 pub mod plan;
+pub mod resemblance;
 pub mod rules;
 pub mod run;
 pub mod runs;
@@ -171,6 +172,7 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
             ConflictsCommand::Show { number } => conflicts::show(session, number).await,
             ConflictsCommand::Delete { number, deletion } => settle::delete_flagged(session, number, &deletion).await,
             ConflictsCommand::Ignore { number } => settle::ignore(session, number).await,
+            ConflictsCommand::Relink { number } => resemblance::relink(session, number).await,
         },
         Command::Freeze(args) => freeze::run(session, &args).await,
         Command::Source(args) => match args.command() {

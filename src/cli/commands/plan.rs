@@ -96,6 +96,7 @@ mod tests {
             subject: String::new(),
             owner: None,
             detail: String::new(),
+            other: None,
         });
         assert_eq!(exit_code(&preview), 3);
         preview.plan.held.push(Held {

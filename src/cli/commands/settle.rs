@@ -2,7 +2,7 @@
 
 use crate::cli::args::Deletion;
 use crate::cli::commands::by_hand::{Intent, account, carry_out, one, one_or_deleted};
-use crate::cli::commands::{Session, conflicts};
+use crate::cli::commands::{Session, conflicts, resemblance};
 use crate::cli::failure::Failure;
 use crate::config::Config;
 use crate::plan::ConflictKind;
@@ -25,6 +25,10 @@ pub async fn delete(session: &mut Session, who: &str, args: &Deletion) -> Result
 pub async fn delete_flagged(session: &mut Session, number: i64, args: &Deletion) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store(&config).await?;
+    let row = conflicts::find(session, &*store, number).await?;
+    if row.kind == ConflictKind::MaybeSamePerson.as_str() {
+        return resemblance::settle(session, &config, &*store, &row, false).await;
+    }
     let user = flagged(session, &*store, number, "delete").await?;
     delete_user(session, &config, &*store, user, args).await
 }

@@ -64,6 +64,10 @@ pub fn settled_by(row: &ConflictRow) -> Vec<(String, &'static str)> {
         (Some(ConflictKind::PendingDeletion), "ignored") => {
             vec![(format!("conflicts delete {}", row.id), "delete after all")]
         }
+        (Some(ConflictKind::MaybeSamePerson), "open") => vec![
+            (format!("conflicts relink {}", row.id), "one person: the old id goes on, with all that the newcomer has"),
+            (format!("conflicts delete {}", row.id), "two people; never asked again"),
+        ],
         (Some(ConflictKind::AddressTaken), "open") if pending => owner
             .map(|owner| (format!("users delete {owner}"), "delete the present owner now; the next run gives it away"))
             .into_iter()

@@ -60,6 +60,7 @@ impl Chapter {
             | Act::AliasRemoved(_)
             | Act::Rights(_)
             | Act::Linked { .. }
+            | Act::Relinked { .. }
             | Act::ByHand(_) => Self::Changes,
             Act::Moved { .. } => Self::Moves,
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
@@ -177,6 +178,9 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
             Act::Added(new) | Act::Revived(new) => new_user(&mut lines, new, names),
             Act::Updated(fields) => lines.extend(fields.iter().map(|change| field(change, names))),
             Act::Moved { before, after } => lines.push(detail('~', "dn", Some(before), Some(after))),
+            Act::Relinked { before, after, .. } => {
+                lines.push(detail('~', "unique_id", Some(before.as_str()), Some(after.as_str())));
+            }
             Act::AliasAdded(address) => lines.push(detail('+', "alias", None, Some(address.as_str()))),
             Act::AliasRemoved(address) => lines.push(detail('-', "alias", Some(address.as_str()), None)),
             Act::Flagged { detail, .. } if !detail.is_empty() => {
@@ -220,6 +224,7 @@ fn headline(act: &Act) -> Option<String> {
         Act::Linked { from, .. } => {
             format!("stays {from}, supplemented by the entry with the same address from now on ({rule})")
         }
+        Act::Relinked { .. } => format!("deleted and re-added in the directory, keeps the id ({rule})"),
         Act::Revived(_) => format!("comes back after deletion, with the same id ({rule})"),
         Act::Flagged { from: State::Pending, reason: now, delete_after, .. } => {
             format!("stays pending, now because {}; {} ({rule})", reason(*now), date(delete_after))

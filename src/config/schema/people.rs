@@ -50,20 +50,18 @@ pub const KEYS: &[Key] = &[
         OneOf(&["both", "never"]),
         Is(r#""both""#),
         "I5",
-        "Whether somebody who was deleted and re-created in the directory gets the old internal id back.",
+        "Whether somebody who was deleted and re-created in the directory, with the same address and username, gets the \
+         old internal id back. `never` leaves it to `rosterd conflicts relink`.",
         r#""never""#,
-    )
-    .later("nobody is re-linked")
-    .does("never"),
+    ),
     Key::new(
         "users.relink_within",
         Time { least: "0d", most: "36500d", never: false },
         Is(r#""90d""#),
         "I5",
-        "How long after the deletion that is done.",
+        "How long after the deletion in the store that is done; later a person decides.",
         r#""30d""#,
-    )
-    .later("nobody is re-linked"),
+    ),
     Key::new(
         "users.address",
         OneOf(&["required", "optional"]),

@@ -17,7 +17,8 @@ fn account(name: &str, state: State) -> Account {
 impl World {
     fn rivals(&self, id: UserId, back: &Remembered) -> (Option<Account>, Option<Account>) {
         let bears = |name: &str| self.store.accounts.values().find(|one| bearer(one, name)).cloned();
-        let name = self.store.accounts[&id].fields.get(&FieldId::USERNAME).and_then(|name| bears(name));
+        let name = self.store.accounts[&id].fields.get(&FieldId::USERNAME).map(String::as_str);
+        let name = name.or(back.username.as_deref()).and_then(bears);
         let has = |key: AddressKey| move |one: &&Account| one.addresses.iter().any(|one| one.address.key() == key);
         let address = back.address.as_ref().and_then(|one| self.store.accounts.values().find(has(one.key())).cloned());
         (name, address)
@@ -33,8 +34,9 @@ impl World {
     /// `users restore`; whether it was done.
     pub fn restore(&mut self, id: UserId) -> bool {
         let account = &self.store.accounts[&id];
-        let username = account.fields.get(&FieldId::USERNAME).map(|name| fold(name).into());
-        let address = self.store.former.get(&id).cloned();
+        let former = account.former.as_deref();
+        let username = former.and_then(|former| former.username.as_deref()).map(Into::into);
+        let address = former.and_then(|former| Address::parse(former.address.as_ref()?.as_str()));
         let back = Remembered { username, address };
         let (name, address) = self.rivals(id, &back);
         let done = restore(account, back, Rivals { name: name.as_ref(), address: address.as_ref() });
@@ -114,7 +116,7 @@ fn somebody_deleted_is_restored() {
     assert_eq!((world.state("ada"), world.account("ada").addresses.len()), (State::Kept, 1));
     assert!(world.run().is_empty(), "kept while gone");
     world.people.insert("ada".into(), entry);
-    assert_eq!(world.run(), ["ada: restore"]);
+    assert_eq!(world.run(), ["ada: restore", "ada: move to uid=ada,ou=people,dc=example"]);
     // Somebody else has the name meanwhile.
     world.people.remove("ada");
     world.run();

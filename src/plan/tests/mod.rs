@@ -6,8 +6,10 @@ mod groups;
 mod leaving;
 mod matching;
 mod model;
+mod names;
 mod people;
 mod properties;
+mod relinking;
 mod rights;
 mod world;
 
@@ -37,6 +39,7 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
             .collect::<BTreeMap<_, _>>(),
         managed,
         address_required: true,
+        relink_within: Some(90 * day),
         delay: Delay::After(14 * day),
         disabled_delay: Delay::After(14 * day),
         minimum: 7 * day,

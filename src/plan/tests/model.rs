@@ -19,8 +19,6 @@ pub struct Model {
     pub mapped: BTreeMap<String, KnownGroup>,
     /// Allow and deny entries.
     pub rules: BTreeMap<UserId, Vec<Rule>>,
-    /// Primary address of those deleted, which their tombstones remember.
-    pub former: BTreeMap<UserId, Address>,
     /// Every id ever given, so that none is given twice.
     next: i64,
 }
@@ -84,11 +82,9 @@ impl Model {
         self.check_owners();
     }
 
-    fn bury(&mut self, id: UserId) {
+    fn bury(&mut self, id: UserId, at: Timestamp) {
         let account = self.accounts.get_mut(&id).unwrap();
-        self.former.extend(account.primary().cloned().map(|primary| (id, primary)));
-        account.state = State::Deleted;
-        account.addresses.clear();
+        bury(account, at);
         (account.reason, account.fingerprint) = (None, None);
         self.memberships.retain(|(_, user), _| *user != id);
         self.rules.remove(&id);
@@ -96,12 +92,13 @@ impl Model {
         self.roles.remove(&id);
     }
 
-    fn do_by_hand(&mut self, id: UserId, act: &HandAct) {
+    fn do_by_hand(&mut self, id: UserId, act: &HandAct, at: Timestamp) {
         let account = self.accounts.get_mut(&id).unwrap();
         match act {
             HandAct::Kept { from, back, .. } => {
                 assert_eq!(account.state, *from);
                 account.state = State::Kept;
+                account.former = None;
                 (account.reason, account.flagged_at, account.delete_after) = (None, None, None);
                 let primary = back.address.clone();
                 let stored = primary.map(|address| StoredAddress { address, kind: AddressKind::Primary });
@@ -110,7 +107,7 @@ impl Model {
             }
             HandAct::Deleted { from, .. } => {
                 assert_eq!(account.state, *from);
-                self.bury(id);
+                self.bury(id, at);
             }
             HandAct::Erased => (account.key, account.dn) = (None, None),
             HandAct::Added(_) => unreachable!("done by the caller"),
@@ -160,9 +157,14 @@ impl Model {
         let account = self.accounts.get_mut(&id).unwrap();
         match act {
             Act::Added(_) | Act::Revived(_) | Act::Rights(_) => unreachable!("done by the caller"),
+            Act::Relinked { before, after, from } => {
+                assert_eq!((account.key.as_ref(), account.state), (Some(before), *from));
+                assert!(self.accounts.values().all(|other| other.key.as_ref() != Some(after)), "an id is of one user");
+                self.accounts.get_mut(&id).unwrap().key = Some(after.clone());
+            }
             Act::Updated(changes) => changes.iter().for_each(|change| update(account, change)),
             Act::Moved { before, after } => {
-                assert_eq!(account.dn.as_deref(), Some(&**before));
+                assert_eq!(account.dn.as_deref().unwrap_or_default(), &**before);
                 account.dn = Some(after.to_string());
             }
             Act::AliasAdded(address) => {
@@ -187,9 +189,9 @@ impl Model {
             Act::Deleted { .. } => {
                 assert_eq!(account.state, State::Pending, "nobody is deleted who was not flagged");
                 assert!(account.delete_after.is_some_and(|due| due <= at), "nobody is deleted before the date");
-                self.bury(id);
+                self.bury(id, at);
             }
-            Act::ByHand(act) => self.do_by_hand(id, act),
+            Act::ByHand(act) => self.do_by_hand(id, act, at),
             Act::Linked { key, dn, from, to } => {
                 assert_eq!((account.origin, &account.key), (*from, &None));
                 account.origin = *to;
@@ -341,7 +343,22 @@ fn account(id: UserId, new: &NewUser, _: &FieldNames) -> Account {
         delete_after: None,
         fingerprint: None,
         review_at: None,
+        former: None,
     }
+}
+
+/// A tombstone keeps what it is recognised by (L6).
+pub fn bury(account: &mut Account, at: Timestamp) {
+    let former = Former {
+        address: account.primary().map(Address::key),
+        username: account.fields.get(&FieldId::USERNAME).map(|name| fold(name)),
+        since: at,
+    };
+    account.state = State::Deleted;
+    account.former = Some(Box::new(former));
+    account.addresses.clear();
+    account.fields.clear();
+    account.dn = None;
 }
 
 /// A conflict with its owner's row.

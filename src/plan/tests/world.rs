@@ -25,6 +25,8 @@ pub struct Entry {
     pub in_filter: bool,
     /// Can be understood.
     pub readable: bool,
+    /// Another entry bears the same unique id.
+    pub twin: bool,
 }
 
 /// What the last run said.
@@ -51,6 +53,8 @@ pub struct World {
     pub approved_rights: BTreeSet<UserId>,
     /// What else a person approved.
     pub accepted: BTreeSet<String>,
+    pub approved_relinks: BTreeSet<UserId>,
+    pub two_people: BTreeSet<(UserId, UniqueId)>,
     pub vanished: BTreeSet<String>,
     /// Why the next reads are not complete.
     pub broken: Option<&'static str>,
@@ -75,6 +79,8 @@ impl World {
             approved: BTreeSet::new(),
             approved_rights: BTreeSet::new(),
             accepted: BTreeSet::new(),
+            approved_relinks: BTreeSet::new(),
+            two_people: BTreeSet::new(),
             vanished: BTreeSet::new(),
             broken: None,
             hidden: BTreeSet::new(),
@@ -93,6 +99,7 @@ impl World {
             in_base: true,
             in_filter: true,
             readable: true,
+            twin: false,
         };
         self.people.insert(name.to_owned(), entry);
         self.entry(name)
@@ -144,7 +151,7 @@ impl World {
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);
         }
-        let mut view = self.view(index, &needs, look_ups);
+        let mut view = self.view(index, &snapshot, look_ups);
         for id in without_role(&snapshot, &view, &self.policy) {
             view.accounts.insert(id, self.store.accounts[&id].clone());
         }
@@ -159,14 +166,17 @@ impl World {
         let visible = |name: &str, entry: &Entry| entry.in_base && entry.in_filter && !self.hidden.contains(name);
         for (name, entry) in self.people.iter().filter(|(name, entry)| self.passes.users && visible(name, entry)) {
             let person = person(name, entry);
+            if entry.twin {
+                reading.skips.extend([&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| twin(name, dn)));
+            }
             let position = index.position(person.key.digest());
             let same = position
                 .and_then(|at| index.get(at))
                 .is_some_and(|known| known.state == State::Active && known.fingerprint == Some(person.fingerprint));
             match position {
-                Some(at) if !entry.readable => reading.waiting.insert(at),
+                Some(at) if !entry.readable || entry.twin => reading.waiting.insert(at),
                 Some(at) if same => reading.unchanged.insert(at),
-                _ if entry.readable => reading.people.push(person),
+                _ if entry.readable && !entry.twin => reading.people.push(person),
                 _ => {}
             }
         }
@@ -218,7 +228,8 @@ impl World {
         }
     }
 
-    fn view(&self, index: Index, needs: &Needs, look_ups: HashMap<UserId, LookUp>) -> View {
+    fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
+        let needs = Needs::of(snapshot, &index);
         let holds = |account: &Account| account.addresses.iter().map(|one| one.address.key()).collect::<Vec<_>>();
         let everybody = || self.store.accounts.values();
         let owner =
@@ -230,9 +241,21 @@ impl World {
             everybody().find(bearer).map(|one| (name.clone(), one.id))
         };
         let owners: HashMap<_, _> = needs.addresses.iter().filter_map(owner).collect();
-        let name_owners: HashMap<_, _> = needs.names.iter().filter_map(bears).collect();
-        let wanted: BTreeSet<UserId> =
-            needs.accounts.iter().chain(owners.values()).chain(name_owners.values()).copied().collect();
+        let old_names = old_names(snapshot, &index, &self.store.accounts);
+        let name_owners: HashMap<_, _> = needs.names.iter().chain(&old_names).filter_map(bears).collect();
+        let remembers = |account: &&Account| {
+            let address = account.former.as_ref().and_then(|former| former.address.as_ref());
+            address.is_some_and(|address| needs.remembered.contains(address))
+        };
+        let tombstones = everybody().filter(remembers).map(|account| &account.id);
+        let wanted: BTreeSet<UserId> = needs
+            .accounts
+            .iter()
+            .chain(tombstones)
+            .chain(owners.values())
+            .chain(name_owners.values())
+            .copied()
+            .collect();
         View {
             index,
             accounts: self
@@ -262,6 +285,8 @@ impl World {
             skips: self.store.skips.clone(),
             recent: self.recent.clone(),
             approved: self.approved.clone(),
+            approved_relinks: self.approved_relinks.clone(),
+            two_people: self.two_people.clone(),
             vanished: self.vanished.clone(),
             roles: self.store.roles.iter().map(|(user, role)| (*user, role.clone())).collect(),
             grants: self
@@ -287,6 +312,17 @@ impl World {
         let users = self.store.memberships.iter().filter(|((of, _), _)| *of == id);
         let name = |user: &UserId| self.store.accounts[user].key.as_ref().unwrap().to_string();
         users.map(|((_, user), via)| (name(user), *via)).collect()
+    }
+}
+
+/// What the reader of the directory says of an entry whose id another one bears as well.
+fn twin(name: &str, dn: &str) -> Skip {
+    Skip {
+        dn: dn.to_owned(),
+        unique_id: Some(name.to_owned()),
+        reason: "duplicate-id".into(),
+        rule: "I7".into(),
+        detail: String::new(),
     }
 }
 
@@ -338,6 +374,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
             let what = match act {
                 Act::Added(new) => new.role.as_ref().map_or_else(|| "add".to_owned(), |role| format!("add as {role}")),
                 Act::Revived(_) => "revive".to_owned(),
+                Act::Relinked { before, after, .. } => format!("relink {before} -> {after}"),
                 Act::Updated(fields) => {
                     let text = |side: &Option<Box<str>>| side.as_deref().unwrap_or("-").to_owned();
                     let field = |one: &FieldChange| {

@@ -9,7 +9,7 @@ use super::dialect::{Connection, Database, any_list};
 use super::word;
 use super::write::{Event, Write};
 use crate::plan::{Conflict, ConflictId, ConflictKind, UserRef};
-use crate::roster::{Digest, Skip, UserId};
+use crate::roster::{Digest, Skip, UniqueId, UserId};
 use crate::store::Stamp;
 use crate::store::bulk::{Cell, Rows, clean};
 use crate::store::error::Fault;
@@ -114,13 +114,14 @@ async fn open(write: &mut Write, stamp: Stamp<'_>, findings: &Findings<'_>) -> R
         .into_iter()
         .map(|open| ((open.kind, open.subject), (open.id, open.user, open.detail)))
         .collect();
-    let (mut opened, mut updated) = (Rows::new(8), Rows::new(3));
+    let (mut opened, mut updated) = (Rows::new(9), Rows::new(4));
     for ((kind, subject), conflict) in wanted {
         let user = owner(conflict, findings.added)?;
         let detail = clean(&conflict.detail).into_owned();
+        let other = conflict.other.as_ref().map(UniqueId::as_str);
         match open.get(&(kind, subject.clone())) {
             Some((_, had, words)) if *had == user && *words == detail => (),
-            Some((id, ..)) => updated.add([(*id).into(), Cell::Int(user), detail.as_str().into()]),
+            Some((id, ..)) => updated.add([(*id).into(), Cell::Int(user), detail.as_str().into(), other.into()]),
             None => {
                 let after = json!({ "kind": kind.as_str(), "subject": subject, "detail": detail });
                 opened.add([
@@ -132,6 +133,7 @@ async fn open(write: &mut Write, stamp: Stamp<'_>, findings: &Findings<'_>) -> R
                     detail.as_str().into(),
                     Cell::time(Some(stamp.at)),
                     "open".into(),
+                    other.into(),
                 ]);
                 let (before, after) = (None, Some(after));
                 let (kind, rule) = ("conflict.opened", rule(kind));
@@ -141,12 +143,16 @@ async fn open(write: &mut Write, stamp: Stamp<'_>, findings: &Findings<'_>) -> R
     }
     write
         .statements
-        .bulk("INSERT INTO rd_conflicts (id, source, kind, subject, user_id, detail, opened_at, status)", opened, "")
+        .bulk(
+            "INSERT INTO rd_conflicts (id, source, kind, subject, user_id, detail, opened_at, status, other)",
+            opened,
+            "",
+        )
         .await?;
     write
         .statements
         .bulk(
-            "UPDATE rd_conflicts SET user_id = v.column2, detail = v.column3 FROM (",
+            "UPDATE rd_conflicts SET user_id = v.column2, detail = v.column3, other = v.column4 FROM (",
             updated,
             ") AS v WHERE rd_conflicts.id = v.column1",
         )

@@ -9,6 +9,7 @@ mod groups;
 mod leases;
 mod people;
 mod read;
+mod resemblance;
 mod rights;
 mod runs;
 mod sources;
@@ -17,7 +18,7 @@ mod views;
 mod write;
 
 use super as dialect;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,7 +33,7 @@ use crate::plan::{
     Conflict, ConflictId, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
     StoredMembership, UserChange,
 };
-use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UserId};
+use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UniqueId, UserId};
 use crate::store::error::{Fault, StoreError};
 use crate::store::{
     Acquired, Freeze, Holder, Lease, RecentDepartures, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp, Store,
@@ -267,6 +268,14 @@ impl Store for Database {
         self.told("read who bears usernames", read::name_owners(self, names).await)
     }
 
+    async fn remembering(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError> {
+        self.told("read who remembers addresses", read::remembering(self, source, keys).await)
+    }
+
+    async fn two_people(&self, source: &str) -> Result<BTreeSet<(UserId, UniqueId)>, StoreError> {
+        self.told("read who was told apart", read::two_people(self, source).await)
+    }
+
     async fn usernames(&self, source: &str) -> Result<Vec<(Digest, UserId)>, StoreError> {
         self.told("read the usernames", read::usernames(self, source).await)
     }
@@ -336,6 +345,16 @@ impl Store for Database {
     ) -> Result<(), StoreError> {
         let done = findings::apply(self, stamp, findings::Findings { opened, resolved, skips, added }).await;
         self.told("record conflicts and skipped entries", done)
+    }
+
+    async fn settle_resemblance(
+        &self,
+        stamp: Stamp<'_>,
+        conflict: ConflictId,
+        one_person: bool,
+    ) -> Result<bool, StoreError> {
+        let done = resemblance::settle(self, stamp, conflict, one_person).await;
+        self.told(format!("settle conflict {}", conflict.0), done)
     }
 
     async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError> {

@@ -1,6 +1,6 @@
 //! What a run needs of the store before it can plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt as _;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::{digest, time, word};
 use crate::clock::Timestamp;
 use crate::plan::{Conflict, ConflictId, ConflictKind, GroupId, OpenConflict, StoredMembership, UserRef, Via};
 use crate::roster::{
-    Account, Address, AddressKey, AddressKind, Digest, FieldId, Index, Known, Origin, PendingReason, State,
+    Account, Address, AddressKey, AddressKind, Digest, FieldId, Former, Index, Known, Origin, PendingReason, State,
     StoredAddress, UniqueId, UserId,
 };
 use crate::store::StoredGroup;
@@ -87,7 +87,8 @@ async fn accounts_of(reader: &mut Connection, ids: &[i64], accounts: &mut Vec<Ac
     let mut rows = sqlx::query(concat!(
         "SELECT id, uuid, source, origin, unique_id, dn, extra, state, pending_reason, reasons_seen, flagged_at, \
          delete_after, fingerprint, review_at, username, user_principal_name, display_name, given_name, surname, \
-         home_phone, mobile, company, department, notes FROM rd_users WHERE id ",
+         home_phone, mobile, company, department, notes, former_address, former_username, updated_at FROM rd_users \
+         WHERE id ",
         any_of!("$1"),
         " ORDER BY id"
     ))
@@ -112,6 +113,7 @@ fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account,
         }
     }
     let seen = row.try_get::<&str, _>(9)?.split_ascii_whitespace();
+    let state = word("rd_users", id, state, State::parse(state))?;
     Ok(Account {
         id: UserId(id),
         uuid: from_guid(row.try_get(1)?),
@@ -122,14 +124,24 @@ fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account,
         fields,
         extra: row.try_get::<Json<BTreeMap<String, Value>>, _>(6)?.0,
         addresses,
-        state: word("rd_users", id, state, State::parse(state))?,
+        state,
         reason: pending_reason(id, row.try_get(8)?)?,
         reasons_seen: seen.filter_map(PendingReason::parse).collect(),
         flagged_at: time(row.try_get(10)?),
         delete_after: time(row.try_get(11)?),
         fingerprint: digest(row.try_get(12)?),
         review_at: time(row.try_get(13)?),
+        former: if state == State::Deleted { Some(former(row)?) } else { None },
     })
+}
+
+fn former(row: &Row) -> Result<Box<Former>, Fault> {
+    let at = FIELDS_FROM + FieldId::COLUMNS.len();
+    Ok(Box::new(Former {
+        address: row.try_get::<Option<&str>, _>(at)?.map(AddressKey::from_stored),
+        username: row.try_get(at + 1)?,
+        since: Timestamp::from_millis(row.try_get(at + 2)?),
+    }))
 }
 
 pub(super) async fn owners(database: &Database, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, Fault> {
@@ -156,6 +168,36 @@ pub(super) async fn name_owners(database: &Database, names: &[String]) -> Result
         ),
     )
     .await
+}
+
+/// Tombstones of the source that remember one of these addresses (I5).
+pub(super) async fn remembering(database: &Database, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, Fault> {
+    let mut reader = database.snapshot().await?;
+    let mut found = Vec::new();
+    for chunk in keys.chunks(CHUNK) {
+        let chunk: Vec<&str> = chunk.iter().map(AddressKey::as_str).collect();
+        let rows = sqlx::query_scalar(concat!(
+            "SELECT id FROM rd_users WHERE former_address ",
+            any_of!("$1"),
+            " AND source = $2 AND origin = 'directory' AND state = 'deleted'"
+        ));
+        let ids: Vec<i64> = rows.bind(any_list(&chunk)).bind(source).fetch_all(&mut *reader).await?;
+        found.extend(ids.into_iter().map(UserId));
+    }
+    Ok(found)
+}
+
+/// Pairs that a person called two people (I5).
+pub(super) async fn two_people(database: &Database, source: &str) -> Result<BTreeSet<(UserId, UniqueId)>, Fault> {
+    let rows = sqlx::query(
+        "SELECT user_id, other FROM rd_conflicts WHERE source = $1 AND kind = 'maybe-same-person' \
+         AND status = 'ignored' AND user_id IS NOT NULL AND other IS NOT NULL",
+    )
+    .bind(source)
+    .fetch_all(&mut *database.reader().await?)
+    .await?;
+    let pair = |row: &Row| Ok(UniqueId::new(row.try_get(1)?).map(|other| (UserId(row.get(0)), other)));
+    rows.iter().filter_map(|row| pair(row).transpose()).collect()
 }
 
 /// Text and user of every row that a statement finds for these texts; a store with nobody in it is not asked.
@@ -252,7 +294,7 @@ fn membership(group: GroupId, text: &str) -> Result<StoredMembership, Fault> {
 
 pub(super) async fn open_conflicts(database: &Database, source: &str) -> Result<Vec<OpenConflict>, Fault> {
     let rows = sqlx::query(
-        "SELECT id, kind, subject, user_id, detail FROM rd_conflicts \
+        "SELECT id, kind, subject, user_id, detail, other FROM rd_conflicts \
          WHERE source = $1 AND status = 'open' AND kind <> 'pending-deletion' ORDER BY id",
     )
     .bind(source)
@@ -268,6 +310,7 @@ pub(super) async fn open_conflicts(database: &Database, source: &str) -> Result<
                     subject: row.try_get(2)?,
                     owner: row.try_get::<Option<i64>, _>(3)?.map(|user| UserRef::Known(UserId(user))),
                     detail: row.try_get(4)?,
+                    other: row.try_get::<Option<&str>, _>(5)?.and_then(UniqueId::new),
                 },
             })
         })

@@ -37,6 +37,7 @@ struct Batch {
     extra: Rows,
     moved: Rows,
     linked: Rows,
+    relinked: Rows,
     marked: Rows,
     touched: Vec<i64>,
     released: Rows,
@@ -116,6 +117,7 @@ impl Default for Batch {
             extra: Rows::new(2),
             moved: Rows::new(3),
             linked: Rows::new(7),
+            relinked: Rows::new(3),
             marked: Rows::new(4),
             touched: Vec::new(),
             released: Rows::new(2),
@@ -157,6 +159,9 @@ impl Batch {
                 Act::Added(new) => self.add(id, new, change.mark.as_ref(), stamp, &mut addresses),
                 Act::Revived(new) => self.revive(id, new, stamp, &mut addresses),
                 Act::Updated(fields) => self.update(id, fields, stamp.names, &mut addresses),
+                Act::Relinked { after, .. } => {
+                    self.relinked.add([id.into(), after.as_str().into(), after.digest().into()]);
+                }
                 Act::Moved { after, .. } => {
                     self.moved.add([id.into(), after.as_ref().into(), Dn::digest_of(after).into()]);
                 }
@@ -296,6 +301,7 @@ impl Batch {
         write.bulk("UPDATE rd_users SET dn = v.column2, dn_digest = v.column3 FROM (", self.moved, BY_ID).await?;
         self.rights.run(write).await?;
         write.bulk(LINK, self.linked, BY_ID).await?;
+        write.bulk(RELINK, self.relinked, BY_ID).await?;
         write.bulk(FLAG, self.flagged, BY_ID).await?;
         open_flags(write, stamp, self.flags).await?;
         on_each(write, RESTORE, &self.restored).await?;
@@ -338,6 +344,7 @@ const REVIVE: &str = "UPDATE rd_users SET source = v.column2, origin = 'director
      transferred_to = NULL FROM (";
 const LINK: &str = "UPDATE rd_users SET source = v.column2, origin = v.column3, unique_id = v.column4, \
      unique_id_digest = v.column5, dn = v.column6, dn_digest = v.column7 FROM (";
+const RELINK: &str = "UPDATE rd_users SET unique_id = v.column2, unique_id_digest = v.column3 FROM (";
 const FLAG: &str = "UPDATE rd_users SET state = 'pending', pending_reason = v.column2, flagged_at = v.column3, \
      delete_after = v.column4 FROM (";
 const MARK: &str =

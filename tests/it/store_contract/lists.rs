@@ -97,14 +97,30 @@ on_both_stores! {
         assert_eq!((known("id-ada").state, known("id-ada").delete_after), (State::Pending, Some(day(14))));
     }
 
+    /// I5: the newcomer's unique id goes with the question; who was called two people is remembered
+    async fn a_question_about_two_people_keeps_both(fixture: Fixture) {
+        let store = &fixture.store;
+        let ada = fixture.add(day(0), person("ada")).await;
+        let question = Conflict {
+            kind: ConflictKind::MaybeSamePerson, subject: "ada".to_owned(), owner: Some(UserRef::Known(ada)),
+            detail: "ask".to_owned(), other: Some(key("id-new")),
+        };
+        let none = HashMap::new();
+        store.apply_findings(fixture.stamp(day(1), &[]), std::slice::from_ref(&question), &[], &[], &none).await.unwrap();
+        assert_eq!(store.open_conflicts(SOURCE).await.unwrap()[0].conflict, question);
+        assert!(store.two_people(SOURCE).await.unwrap().is_empty());
+        fixture.by_hand("UPDATE rd_conflicts SET status = 'ignored'").await;
+        assert_eq!(store.two_people(SOURCE).await.unwrap(), [(ada, key("id-new"))].into());
+        assert!(store.two_people("other").await.unwrap().is_empty());
+    }
+
     /// A4: one row for each thing contested, resolved by itself
     async fn conflicts_open_once_and_resolve(fixture: Fixture) {
         let store = &fixture.store;
         let ada = fixture.add(day(0), person("ada")).await;
         let added = fixture.apply(day(0), &[person("bob").change()]).await;
         let conflict = |detail: &str, owner| Conflict {
-            kind: ConflictKind::AddressTaken, subject: "x@example.com".to_owned(), owner: Some(owner), detail: detail.to_owned(),
-        };
+            kind: ConflictKind::AddressTaken, subject: "x@example.com".to_owned(), owner: Some(owner), detail: detail.to_owned(), other: None };
         let open = |detail: &'static str, owner| {
             let (stamp, added) = (fixture.stamp(day(1), &[]), &added);
             async move { store.apply_findings(stamp, &[conflict(detail, owner)], &[], &[], added).await.unwrap() }

@@ -102,6 +102,28 @@ on_both_stores! {
         assert_eq!(kinds, ["user.added", "user.updated", "alias.added", "user.updated", "user.updated", "alias.removed"]);
     }
 
+    /// I5: the user goes on by another unique id, a tombstone as well; the old id is nobody's
+    async fn whoever_is_re_linked_is_found_by_the_new_id(fixture: Fixture) {
+        let ada = fixture.add(day(0), person("ada")).await;
+        let id = fixture.user("ada").await.id;
+        let relinked = |before: &str, after: &str, from| Act::Relinked { before: key(before), after: key(after), from };
+        fixture.apply(day(1), &[change(ada, "ada", vec![relinked("id-ada", "id-two", State::Active)], None)]).await;
+        assert_eq!(fixture.user("id-two").await.id, id);
+        let index = fixture.store.index(SOURCE).await.unwrap();
+        assert_eq!(index.find(key("id-two").digest()).map(|known| known.id), Some(ada));
+        assert!(index.find(key("id-ada").digest()).is_none());
+        fixture.apply(day(1), &[flag(ada, "ada", day(1), Some(day(2)))]).await;
+        fixture.apply(day(2), &[delete(ada, "ada")]).await;
+        let mut new = person("ada").user();
+        new.key = key("id-three");
+        let acts = vec![relinked("id-two", "id-three", State::Deleted), Act::Revived(Box::new(new))];
+        fixture.apply(day(3), &[change(ada, "ada", acts, Some(mark("v3")))]).await;
+        let back = fixture.user("id-three").await;
+        assert_eq!((back.id, back.state.as_str()), (id, "active"));
+        let told: Vec<_> = fixture.events().await.into_iter().filter(|(_, rule)| rule == "I5").collect();
+        assert_eq!(told, [("user.relinked".into(), "I5".into()), ("user.relinked".into(), "I5".into())]);
+    }
+
     /// A5
     async fn two_people_swap_addresses_in_one_batch(fixture: Fixture) {
         let ada = fixture.add(day(0), person("ada")).await;
@@ -222,6 +244,13 @@ on_both_stores! {
             json!(fixture.rows("SELECT former_address, former_username FROM rd_users").await),
             json!([{ "former_address": "ada@example.com", "former_username": "ada" }])
         );
+        // I5: by whom it is recognised.
+        let remembers = [address("Ada@example.com").key(), address("a.l@example.com").key()];
+        assert_eq!(fixture.store.remembering(SOURCE, &remembers).await.unwrap(), [ada]);
+        assert!(fixture.store.remembering("other", &remembers).await.unwrap().is_empty());
+        let former = fixture.account(ada).await.former.unwrap();
+        assert_eq!((former.address, former.username), (Some(remembers[0].clone()), Some("ada".into())));
+        assert_eq!(former.since, day(15));
         for sql in [
             "SELECT * FROM rd_addresses", "SELECT * FROM rd_memberships", "SELECT * FROM rd_rules",
             "SELECT * FROM rd_grants", "SELECT * FROM roster_addresses",

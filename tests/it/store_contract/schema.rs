@@ -98,7 +98,7 @@ on_both_stores! {
         ).await;
         assert_eq!(fixture.store.schema().await.unwrap(), Schema::Newer);
         let error = fixture.store.migrate().await.unwrap_err();
-        assert!(matches!(error, StoreError::Newer { found: 9999, known: 3, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::Newer { found: 9999, known: 1..9999, .. }), "{error:?}");
         assert!(error.to_string().contains("run the newer rosterd"), "{error}");
         assert!(!error.is_transient());
     }

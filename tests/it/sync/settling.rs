@@ -167,6 +167,8 @@ fn nobody_is_kept_whose_name_belongs_to_somebody_else() {
             (&json!("kept"), &json!(id), &json!("bob@example.com"))
         );
         refused(&site, &["users", "restore", "robert@example.com"], &names[..0]);
+        // I5: whether the two were one person is no question any more.
+        site.expect(0, &["sync"]);
         site.expect(0, &["plan"]);
     });
 }

@@ -45,6 +45,7 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             subject: "sales@example.com".into(),
             owner: Some(UserRef::Known(UserId(1))),
             detail: "bob has it, mallory\nclaims it; settled when one of them gives it up".into(),
+            other: None,
         }],
         resolved: vec![ConflictId(4)],
         skips: vec![skip("disabled", "U4"), skip("disabled", "U4"), skip("no-address", "A1")],

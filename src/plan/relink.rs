@@ -1,0 +1,226 @@
+//! Deleted and re-added in the directory: whether a newcomer is somebody the store knows by another unique id (I5).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::plan::people::{Comer, People};
+use crate::plan::{Act, BrakeKind, Conflict, ConflictId, ConflictKind, Held, Hold, Loss, UserChange, UserRef, View};
+use crate::roster::address::fold;
+use crate::roster::{
+    Account, AddressKey, Claim, ClaimKind, Digest, FieldId, LookUp, Origin, PendingReason, Person, Positions, State,
+    UserId,
+};
+
+/// So many people of one run are re-linked without asking: a re-imported directory has new ids for everybody.
+const MOST: usize = 5;
+
+/// The people of this source whose entry is proven to be gone, and tombstones.
+#[derive(Default)]
+pub(super) struct Absent<'a> {
+    /// By primary address, or the one that is remembered: the living first, then the last deleted.
+    by_address: HashMap<AddressKey, Vec<&'a Account>>,
+    /// By folded username, only the living.
+    by_name: HashMap<String, &'a Account>,
+}
+
+/// Whom a newcomer may be.
+enum Likeness<'a> {
+    /// Address and username are the same.
+    Same(&'a Account),
+    /// Only this is the same, or it is too long ago, or nobody is to be re-linked.
+    Maybe(&'a Account, String),
+}
+
+impl<'a> Absent<'a> {
+    /// Those whom newcomers can be taken for; nobody when there is no newcomer.
+    pub fn among(view: &'a View, source: &str, proven: bool, people: &[Person], waiting: &Positions) -> Self {
+        let mut absent = Self::default();
+        let ours = |account: &&Account| account.source == source && account.origin == Origin::Directory;
+        let here = view.accounts.values().filter(ours).filter(|account| match account.state {
+            State::Deleted => account.former.is_some(),
+            State::Dormant => false,
+            _ => proven && view.look_ups.get(&account.id) == Some(&LookUp::Gone),
+        });
+        let candidates: Vec<&Account> = here.collect();
+        if candidates.is_empty() {
+            return absent;
+        }
+        let read: HashSet<Digest> = people.iter().map(|person| person.key.digest()).collect();
+        for account in candidates {
+            let key = account.key.as_ref().map(|key| key.digest());
+            let is_waiting = |key| view.index.position(key).is_some_and(|at| waiting.contains(at));
+            if key.is_some_and(|key| read.contains(&key) || is_waiting(key)) {
+                continue;
+            }
+            if let Some(address) = address_of(account) {
+                absent.by_address.entry(address).or_default().push(account);
+            }
+            if let Some(name) = name_of(account).filter(|_| account.state != State::Deleted) {
+                absent.by_name.insert(name, account);
+            }
+        }
+        for alike in absent.by_address.values_mut() {
+            alike.sort_by_key(|account| {
+                (Reverse(account.former.as_ref().map_or(i64::MAX, |it| it.since.millis())), Reverse(account.id))
+            });
+        }
+        absent
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_address.is_empty() && self.by_name.is_empty()
+    }
+
+    /// The address among those that may become a newcomer's primary by which somebody absent is known (A1).
+    pub fn remembered(&self, claims: &[Claim]) -> Option<AddressKey> {
+        if self.by_address.is_empty() {
+            return None;
+        }
+        let primary = claims.iter().filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
+        primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).find(|key| self.by_address.contains_key(key))
+    }
+
+    fn likeness(&self, comer: &Comer, people: &People) -> Option<Likeness<'a>> {
+        let (view, policy) = (people.view, people.policy);
+        let address = comer.wish.primary.as_ref().map(|address| address.key());
+        let name = comer.person.fields.first(FieldId::USERNAME).map(fold);
+        let apart = |account: &&&Account| !view.two_people.contains(&(account.id, comer.person.key.clone()));
+        let alike = address.as_ref().and_then(|address| self.by_address.get(address));
+        let mut alike = alike.into_iter().flatten().filter(apart).copied();
+        let in_time = |account: &Account| match (policy.relink_within, &account.former) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(within), Some(former)) => former.since + within >= people.now,
+        };
+        let same = |account: &&Account| name.is_some() && name_of(account) == name && in_time(account);
+        if let Some(account) = alike.clone().find(same) {
+            return Some(Likeness::Same(account));
+        }
+        let by_address = alike.next().map(|account| (account, address.map(|it| it.to_string()).unwrap_or_default()));
+        let by_name = || {
+            let account = self.by_name.get(name.as_deref()?).filter(apart)?;
+            Some((*account, name.clone()?))
+        };
+        by_address.or_else(by_name).map(|(account, thing)| Likeness::Maybe(account, thing))
+    }
+}
+
+fn address_of(account: &Account) -> Option<AddressKey> {
+    match &account.former {
+        Some(former) => former.address.clone(),
+        None => account.primary().map(|address| address.key()),
+    }
+}
+
+fn name_of(account: &Account) -> Option<String> {
+    match &account.former {
+        Some(former) => former.username.clone(),
+        None => account.fields.get(&FieldId::USERNAME).map(|name| fold(name)),
+    }
+}
+
+impl<'a> People<'a> {
+    /// Gives newcomers the users they were before; who is re-linked leaves no more. Too many wait for a person, and
+    /// both sides stay as they are.
+    pub(super) fn relink(&mut self, absent: &Absent<'a>) {
+        if absent.is_empty() {
+            return;
+        }
+        let mut taken: HashMap<UserId, bool> = HashMap::new();
+        let mut same: Vec<(usize, &'a Account)> = Vec::new();
+        let mut maybe: Vec<(usize, &'a Account, String)> = Vec::new();
+        for (at, comer) in self.comers.iter().enumerate().filter(|(_, comer)| comer.account.is_none()) {
+            match absent.likeness(comer, self) {
+                Some(Likeness::Same(account)) if !taken.contains_key(&account.id) => {
+                    taken.insert(account.id, !self.view.approved_relinks.contains(&account.id));
+                    same.push((at, account));
+                }
+                Some(Likeness::Maybe(account, thing)) => maybe.push((at, account, thing)),
+                Some(Likeness::Same(_)) | None => {}
+            }
+        }
+        let counted = taken.values().filter(|counted| **counted).count();
+        let holds = counted > MOST;
+        taken.values_mut().for_each(|counted| *counted &= holds);
+        for (at, account, thing) in maybe.into_iter().filter(|(_, account, _)| !taken.contains_key(&account.id)) {
+            if let Some(comer) = self.comers.get(at) {
+                self.decided.findings.resemblance(resemblance(comer, account, thing));
+            }
+        }
+        self.leavers.retain(|leaver| !taken.contains_key(&leaver.account.id));
+        if holds {
+            self.hold_relinks(counted);
+        }
+        let mut relinked: HashMap<UserRef, UserRef> = HashMap::new();
+        let mut waiting: HashSet<usize> = HashSet::new();
+        for (at, account) in same {
+            let Some(comer) = self.comers.get_mut(at) else { continue };
+            if taken.get(&account.id) == Some(&true) {
+                waiting.insert(at);
+                let (label, user) = (account.label().into(), account.id);
+                let (kind, loses) = (BrakeKind::Relinks, Loss::Access(PendingReason::Gone));
+                self.decided.findings.waits_for_approval(&comer.person, &account.label());
+                self.decided.held.push(Held { user, label, kind, loses });
+                self.decided.frozen.push(user);
+            } else {
+                relinked.insert(UserRef::New(comer.person.key.digest()), UserRef::Known(account.id));
+                (comer.account, comer.relinked) = (Some(account), true);
+            }
+        }
+        let mut at = 0..;
+        self.comers.retain(|_| at.next().is_none_or(|at| !waiting.contains(&at)));
+        for (_, user) in self.decided.places.iter_mut().filter(|_| !relinked.is_empty()) {
+            *user = relinked.get(user).copied().unwrap_or(*user);
+        }
+    }
+
+    fn hold_relinks(&mut self, would_go: usize) {
+        let of = self.view.index.with_access() as u64;
+        let says = format!(
+            "{would_go} new entries have address and username of people who are gone: more than {MOST} would be \
+             re-linked in one run; a directory that was imported anew has new unique ids for everybody"
+        );
+        self.decided.holds.push(Hold { kind: BrakeKind::Relinks, would_go: would_go as u64, of, says });
+    }
+}
+
+/// Says the same whether the old one is already deleted or not, so that it is not worded anew every run.
+fn resemblance(comer: &Comer, account: &Account, thing: String) -> Conflict {
+    let what = if thing.contains('@') { "primary address" } else { "username" };
+    let newcomer = crate::plan::acts::called(&comer.person, &comer.wish);
+    let detail = format!(
+        "`{newcomer}` ({}, unique id {}) has the same {what} as `{}` (id {}), who is no longer in the directory; \
+         `rosterd conflicts relink` says that they are one person, `rosterd conflicts delete` that they are two; it \
+         closes by itself when either of them comes or goes",
+        comer.person.dn,
+        comer.person.key,
+        account.label(),
+        account.uuid
+    );
+    let owner = Some(UserRef::Known(account.id));
+    let other = Some(comer.person.key.clone());
+    Conflict { kind: ConflictKind::MaybeSamePerson, subject: thing, owner, detail, other }
+}
+
+/// The open `maybe-same-person` conflicts that still stand although the newcomer is in by now: the old one is still gone
+/// or deleted, and the newcomer is not deleted.
+pub(super) fn lasting(view: &View, changes: &[UserChange]) -> BTreeSet<ConflictId> {
+    let open = view.conflicts.iter().filter(|open| open.conflict.kind == ConflictKind::MaybeSamePerson);
+    let mut lasting = BTreeSet::new();
+    for (id, conflict) in open.map(|open| (open.id, &open.conflict)) {
+        let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { continue };
+        let acts = |user: UserId| {
+            let his = changes.iter().filter(move |change| change.subject == UserRef::Known(user));
+            his.flat_map(|change| &change.acts)
+        };
+        let in_store = view.index.find(key.digest()).is_some_and(|known| {
+            known.state != State::Deleted && !acts(known.id).any(|act| matches!(act, Act::Deleted { .. }))
+        });
+        let deleted = view.index.iter().any(|known| known.id == old && known.state == State::Deleted);
+        let back = acts(old).any(|act| matches!(act, Act::Revived(_) | Act::Relinked { .. }));
+        if in_store && !back && (deleted || view.look_ups.contains_key(&old)) {
+            lasting.insert(id);
+        }
+    }
+    lasting
+}
