@@ -152,14 +152,15 @@ impl<'a> People<'a> {
                 None => absent.remembered(&claims),
             };
             let wish = wishes::addresses(claims, self.present_primary(account), remembered.as_ref(), self.policy);
-            let lacks_role = self.entitled.as_ref().is_some_and(|entitled| entitled.lacks(user, account));
+            let manual = account.is_some_and(matching::is_manual);
+            let lacks_role = !manual && self.entitled.as_ref().is_some_and(|entitled| entitled.lacks(user, account));
             let reason = departures::reason(&person, &wish, (account, lacks_role), self.policy, self.view);
             match account {
                 None if reason.is_none() && self.unlinked(&wish).is_some() => {
                     let account = self.unlinked(&wish);
                     self.matches.extend(account.map(|account| Match { person, wish, account }));
                 }
-                Some(account) if matching::is_manual(account) => self.supplement(person, wish, account, reason),
+                Some(account) if manual => self.supplement(person, wish, account, reason),
                 _ => self.sort(person, wish, known, account, reason),
             }
         }
@@ -218,7 +219,8 @@ impl<'a> People<'a> {
         let Some(entitled) = self.entitled.as_ref().filter(|_| self.proven) else { return };
         for (position, known) in self.view.index.iter().enumerate() {
             let Some(account) = self.view.accounts.get(&known.id) else { continue };
-            if unchanged.contains(position) && entitled.lacks(UserRef::Known(known.id), Some(account)) {
+            // Manual accounts leave for no reason of the directory's (M3).
+            if unchanged.contains(position) && !known.manual && entitled.lacks(UserRef::Known(known.id), Some(account)) {
                 let departure = self.departure(known, PendingReason::NoRole, None);
                 self.leavers.push(Leaver { account, seen: Seen::Unchanged, departure });
             }

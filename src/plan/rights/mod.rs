@@ -37,7 +37,7 @@ pub fn without_role(snapshot: &Snapshot, view: &View, policy: &Policy) -> Vec<Us
     let mappings = Mappings::new(reading, view, policy, proven);
     let Some(entitled) = Entitled::new(&mappings, (reading, proven), view, policy) else { return Vec::new() };
     let unchanged = view.index.iter().enumerate().filter(|(position, _)| reading.unchanged.contains(*position));
-    let lacking = unchanged.filter(|(_, known)| proven && entitled.lacks(UserRef::Known(known.id), None));
+    let lacking = unchanged.filter(|(_, known)| proven && !known.manual && entitled.lacks(UserRef::Known(known.id), None));
     lacking.map(|(_, known)| known.id).collect()
 }
 
@@ -56,7 +56,7 @@ pub(super) fn assign(
     let read = decided.places.iter().map(|(_, user)| *user).collect();
     let giving = Giving { mappings, members, gifts, reading, proven, view, policy, held, read };
     giving.newcomers(&mut decided.changes);
-    let (mut gains, losses) = giving.compare();
+    let (mut gains, losses) = giving.compare(linked(&decided.changes));
     let (by_gone, limit) = giving.holds(&losses);
     for loss in losses {
         if loss.is_held_as_gone() || (limit.is_some() && !loss.approved) {
@@ -70,6 +70,15 @@ pub(super) fn assign(
     decided.holds.extend(by_gone.into_iter().chain(limit));
     decided.holds.extend(mappings.replaced.iter().cloned());
     giving.place(gains, &mut decided.changes);
+}
+
+/// Manual accounts that are linked to their entry in this run: no user of the source before (M2).
+fn linked(changes: &[UserChange]) -> impl Iterator<Item = UserId> {
+    let linked = changes.iter().filter(|change| change.acts.iter().any(|act| matches!(act, Act::Linked { .. })));
+    linked.filter_map(|change| match change.subject {
+        UserRef::Known(user) => Some(user),
+        UserRef::New(_) => None,
+    })
 }
 
 /// One person who would lose something.
@@ -115,7 +124,11 @@ impl<'a> Giving<'a> {
     /// What somebody new starts with, and somebody who comes back after deletion.
     fn newcomers(&self, changes: &mut [UserChange]) {
         for change in changes {
-            let Some(Act::Added(new) | Act::Revived(new)) = change.acts.first_mut() else { continue };
+            let new = change.acts.iter_mut().find_map(|act| match act {
+                Act::Added(new) | Act::Revived(new) => Some(new),
+                _ => None,
+            });
+            let Some(new) = new else { continue };
             new.role = self.role_of(self.rank(change.subject)).map(Into::into);
             let grants = self.grants(change.subject);
             change.acts.extend(grants.map(|grant| Act::Rights(RightsAct::Granted(Box::new(grant)))));
@@ -151,27 +164,30 @@ impl<'a> Giving<'a> {
     }
 
     /// What everybody known gains at once, and who would lose something.
-    fn compare(&self) -> (BTreeMap<UserId, Vec<RightsAct>>, Vec<Losing>) {
+    fn compare(&self, linked: impl Iterator<Item = UserId>) -> (BTreeMap<UserId, Vec<RightsAct>>, Vec<Losing>) {
         let (mut gains, mut losses) = (BTreeMap::new(), Vec::new());
         if self.policy.rights.places.is_empty() && self.view.grants.is_empty() {
             return (gains, losses);
         }
-        for (position, known) in self.view.index.iter().enumerate() {
-            let user = UserRef::Known(known.id);
-            // Who was not seen, or not understood, stays as they are (E5).
-            let seen = self.reading.unchanged.contains(position) || self.read.contains(&user);
-            if !seen || known.state.tombstone() || !self.members.has_access(user) || self.held.contains(&user) {
+        // Who was not seen, or not understood, stays as they are (E5).
+        let seen = |(position, known): &(usize, &Known)| {
+            self.reading.unchanged.contains(*position) || self.read.contains(&UserRef::Known(known.id))
+        };
+        let known = self.view.index.iter().enumerate().filter(|(_, known)| !known.state.tombstone()).filter(seen);
+        for user in known.map(|(_, known)| known.id).chain(linked) {
+            let one = UserRef::Known(user);
+            if !self.members.has_access(one) || self.held.contains(&one) {
                 continue;
             }
             let mut difference = Difference::default();
-            self.compare_role(known, &mut difference);
-            self.compare_grants(known, &mut difference);
+            self.compare_role(user, &mut difference);
+            self.compare_grants(user, &mut difference);
             if !difference.gains.is_empty() {
-                gains.insert(known.id, difference.gains);
+                gains.insert(user, difference.gains);
             }
             if !difference.losses.is_empty() {
-                let approved = self.view.approved_rights.contains(&known.id);
-                let (user, by_gone) = (known.id, difference.by_gone);
+                let approved = self.view.approved_rights.contains(&user);
+                let by_gone = difference.by_gone;
                 let acts = difference.losses.into_iter().map(|act| if approved { act.uncounted() } else { act });
                 losses.push(Losing { user, acts: acts.collect(), by_gone, approved });
             }
@@ -179,12 +195,12 @@ impl<'a> Giving<'a> {
         (gains, losses)
     }
 
-    fn compare_role(&self, known: &Known, difference: &mut Difference) {
+    fn compare_role(&self, user: UserId, difference: &mut Difference) {
         if self.roles().is_empty() {
             return;
         }
-        let stored = self.view.roles.get(&known.id).map(|role| &**role);
-        let now = self.rank(UserRef::Known(known.id));
+        let stored = self.view.roles.get(&user).map(|role| &**role);
+        let now = self.rank(UserRef::Known(user));
         let after = self.role_of(now);
         if stored == after {
             return;
@@ -204,9 +220,9 @@ impl<'a> Giving<'a> {
         }
     }
 
-    fn compare_grants(&self, known: &Known, difference: &mut Difference) {
-        let stored = self.view.grants_of(known.id);
-        let given: Vec<Grant> = self.grants(UserRef::Known(known.id)).collect();
+    fn compare_grants(&self, user: UserId, difference: &mut Difference) {
+        let stored = self.view.grants_of(user);
+        let given: Vec<Grant> = self.grants(UserRef::Known(user)).collect();
         for one in stored {
             let before = &one.grant;
             let mapped = self.policy.rights.grants.iter().find(|grant| *grant.name == *before.privilege);

@@ -146,7 +146,7 @@ impl World {
             self.broken.map_or(Ok(()), |cause| Err(Incomplete { cause, says: cause.to_owned(), attribute: None }));
         let before = Before::default();
         let mut snapshot = Snapshot::judge(reading, ended, &before);
-        let needs = Needs::of(&snapshot, &index).with_claims(&snapshot);
+        let needs = Needs::of(&snapshot, &index);
         let look_ups: HashMap<UserId, LookUp> = needs.look_ups.iter().map(|id| (*id, self.look_up(*id))).collect();
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);
@@ -229,7 +229,7 @@ impl World {
     }
 
     fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
-        let needs = Needs::of(snapshot, &index);
+        let needs = Needs::of(snapshot, &index).with_claims(snapshot);
         let holds = |account: &Account| account.addresses.iter().map(|one| one.address.key()).collect::<Vec<_>>();
         let everybody = || self.store.accounts.values();
         let owner =
