@@ -1,9 +1,19 @@
 //! Manual accounts and the entries that belong to them (M2, M3).
 
+use std::collections::{HashMap, HashSet};
+
+use crate::plan::people::{Comer, People};
 use crate::plan::policy::OnMatch;
 use crate::plan::wishes::Wish;
-use crate::plan::{Act, Policy};
-use crate::roster::{Account, Address, FieldId, Fields, Origin, Person, State};
+use crate::plan::{Act, Policy, UserRef};
+use crate::roster::{Account, Address, FieldId, Fields, Origin, PendingReason, Person, State};
+
+/// An unknown entry and the manual account that has its primary address.
+pub(super) struct Match<'a> {
+    pub person: Person,
+    pub wish: Wish,
+    pub account: &'a Account,
+}
 
 /// Whether an account is supplemented by the directory at most. A tombstone is nobody's: if its entry is there, the
 /// directory brings the person back (U5).
@@ -40,4 +50,61 @@ pub(super) fn keep_own(person: &mut Person, wish: &mut Wish, account: &Account, 
     aliases.sort_by_key(Address::key);
     aliases.dedup_by_key(|alias| alias.key());
     (wish.primary, wish.aliases) = (present, aliases);
+}
+
+impl<'a> People<'a> {
+    /// The manual account with the primary address that an entry wishes for.
+    pub(super) fn unlinked(&self, wish: &Wish) -> Option<&'a Account> {
+        let primary = wish.primary.as_ref().filter(|_| self.any_unlinked)?;
+        let owner = self.view.owners.get(&primary.key())?;
+        let account = self.view.accounts.get(owner)?;
+        let same = account.primary().map(Address::key) == Some(primary.key());
+        (same && account.state.access() && is_unlinked(account)).then_some(account)
+    }
+
+    /// Of several entries with one manual account's address the lowest unique id is linked; the others contest (M2).
+    pub(super) fn link(&mut self) {
+        let mut matches = std::mem::take(&mut self.matches);
+        matches.sort_by(|a, b| a.person.key.cmp(&b.person.key));
+        let mut taken = HashSet::new();
+        let mut linked = HashMap::new();
+        for Match { person, wish, account } in matches {
+            if self.policy.on_match == OnMatch::Skip {
+                self.decided.findings.matched(&person, &account.label());
+            } else if taken.insert(account.id) {
+                linked.insert(UserRef::New(person.key.digest()), UserRef::Known(account.id));
+                if self.policy.on_match == OnMatch::Adopt {
+                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: false, relinked: false });
+                } else {
+                    self.supplement(person, wish, account, None);
+                }
+            } else {
+                self.sort(person, wish, None, None, None);
+            }
+        }
+        for (_, user) in self.decided.places.iter_mut().filter(|_| !linked.is_empty()) {
+            *user = linked.get(user).copied().unwrap_or(*user);
+        }
+    }
+
+    /// What the entry of a manual account adds to it; a reason to leave is none for somebody whom the directory does
+    /// not own (M3), and leaves everything as it is.
+    pub(super) fn supplement(
+        &mut self,
+        mut person: Person,
+        mut wish: Wish,
+        account: &'a Account,
+        reason: Option<PendingReason>,
+    ) {
+        if reason.is_none() {
+            keep_own(&mut person, &mut wish, account, self.policy);
+            self.comers.push(Comer {
+                person,
+                wish,
+                account: Some(account),
+                kept_on: account.state == State::Kept,
+                relinked: false,
+            });
+        }
+    }
 }

@@ -26,6 +26,8 @@ pub(super) struct Members<'a> {
     after: HashMap<UserRef, After>,
     /// State in the store.
     states: HashMap<UserId, State>,
+    /// Who was known by another unique id before, or by none: by digest of the entry's (I5, M2).
+    became: HashMap<Digest, UserRef>,
     /// By digest of the folded username.
     by_name: HashMap<Digest, UserRef>,
 }
@@ -58,7 +60,8 @@ impl<'a> Members<'a> {
             changes.iter().filter_map(|change| Some((change.subject, after(&change.acts)?))).collect();
         after.extend(frozen.iter().map(|user| (UserRef::Known(*user), After::Frozen)));
         let states = view.index.iter().map(|known| (known.id, known.state)).collect();
-        let mut members = Self { view, by_dn, after, states, by_name: HashMap::new() };
+        let became = changes.iter().filter_map(|change| Some((became(&change.acts)?, change.subject))).collect();
+        let mut members = Self { view, by_dn, after, states, became, by_name: HashMap::new() };
         members.by_name = members.names(changes);
         members
     }
@@ -107,6 +110,12 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// The user with an entry of this unique id.
+    pub fn with_key(&self, key: Digest) -> UserRef {
+        let known = || self.view.index.find(key).map(|known| UserRef::Known(known.id));
+        self.became.get(&key).copied().or_else(known).unwrap_or(UserRef::New(key))
+    }
+
     /// Whether somebody has access after this run; memberships of everybody else are frozen (L4).
     pub fn has_access(&self, user: UserRef) -> bool {
         let before = || match user {
@@ -138,6 +147,14 @@ fn name_after(acts: &[Act]) -> Option<Option<&str>> {
             let name = fields.iter().find(|field| field.field == Some(FieldId::USERNAME))?;
             Some(name.after.as_deref())
         }
+        _ => None,
+    })
+}
+
+/// The unique id that somebody gets who is in the store.
+fn became(acts: &[Act]) -> Option<Digest> {
+    acts.iter().find_map(|act| match act {
+        Act::Relinked { after: key, .. } | Act::Linked { key, .. } => Some(key.digest()),
         _ => None,
     })
 }

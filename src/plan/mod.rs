@@ -30,6 +30,7 @@ pub mod refusal;
 mod relink;
 mod retire;
 pub mod rights;
+mod team;
 mod units;
 pub mod view;
 mod wishes;
@@ -48,6 +49,7 @@ pub use retire::retire;
 pub use rights::{
     Broken, Grant, KnownGroup, MappedAct, MappedGroups, RightsAct, RightsCounts, StoredGrant, without_role,
 };
+pub use team::{GroupAct, GroupChange};
 pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt, is_due, old_names};
 
 use std::collections::{BTreeMap, HashSet};

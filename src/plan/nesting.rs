@@ -61,7 +61,7 @@ impl Teams {
         let groups = std::mem::take(&mut reading.groups);
         let places = groups.iter().enumerate().filter(|_| flatten).map(|(at, group)| (Dn::digest_of(&group.dn), at));
         let places: HashMap<Digest, usize> = places.collect();
-        let named_by_users = named_by_users(reading, view);
+        let named_by_users = named_by_users(reading, members);
         let waiting = if flatten { waiting_places(reading, view) } else { HashSet::new() };
         let waits = |member: MemberRef| matches!(member, MemberRef::Dn(dn) if waiting.contains(&dn));
         let team = |mut group: Group| {
@@ -166,11 +166,10 @@ pub(super) fn waiting_places(reading: &Reading, view: &View) -> HashSet<Digest> 
 }
 
 /// Memberships that users name themselves, by digest of the group's DN.
-pub(super) fn named_by_users(reading: &Reading, view: &View) -> HashMap<Digest, Vec<UserRef>> {
+pub(super) fn named_by_users(reading: &Reading, members: &Members<'_>) -> HashMap<Digest, Vec<UserRef>> {
     let mut named: HashMap<Digest, Vec<UserRef>> = HashMap::new();
     for (group, user) in &reading.member_of {
-        let user = view.index.find(*user).map_or(UserRef::New(*user), |known| UserRef::Known(known.id));
-        named.entry(*group).or_default().push(user);
+        named.entry(*group).or_default().push(members.with_key(*user));
     }
     named
 }

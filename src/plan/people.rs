@@ -7,8 +7,8 @@ use crate::plan::acts::{self, Awards};
 use crate::plan::contest::{self, Lost, Participant};
 use crate::plan::departures::{self, Departure};
 use crate::plan::findings::Findings;
-use crate::plan::matching;
-use crate::plan::policy::{AttributeUse, OnMatch};
+use crate::plan::matching::{self, Match};
+use crate::plan::policy::AttributeUse;
 use crate::plan::relink::Absent;
 use crate::plan::rights::Entitled;
 use crate::plan::units::Units;
@@ -44,13 +44,6 @@ pub(super) struct Comer<'a> {
     pub relinked: bool,
 }
 
-/// An unknown entry and the manual account that has its primary address.
-struct Match<'a> {
-    person: Person,
-    wish: Wish,
-    account: &'a Account,
-}
-
 /// Somebody who leaves, or stays away.
 pub(super) struct Leaver<'a> {
     pub account: &'a Account,
@@ -80,9 +73,9 @@ pub(super) struct People<'a> {
     held_kinds: Vec<BrakeKind>,
     pub(super) comers: Vec<Comer<'a>>,
     /// Unknown entries whose primary address a manual account has.
-    matches: Vec<Match<'a>>,
+    pub(super) matches: Vec<Match<'a>>,
     /// Whether there can be any.
-    any_unlinked: bool,
+    pub(super) any_unlinked: bool,
     pub(super) leavers: Vec<Leaver<'a>>,
     pub(super) decided: Decided,
 }
@@ -168,59 +161,14 @@ impl<'a> People<'a> {
         absent
     }
 
-    /// The manual account with the primary address that an entry wishes for.
-    fn unlinked(&self, wish: &Wish) -> Option<&'a Account> {
-        let primary = wish.primary.as_ref().filter(|_| self.any_unlinked)?;
-        let owner = self.view.owners.get(&primary.key())?;
-        let account = self.view.accounts.get(owner)?;
-        let same = account.primary().map(Address::key) == Some(primary.key());
-        (same && account.state.access() && matching::is_unlinked(account)).then_some(account)
-    }
-
-    /// Of several entries with one manual account's address the lowest unique id is linked; the others contest (M2).
-    fn link(&mut self) {
-        let mut matches = std::mem::take(&mut self.matches);
-        matches.sort_by(|a, b| a.person.key.cmp(&b.person.key));
-        let mut taken = HashSet::new();
-        for Match { person, wish, account } in matches {
-            if self.policy.on_match == OnMatch::Skip {
-                self.decided.findings.matched(&person, &account.label());
-            } else if taken.insert(account.id) {
-                let (user, new) = (UserRef::Known(account.id), UserRef::New(person.key.digest()));
-                self.decided.places.iter_mut().filter(|(_, stands)| *stands == new).for_each(|(_, one)| *one = user);
-                if self.policy.on_match == OnMatch::Adopt {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: false, relinked: false });
-                } else {
-                    self.supplement(person, wish, account, None);
-                }
-            } else {
-                self.sort(person, wish, None, None, None);
-            }
-        }
-    }
-
-    /// What the entry of a manual account adds to it; a reason to leave is none for somebody whom the directory does
-    /// not own (M3), and leaves everything as it is.
-    fn supplement(&mut self, mut person: Person, mut wish: Wish, account: &'a Account, reason: Option<PendingReason>) {
-        if reason.is_none() {
-            matching::keep_own(&mut person, &mut wish, account, self.policy);
-            self.comers.push(Comer {
-                person,
-                wish,
-                account: Some(account),
-                kept_on: account.state == State::Kept,
-                relinked: false,
-            });
-        }
-    }
-
     /// Flags those whose entry is as it was, but who have no role any more (R3).
     pub fn see_without_role(&mut self, unchanged: &Positions) {
         let Some(entitled) = self.entitled.as_ref().filter(|_| self.proven) else { return };
         for (position, known) in self.view.index.iter().enumerate() {
             let Some(account) = self.view.accounts.get(&known.id) else { continue };
             // Manual accounts leave for no reason of the directory's (M3).
-            if unchanged.contains(position) && !known.manual && entitled.lacks(UserRef::Known(known.id), Some(account)) {
+            if unchanged.contains(position) && !known.manual && entitled.lacks(UserRef::Known(known.id), Some(account))
+            {
                 let departure = self.departure(known, PendingReason::NoRole, None);
                 self.leavers.push(Leaver { account, seen: Seen::Unchanged, departure });
             }
@@ -231,7 +179,7 @@ impl<'a> People<'a> {
         account.filter(|account| account.state != State::Deleted).and_then(Account::primary)
     }
 
-    fn sort(
+    pub(super) fn sort(
         &mut self,
         person: Person,
         wish: Wish,

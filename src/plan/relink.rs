@@ -206,21 +206,26 @@ fn resemblance(comer: &Comer, account: &Account, thing: String) -> Conflict {
 /// or deleted, and the newcomer is not deleted.
 pub(super) fn lasting(view: &View, changes: &[UserChange]) -> BTreeSet<ConflictId> {
     let open = view.conflicts.iter().filter(|open| open.conflict.kind == ConflictKind::MaybeSamePerson);
-    let mut lasting = BTreeSet::new();
-    for (id, conflict) in open.map(|open| (open.id, &open.conflict)) {
-        let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { continue };
-        let acts = |user: UserId| {
-            let his = changes.iter().filter(move |change| change.subject == UserRef::Known(user));
-            his.flat_map(|change| &change.acts)
-        };
-        let in_store = view.index.find(key.digest()).is_some_and(|known| {
-            known.state != State::Deleted && !acts(known.id).any(|act| matches!(act, Act::Deleted { .. }))
-        });
-        let deleted = view.index.iter().any(|known| known.id == old && known.state == State::Deleted);
-        let back = acts(old).any(|act| matches!(act, Act::Revived(_) | Act::Relinked { .. }));
-        if in_store && !back && (deleted || view.look_ups.contains_key(&old)) {
-            lasting.insert(id);
-        }
+    let open: Vec<_> = open.collect();
+    if open.is_empty() {
+        return BTreeSet::new();
     }
-    lasting
+    let states: HashMap<UserId, State> = view.index.iter().map(|known| (known.id, known.state)).collect();
+    let having = |wanted: fn(&Act) -> bool| -> HashSet<UserRef> {
+        let changes = changes.iter().filter(move |change| change.acts.iter().any(wanted));
+        changes.map(|change| change.subject).collect()
+    };
+    let deleted_now = having(|act| matches!(act, Act::Deleted { .. }));
+    let back_now = having(|act| matches!(act, Act::Revived(_) | Act::Relinked { .. }));
+    let stands = |conflict: &Conflict| {
+        let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { return false };
+        let in_store = view
+            .index
+            .find(key.digest())
+            .is_some_and(|known| known.state != State::Deleted && !deleted_now.contains(&UserRef::Known(known.id)));
+        let deleted = states.get(&old) == Some(&State::Deleted);
+        let back = back_now.contains(&UserRef::Known(old));
+        in_store && !back && (deleted || view.look_ups.contains_key(&old))
+    };
+    open.into_iter().filter(|open| stands(&open.conflict)).map(|open| open.id).collect()
 }

@@ -200,23 +200,44 @@ impl Look {
             self.memberships = store.memberships(source).await?;
         }
         let frozen = self.frozen(scene, now).await?;
-        let Self { seen, index, memberships, policy, approved, look_ups, vanished, accepted, .. } = self;
-        let (approved_rights, approved_relinks) = (self.approved_rights, self.approved_relinks);
+        let seen = std::mem::replace(&mut self.seen, Seen::Due);
+        let policy = self.policy.clone();
         let Seen::Directory(snapshot) = seen else {
-            let due = if frozen.is_some() { Vec::new() } else { due_users(&index, now) };
+            let due = if frozen.is_some() { Vec::new() } else { due_users(&self.index, now) };
             let view = View {
                 accounts: accounts(store, &due).await?,
-                index,
-                look_ups,
+                index: self.index,
+                look_ups: self.look_ups,
                 conflicts: store.open_conflicts(source).await?,
                 skips: skips(store, source).await?,
                 ..View::default()
             };
             return Ok(Plan { frozen, ..plan::cleanup(&view, now, false) });
         };
-        let needs = Needs::of(&snapshot, &index);
+        let view = self.view(store, source, &snapshot, now).await?;
+        // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
+        let snapshot = match &frozen {
+            Some(frozen) => snapshot.doubted(Incomplete { cause: "frozen", says: frozen.says(), attribute: None }),
+            None => *snapshot,
+        };
+        let mut plan = plan::plan(snapshot, &view, &policy, now);
+        plan.label(&accounts(store, &plan.unlabelled()).await?);
+        Ok(Plan { frozen, ..plan })
+    }
+
+    /// The store's side of a plan for what was read.
+    async fn view(
+        self,
+        store: &dyn Store,
+        source: &str,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<View, SyncError> {
+        let Self { index, memberships, policy, approved, look_ups, vanished, accepted, .. } = self;
+        let (approved_rights, approved_relinks) = (self.approved_rights, self.approved_relinks);
+        let needs = Needs::of(snapshot, &index);
         let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
-        let needs = if nobody { needs } else { needs.with_claims(&snapshot) };
+        let needs = if nobody { needs } else { needs.with_claims(snapshot) };
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
@@ -255,25 +276,18 @@ impl Look {
             approved_rights,
             accepted: accepted.into_iter().collect(),
         };
-        wanted.extend(plan::without_role(&snapshot, &view, &policy));
+        wanted.extend(plan::without_role(snapshot, &view, &policy));
         wanted.sort_unstable();
         wanted.dedup();
         view.accounts = accounts(store, &wanted).await?;
-        let old_names = plan::old_names(&snapshot, &view.index, &view.accounts);
+        let old_names = plan::old_names(snapshot, &view.index, &view.accounts);
         if !old_names.is_empty() {
             let bearers = store.name_owners(&old_names).await?;
             let more: Vec<UserId> = bearers.iter().map(|(_, user)| *user).collect();
             view.accounts.extend(accounts(store, &more).await?);
             view.name_owners.extend(bearers);
         }
-        // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
-        let snapshot = match &frozen {
-            Some(frozen) => snapshot.doubted(Incomplete { cause: "frozen", says: frozen.says(), attribute: None }),
-            None => *snapshot,
-        };
-        let mut plan = plan::plan(snapshot, &view, &policy, now);
-        plan.label(&accounts(store, &plan.unlabelled()).await?);
-        Ok(Plan { frozen, ..plan })
+        Ok(view)
     }
 
     /// What a freeze that goes on withholds (B5).

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Gifts, Mappings};
 use crate::plan::members::Members;
 use crate::plan::{Policy, UserRef, View};
-use crate::roster::{Account, MemberRef, PendingReason, Reading, State};
+use crate::roster::{Account, PendingReason, Reading, State};
 
 /// Everybody who is given something, and what is known of the others.
 pub(in crate::plan) struct Entitled {
@@ -28,8 +28,7 @@ impl Entitled {
             return None;
         }
         let members = Members::before(view, &reading.unchanged, &reading.people);
-        let member = |member: MemberRef| members.user(member);
-        let gifts = Gifts::new(mappings, reading, view, policy, &member);
+        let gifts = Gifts::new(mappings, reading, view, policy, &members);
         let proven = proven && gifts.whole.iter().all(|whole| *whole);
         let users = gifts.roles.into_keys().chain(gifts.grants.into_keys()).collect();
         Some(Self { users, proven, by_gone: mappings.any_gone() })

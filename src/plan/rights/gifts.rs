@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::mappings::Mappings;
+use crate::plan::members::Members;
 use crate::plan::nesting;
 use crate::plan::{Policy, UserRef, View};
 use crate::roster::{Digest, Dn, Giver, Group, MemberRef, Reading};
@@ -19,7 +20,7 @@ pub(in crate::plan) struct Gifts<'a> {
 
 /// Where members of a group are looked for.
 struct Walk<'a> {
-    member: &'a dyn Fn(MemberRef) -> Option<UserRef>,
+    members: &'a Members<'a>,
     /// Groups that were read, by DN; empty unless memberships are flattened.
     inside: HashMap<Digest, &'a Group>,
     /// Memberships that users name themselves, by the group's DN (G3).
@@ -35,14 +36,14 @@ impl<'a> Gifts<'a> {
         reading: &Reading,
         view: &View,
         policy: &Policy,
-        member: &dyn Fn(MemberRef) -> Option<UserRef>,
+        members: &Members<'_>,
     ) -> Self {
         let flatten = policy.groups.flatten;
         let groups = reading.groups.iter().filter(|_| flatten);
         let walk = Walk {
-            member,
+            members,
             inside: groups.map(|group| (Dn::digest_of(&group.dn), group)).collect(),
-            named: nesting::named_by_users(reading, view),
+            named: nesting::named_by_users(reading, members),
             waiting: if flatten { nesting::waiting_places(reading, view) } else { HashSet::new() },
         };
         let mut whole: Vec<bool> = mappings.places.iter().map(|judged| judged.read).collect();
@@ -88,7 +89,7 @@ impl Walk<'_> {
         while let Some((at, members)) = next.pop() {
             people.extend(self.named.get(&at).into_iter().flatten());
             for member in members {
-                people.extend((self.member)(*member));
+                people.extend(self.members.user(*member));
                 let MemberRef::Dn(dn) = member else { continue };
                 whole &= !self.waiting.contains(dn);
                 if let Some(group) = self.inside.get(dn).filter(|_| seen.insert(*dn)) {

@@ -20,7 +20,7 @@ use crate::plan::members::Members;
 use crate::plan::people::Decided;
 use crate::plan::policy::Mapped;
 use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Policy, UserChange, UserRef, View, brake};
-use crate::roster::{Known, MemberRef, Reading, Snapshot, UserId};
+use crate::roster::{Known, Reading, Snapshot, UserId};
 
 /// Whether this run has anything to do with roles or grants.
 pub(super) fn concerned(reading: &Reading, view: &View, policy: &Policy) -> bool {
@@ -37,7 +37,8 @@ pub fn without_role(snapshot: &Snapshot, view: &View, policy: &Policy) -> Vec<Us
     let mappings = Mappings::new(reading, view, policy, proven);
     let Some(entitled) = Entitled::new(&mappings, (reading, proven), view, policy) else { return Vec::new() };
     let unchanged = view.index.iter().enumerate().filter(|(position, _)| reading.unchanged.contains(*position));
-    let lacking = unchanged.filter(|(_, known)| proven && !known.manual && entitled.lacks(UserRef::Known(known.id), None));
+    let lacking =
+        unchanged.filter(|(_, known)| proven && !known.manual && entitled.lacks(UserRef::Known(known.id), None));
     lacking.map(|(_, known)| known.id).collect()
 }
 
@@ -50,8 +51,7 @@ pub(super) fn assign(
     view: &View,
     policy: &Policy,
 ) {
-    let member = |member: MemberRef| members.user(member);
-    let gifts = Gifts::new(mappings, reading, view, policy, &member);
+    let gifts = Gifts::new(mappings, reading, view, policy, members);
     let held = decided.held.iter().map(|held| UserRef::Known(held.user)).collect();
     let read = decided.places.iter().map(|(_, user)| *user).collect();
     let giving = Giving { mappings, members, gifts, reading, proven, view, policy, held, read };

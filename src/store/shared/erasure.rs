@@ -6,8 +6,10 @@ use serde_json::Value;
 use sqlx::Row as _;
 
 use super::dialect::any_list;
+use super::users;
 use super::write::Statements;
 use crate::roster::address::fold;
+use crate::store::bulk::Rows;
 use crate::store::error::Fault;
 
 /// What stands in place of a sentence that named the person.
@@ -19,12 +21,16 @@ const NAMING: [&str; 6] = ["username", "primary_address", "address", "aliases", 
 /// Tombstone, feed, conflicts, skipped entries and held departures; who and when stay, what and who it was does not.
 pub(super) async fn erase(write: &mut Statements, user: i64) -> Result<(), Fault> {
     let named = named(write, user).await?;
+    // Somebody deleted by a statement of somebody else still has everything.
+    users::release(write, Rows::new(2), &[user]).await?;
     for statement in [
         "DELETE FROM rd_skipped WHERE unique_id = (SELECT unique_id FROM rd_users WHERE id = $1)",
         "UPDATE rd_users SET unique_id = NULL, unique_id_digest = NULL, dn = NULL, dn_digest = NULL, \
          former_address = NULL, former_username = NULL WHERE id = $1",
         "UPDATE rd_changes SET before = NULL, after = NULL WHERE user_id = $1",
         "UPDATE rd_conflicts SET subject = 'erased', detail = 'erased' WHERE user_id = $1 AND status <> 'open'",
+        "UPDATE rd_conflicts SET subject = 'erased', detail = 'erased', other = NULL, status = 'resolved' \
+         WHERE user_id = $1 AND kind = 'maybe-same-person'",
         "UPDATE rd_held SET label = 'erased' WHERE user_id = $1",
     ] {
         sqlx::query(statement).bind(user).execute(write.connection()).await?;
@@ -95,23 +101,25 @@ async fn skipped(write: &mut Statements, named: &BTreeSet<String>) -> Result<Vec
     Ok(found)
 }
 
-/// What was said of the person in conflicts of others, and in the feed about them. What is open speaks of an entry that
-/// is in the directory now; the run that closes it, or another erasure, takes care of that.
+/// What was said of the person in conflicts of others, and in the feed about them. Of what is open the contested
+/// thing is somebody else's, too, and stays; the next run says in its own words what still stands.
 async fn tell_no_more(write: &mut Statements, named: &BTreeSet<String>) -> Result<(), Fault> {
-    let rows = sqlx::query("SELECT id, subject, detail FROM rd_conflicts WHERE status <> 'open'")
+    let rows = sqlx::query("SELECT id, subject, detail, status = 'open' FROM rd_conflicts")
         .fetch_all(write.connection())
         .await?;
-    let mut conflicts: Vec<i64> = Vec::new();
+    let (mut open, mut closed): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
     for row in &rows {
         if named.contains(row.try_get::<&str, _>(1)?) || tells(row.try_get(2)?, named) {
-            conflicts.push(row.try_get(0)?);
+            let list = if row.try_get(3)? { &mut open } else { &mut closed };
+            list.push(row.try_get(0)?);
         }
     }
-    sqlx::query(concat!("UPDATE rd_conflicts SET subject = $2, detail = $2 WHERE id ", any_of!("$1")))
-        .bind(any_list(&conflicts))
-        .bind(ERASED)
-        .execute(write.connection())
-        .await?;
+    for (statement, conflicts) in [
+        (concat!("UPDATE rd_conflicts SET subject = $2, detail = $2 WHERE id ", any_of!("$1")), closed),
+        (concat!("UPDATE rd_conflicts SET detail = $2 WHERE id ", any_of!("$1")), open),
+    ] {
+        sqlx::query(statement).bind(any_list(&conflicts)).bind(ERASED).execute(write.connection()).await?;
+    }
     let rows =
         sqlx::query("SELECT seq, before, after FROM rd_changes WHERE kind IN ('conflict.opened', 'conflict.resolved')")
             .fetch_all(write.connection())

@@ -5,6 +5,7 @@ mod addresses;
 mod by_hand;
 mod erasure;
 mod findings;
+mod flags;
 mod groups;
 mod leases;
 mod people;

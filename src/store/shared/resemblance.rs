@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use super::dialect::Database;
 use super::write::{Event, Write};
 use crate::plan::{ConflictId, ConflictKind};
-use crate::roster::UniqueId;
+use crate::roster::{State, UniqueId};
 use crate::store::Stamp;
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
@@ -90,6 +90,10 @@ impl Question {
         );
         if let Some(row) = interim {
             let (interim, state): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+            // Somebody deleted has nothing to hand over; a new entry brings the old user back with the next run.
+            if State::parse(&state) == Some(State::Deleted) {
+                return Ok(());
+            }
             let extra: Json<serde_json::Value> = row.try_get(2)?;
             self.hand_over(write, stamp, interim, extra.0).await?;
             let (was, now) = (json!({ "state": state }), json!({ "state": "deleted" }));
@@ -169,7 +173,7 @@ const HAND_OVER: &[&str] = &[
     "DELETE FROM rd_rules WHERE user_id = $2 AND pattern IN (SELECT pattern FROM rd_rules WHERE user_id = $1)",
     "UPDATE rd_rules SET user_id = $1 WHERE user_id = $2",
     "DELETE FROM rd_grants WHERE user_id = $2 AND EXISTS (SELECT 1 FROM rd_grants g WHERE g.user_id = $1 \
-     AND g.privilege = rd_grants.privilege AND coalesce(g.group_id, 0) = coalesce(rd_grants.group_id, 0))",
+     AND g.privilege = rd_grants.privilege AND (g.group_key IS NULL) = (rd_grants.group_key IS NULL))",
     "UPDATE rd_grants SET user_id = $1 WHERE user_id = $2",
     "UPDATE rd_conflicts SET status = 'resolved' WHERE user_id = $1 AND user_id <> $2 AND kind = 'pending-deletion' \
      AND status <> 'resolved'",

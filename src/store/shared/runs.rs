@@ -159,7 +159,7 @@ pub(super) async fn recent_departures(
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
          AND (c.counted IS NOT NULL \
          OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted')) \
-         AND u.source = $1 ORDER BY c.seq",
+         AND u.source = $1 AND u.origin = 'directory' ORDER BY c.seq",
     )
     .bind(source)
     .bind(since.millis())
