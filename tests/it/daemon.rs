@@ -303,7 +303,7 @@ fn events_in(folder: &Path, found: &mut Vec<String>) {
         }
         let text = fs::read_to_string(&path).unwrap();
         found.extend(text.split("event = \"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
-        if ["plan/change.rs", "plan/by_hand.rs", "plan/rights/acts.rs", "sync/events.rs"]
+        if ["plan/change.rs", "plan/team.rs", "plan/by_hand.rs", "plan/rights/acts.rs", "sync/events.rs"]
             .iter()
             .any(|file| path.ends_with(file))
         {

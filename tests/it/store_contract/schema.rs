@@ -129,7 +129,7 @@ const DROP_EVERYTHING: &[&str] = &[
     "DROP VIEW roster_users; DROP VIEW roster_addresses; DROP VIEW roster_groups; DROP VIEW roster_memberships; \
      DROP VIEW roster_grants; DROP VIEW roster_rules; DROP VIEW roster_conflicts; DROP VIEW roster_skipped; \
      DROP VIEW roster_runs; DROP VIEW roster_changes",
-    "DROP TABLE rd_held; DROP TABLE rd_memberships; DROP TABLE rd_rules; DROP TABLE rd_grants; DROP TABLE rd_mapped; \
+    "DROP TABLE rd_held; DROP TABLE rd_memberships; DROP TABLE rd_rules; DROP TABLE rd_grants; DROP TABLE rd_freezes; DROP TABLE rd_mapped; \
      DROP TABLE rd_conflicts; DROP TABLE rd_addresses; DROP TABLE rd_users; DROP TABLE rd_groups; \
      DROP TABLE rd_runs; DROP TABLE rd_skipped; DROP TABLE rd_changes; DROP TABLE rd_coverage; \
      DROP TABLE rd_refused_binds; DROP TABLE rd_sources; DROP TABLE rd_leases; DROP TABLE rd_store",

@@ -146,6 +146,7 @@ fn a_person_says_whether_two_are_one() {
         let id = |who: &str| site.user(who).unwrap()["id"].as_str().unwrap().to_owned();
         let (ada, bob, cy) = (id("ada"), id("bob"), id("cy"));
         site.expect(0, &["rules", "allow", "ada", "*@old.example"]);
+        site.expect(0, &["grants", "add", "ada", "wallet-read"]);
         // The same username alone (ada, cy): somebody new. The same address alone (bob): waits outside.
         delete(slapd, &["ada", "bob", "cy"]);
         slapd.ldif(&person("ada").replace("ada@example.com", "a.doe@example.com"));
@@ -167,7 +168,9 @@ fn a_person_says_whether_two_are_one() {
         let interim = id("a.doe@example.com");
         assert_ne!(interim, ada);
         site.expect(0, &["rules", "allow", "a.doe@example.com", "*@new.example"]);
+        site.expect(0, &["grants", "add", "a.doe@example.com", "wallet-read"]);
         site.expect(0, &["conflicts", "relink", &number("ada")]);
+        assert_eq!(site.json(&["grants", "list"]).as_array().unwrap().len(), 1);
         let now = site.user("a.doe@example.com").unwrap();
         assert_eq!(
             (&now["id"], &now["state"], &now["username"]),
@@ -193,5 +196,29 @@ fn a_person_says_whether_two_are_one() {
         site.expect(0, &["plan"]);
         site.expect(0, &["sync"]);
         assert_eq!(id("ada"), ada);
+    });
+}
+
+/// I5, G3: whoever is re-linked stays in the groups that the entry itself names, in the same run.
+#[test]
+fn whoever_is_re_linked_stays_in_the_groups_the_entry_names() {
+    on_both(|slapd, mut site| {
+        site.set("groups.attributes", "members = [\"memberOf\"]\n");
+        slapd.ldif(&people(&["ada", "bob"]));
+        let group = format!("dn: cn=staff,ou=groups,{BASE}\n");
+        let members = format!("member: {}\nmember: {}\n", dn("ada"), dn("bob"));
+        slapd.ldif(&format!("{group}objectClass: groupOfNames\ncn: staff\n{members}"));
+        site.expect(0, &["sync"]);
+        assert_eq!(site.json(&["groups", "list"])[0]["members"], 2);
+        delete(slapd, &["ada"]);
+        slapd.ldif(&person("ada"));
+        // The overlay writes memberOf only when the group is written.
+        slapd.ldif(&format!("{group}changetype: modify\nreplace: member\nmember: {}\n", dn("bob")));
+        slapd.ldif(&format!("{group}changetype: modify\nadd: member\nmember: {}\n", dn("ada")));
+        site.expect(0, &["sync"]);
+        let told = site.json(&["runs", "show", "2"]).to_string();
+        assert!(told.contains("user.relinked") && !told.contains("membership."), "{told}");
+        assert_eq!(site.json(&["groups", "list"])[0]["members"], 2);
+        site.expect(0, &["plan"]);
     });
 }
