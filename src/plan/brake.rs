@@ -33,7 +33,7 @@ pub(super) fn holds(leaving: &BTreeSet<(BrakeKind, UserId)>, policy: &Policy, vi
     let all = view.index.with_access() as u64 + recent.lost;
     // Within a window of the first sync nobody was there before.
     let of = if recent.gained < all { all - recent.gained } else { all };
-    let kinds = [BrakeKind::Missing, BrakeKind::Disabled];
+    let kinds = [BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains];
     kinds
         .into_iter()
         .filter_map(|kind| {
@@ -61,6 +61,7 @@ pub(super) fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Pol
     let word = match kind {
         BrakeKind::Missing => "people with access are missing from the directory",
         BrakeKind::Disabled => "people with access are disabled in the directory",
+        BrakeKind::Domains => "people with access have their primary address in a domain that is not managed any more",
         BrakeKind::Rights => "people with a mapped role or grant would lose one",
         BrakeKind::Relinks => "people would be re-linked",
     };

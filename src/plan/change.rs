@@ -44,6 +44,8 @@ pub enum BrakeKind {
     Missing,
     /// Users that are disabled.
     Disabled,
+    /// Users whose domain is no longer managed (D2).
+    Domains,
     /// Roles and grants lost.
     Rights,
     /// People re-linked to the users they were before (I5).
@@ -53,6 +55,7 @@ pub enum BrakeKind {
 written!(BrakeKind {
     Missing = "missing",
     Disabled = "disabled",
+    Domains = "domains",
     Rights = "roles-and-grants",
     Relinks = "re-links",
 });
@@ -143,6 +146,15 @@ pub enum Act {
     },
     /// A role or a grant changes (R1, R2).
     Rights(RightsAct),
+    /// The domain of the primary address is no longer managed (D2).
+    Removed {
+        /// State before.
+        from: State,
+        /// The domain.
+        domain: Box<str>,
+        /// The kind the brake counts it under; `None` when the person had no access, or a person approved it.
+        counted: Option<BrakeKind>,
+    },
     /// A manual account and an entry with its address belong together from now on (M2).
     Linked {
         /// The entry's unique id.
@@ -171,7 +183,7 @@ impl Act {
             Self::AliasRemoved(_) => "alias.removed",
             Self::Flagged { .. } => "user.flagged",
             Self::Restored { .. } => "user.restored",
-            Self::Deleted { .. } => "user.deleted",
+            Self::Deleted { .. } | Self::Removed { .. } => "user.deleted",
             Self::Rights(act) => act.event(),
             Self::Linked { .. } => "user.linked",
             Self::ByHand(act) => act.event(),
@@ -190,6 +202,7 @@ impl Act {
             Self::Flagged { .. } => "L2",
             Self::Restored { .. } => "L5",
             Self::Deleted { .. } => "L6",
+            Self::Removed { .. } => "D2",
             Self::Rights(act) => act.rule(),
             Self::Linked { .. } => "M2",
             Self::ByHand(act) => act.rule(),
@@ -225,6 +238,10 @@ impl Act {
             Self::Restored { from, reason } => (
                 Some(json!({ "state": from.as_str(), "pending_reason": reason.map(PendingReason::as_str) })),
                 Some(json!({ "state": State::Active.as_str() })),
+            ),
+            Self::Removed { from, domain, .. } => (
+                Some(json!({ "state": from.as_str(), "domain": domain })),
+                Some(json!({ "state": State::Deleted.as_str() })),
             ),
             Self::Deleted { reason } => (
                 Some(json!({ "state": State::Pending.as_str(), "pending_reason": reason.map(PendingReason::as_str) })),

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::plan::policy::{AttributeUse, Delay};
 use crate::plan::wishes::Wish;
 use crate::plan::{Act, BrakeKind, Policy, View};
-use crate::roster::{Account, Enabled, LookUp, PendingReason, Person, State};
+use crate::roster::{Account, Domain, Enabled, LookUp, Origin, PendingReason, Person, State};
 
 /// The first reason, in the order of L2, why somebody whose entry was read has to leave; `None` = nothing speaks
 /// against the person.
@@ -50,9 +50,15 @@ pub(super) fn cause(found: &LookUp) -> Option<(PendingReason, Option<&str>)> {
     }
 }
 
-/// The kind the brake counts a reason under (B1).
-pub(super) fn kind(reason: PendingReason) -> BrakeKind {
-    if reason == PendingReason::Disabled { BrakeKind::Disabled } else { BrakeKind::Missing }
+impl Departure {
+    /// The kind the brake counts it under (B1).
+    pub fn kind(&self) -> BrakeKind {
+        match (&self.removed, self.reason) {
+            (Some(_), _) => BrakeKind::Domains,
+            (None, PendingReason::Disabled) => BrakeKind::Disabled,
+            (None, _) => BrakeKind::Missing,
+        }
+    }
 }
 
 /// One sentence on what is known of the cause.
@@ -71,9 +77,23 @@ pub(super) fn detail(reason: PendingReason, dn: Option<&str>) -> Box<str> {
     }
 }
 
+/// The domain that somebody goes with at once: that of the present primary, when it is not managed any more and the
+/// entry gives no managed one instead (D2). Manual accounts stay, whatever their domain (M3).
+pub(super) fn removed_domain(account: &Account, wish: Option<&Wish>, policy: &Policy, view: &View) -> Option<Domain> {
+    let ours = account.origin == Origin::Directory && !account.state.tombstone();
+    let present = account.primary().filter(|present| ours && !policy.manages(present))?;
+    let stays = wish.is_some_and(|wish| match &wish.primary {
+        Some(wished) => policy.manages(wished),
+        None => wish.gives_none && !policy.address_required,
+    });
+    (!stays && !view.has_vanished(policy, AttributeUse::Addresses)).then(|| present.domain())
+}
+
 /// A departure that may be carried out, or held.
 pub(super) struct Departure {
     pub reason: PendingReason,
+    /// The domain that is not managed any more: gone at once (D2).
+    pub removed: Option<Domain>,
     pub detail: Box<str>,
     /// Counted by the brake; false when a person approved it.
     pub counted: bool,
@@ -89,7 +109,7 @@ pub(super) struct Flag {
 ///
 /// `proven` is true in a complete run: only there is a due deletion carried out (L9).
 pub(super) fn flag(account: &Account, departure: &Departure, policy: &Policy, now: Timestamp, proven: bool) -> Flag {
-    let Departure { reason, detail, counted } = departure;
+    let Departure { reason, detail, counted, .. } = departure;
     let pending = account.state == State::Pending;
     let flagged_at = account.flagged_at.filter(|_| pending).unwrap_or(now);
     let mut reasons_seen = if pending { account.reasons_seen.clone() } else { Vec::new() };
@@ -110,7 +130,7 @@ pub(super) fn flag(account: &Account, departure: &Departure, policy: &Policy, no
             reason: *reason,
             flagged_at,
             delete_after,
-            counted: (!pending && *counted).then(|| kind(*reason)),
+            counted: (!pending && *counted).then(|| departure.kind()),
             detail: detail.clone(),
         });
     }

@@ -165,7 +165,7 @@ fn after(acts: &[Act]) -> Option<After> {
         // A manual account that is linked was not in the index before.
         Act::Added(_) | Act::Revived(_) | Act::Restored { .. } | Act::Linked { .. } => Some(After::Access),
         Act::Flagged { .. } => Some(After::Frozen),
-        Act::Deleted { .. } => Some(After::Gone),
+        Act::Deleted { .. } | Act::Removed { .. } => Some(After::Gone),
         _ => None,
     })
 }

@@ -197,7 +197,7 @@ impl Plan {
             counts.moved += has(|act| matches!(act, Act::Moved { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
             counts.restored += has(|act| matches!(act, Act::Restored { .. }));
-            counts.deleted += has(|act| matches!(act, Act::Deleted { .. }));
+            counts.deleted += has(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
         }
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
@@ -244,6 +244,12 @@ impl UserChange {
 
     /// Whether the user's pending deletion ends here, by return or by deletion.
     fn leaves_pending(&self) -> bool {
-        self.acts.iter().any(|act| matches!(act, Act::Restored { from: State::Pending, .. } | Act::Deleted { .. }))
+        let leaves = |act: &Act| {
+            let (Act::Restored { from, .. } | Act::Removed { from, .. }) = act else {
+                return matches!(act, Act::Deleted { .. });
+            };
+            *from == State::Pending
+        };
+        self.acts.iter().any(leaves)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::clock::Timestamp;
 use crate::plan::acts::{self, Awards};
 use crate::plan::contest::{self, Lost, Participant};
-use crate::plan::departures::{self, Departure};
+use crate::plan::departures::{self, Departure, Flag};
 use crate::plan::findings::Findings;
 use crate::plan::matching::{self, Match};
 use crate::plan::policy::AttributeUse;
@@ -109,12 +109,16 @@ impl<'a> People<'a> {
 
     /// Sorts the vanished by what looking them up found (L2).
     pub fn see_missing(&mut self, complete: &Complete) {
-        for known in complete.missing(&self.view.index).filter(|known| known.state != State::Kept) {
+        for known in complete.missing(&self.view.index) {
             let Some(account) = self.view.accounts.get(&known.id) else { continue };
+            let removed = departures::removed_domain(account, None, self.policy, self.view);
+            if known.state == State::Kept && removed.is_none() {
+                continue;
+            }
             let found = self.view.look_ups.get(&known.id);
             match found.and_then(departures::cause) {
                 Some((reason, dn)) => {
-                    let departure = self.departure(known, reason, dn);
+                    let departure = Departure { removed, ..self.departure(known, reason, dn) };
                     let seen = Seen::Vanished(dn.map(str::to_owned));
                     self.leavers.push(Leaver { account, seen, departure });
                 }
@@ -187,6 +191,14 @@ impl<'a> People<'a> {
         account: Option<&'a Account>,
         reason: Option<PendingReason>,
     ) {
+        let removed = account.filter(|_| self.proven);
+        let removed = removed.and_then(|it| departures::removed_domain(it, Some(&wish), self.policy, self.view));
+        if let (Some(account), Some(known), Some(domain)) = (account, known, &removed) {
+            let departure = self.departure(known, PendingReason::UnmanagedDomain, Some(domain.as_str()));
+            let seen = Seen::Read(Box::new((person, wish)));
+            self.leavers.push(Leaver { account, seen, departure: Departure { removed, ..departure } });
+            return;
+        }
         let findings = &mut self.decided.findings;
         match (account, known, reason) {
             (Some(account), ..) if account.state == State::Dormant => {}
@@ -215,7 +227,7 @@ impl<'a> People<'a> {
 
     fn departure(&self, known: &Known, reason: PendingReason, at: Option<&str>) -> Departure {
         let counted = known.state.access() && !self.view.approved.contains(&known.id);
-        Departure { reason, detail: departures::detail(reason, at), counted }
+        Departure { reason, removed: None, detail: departures::detail(reason, at), counted }
     }
 
     /// Decides about everybody who was seen.
@@ -240,7 +252,7 @@ impl<'a> People<'a> {
     /// Applies the brake: leavers of a held kind who are counted stay as they are (B1).
     fn hold(&mut self) {
         let counted = self.leavers.iter().filter(|leaver| leaver.departure.counted);
-        let leaving = counted.map(|leaver| (departures::kind(leaver.departure.reason), leaver.account.id)).collect();
+        let leaving = counted.map(|leaver| (leaver.departure.kind(), leaver.account.id)).collect();
         self.decided.holds.extend(brake::holds(&leaving, self.policy, self.view));
         self.held_kinds = self.decided.holds.iter().map(|hold| hold.kind).collect();
         let by_gone = self.leavers.iter().filter(|leaver| self.is_held_as_gone(leaver)).count() as u64;
@@ -255,7 +267,7 @@ impl<'a> People<'a> {
                 self.decided.held.push(Held {
                     user: leaver.account.id,
                     label: leaver.account.label().into(),
-                    kind: departures::kind(leaver.departure.reason),
+                    kind: leaver.departure.kind(),
                     loses: Loss::Access(leaver.departure.reason),
                 });
             }
@@ -263,8 +275,7 @@ impl<'a> People<'a> {
     }
 
     fn is_held(&self, leaver: &Leaver) -> bool {
-        let kind = departures::kind(leaver.departure.reason);
-        leaver.departure.counted && self.held_kinds.contains(&kind) || self.is_held_as_gone(leaver)
+        leaver.departure.counted && self.held_kinds.contains(&leaver.departure.kind()) || self.is_held_as_gone(leaver)
     }
 
     /// What the disappearance of a mapped group would strip is always held (R4).
@@ -291,8 +302,17 @@ impl<'a> People<'a> {
             let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
             return acts::change(account, acts, mark);
         }
-        let flag = departures::flag(account, &leaver.departure, self.policy, self.now, self.proven);
-        if let (Seen::Read(read), Some(Act::Deleted { .. })) = (&leaver.seen, flag.acts.last()) {
+        let departure = &leaver.departure;
+        let flag = match &departure.removed {
+            Some(domain) => {
+                let (from, domain) = (account.state, domain.as_str().into());
+                let counted = departure.counted.then(|| departure.kind());
+                Flag { acts: vec![Act::Removed { from, domain, counted }], reasons_seen: Vec::new() }
+            }
+            None => departures::flag(account, departure, self.policy, self.now, self.proven),
+        };
+        let deleted = matches!(flag.acts.last(), Some(Act::Deleted { .. } | Act::Removed { .. }));
+        if let (Seen::Read(read), true) = (&leaver.seen, deleted) {
             // From now on an unknown entry that may not come in (U3: the next run says the same).
             self.decided.findings.admit(&read.0, &read.1, Some(leaver.departure.reason), self.policy);
         }
@@ -465,7 +485,7 @@ impl Left {
         for act in &change.acts {
             match act {
                 Act::Flagged { delete_after, .. } => _ = self.flagged.insert(user, *delete_after),
-                Act::Deleted { .. } => _ = self.deleted.insert(user),
+                Act::Deleted { .. } | Act::Removed { .. } => _ = self.deleted.insert(user),
                 _ => {}
             }
         }

@@ -215,7 +215,7 @@ pub(super) fn lasting(view: &View, changes: &[UserChange]) -> BTreeSet<ConflictI
         let changes = changes.iter().filter(move |change| change.acts.iter().any(wanted));
         changes.map(|change| change.subject).collect()
     };
-    let deleted_now = having(|act| matches!(act, Act::Deleted { .. }));
+    let deleted_now = having(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
     let back_now = having(|act| matches!(act, Act::Revived(_) | Act::Relinked { .. }));
     let stands = |conflict: &Conflict| {
         let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { return false };

@@ -133,6 +133,7 @@ pub(super) fn users(stamp: Stamp<'_>, changes: &[UserChange]) {
             }
             Act::Restored { .. } => "active again".to_owned(),
             Act::Rights(act) => act.says(),
+            Act::Removed { domain, .. } => format!("`{domain}` is no longer a managed domain"),
             Act::Deleted { reason } => reason.map(|reason| reason.to_string()).unwrap_or_default(),
             Act::Linked { dn, to, .. } => format!("{to}, and belongs to `{dn}` from now on"),
             Act::ByHand(_) => "by hand".to_owned(),

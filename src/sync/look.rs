@@ -329,7 +329,7 @@ impl Approval {
             held.iter().filter(|held| kinds.contains(&held.kind)).map(|held| held.user).collect()
         };
         let (rights, relinks) = (of(&[BrakeKind::Rights]), of(&[BrakeKind::Relinks]));
-        let people = of(&[BrakeKind::Missing, BrakeKind::Disabled]);
+        let people = of(&[BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains]);
         let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished", "mapped-gone:", "mapped-other:"];
         let causes = row.cause.unwrap_or_default();
         let known = |cause: &&str| doubts.iter().any(|doubt| cause.starts_with(doubt));

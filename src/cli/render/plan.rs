@@ -66,7 +66,7 @@ impl Chapter {
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
             Act::Restored { .. } => Self::Returns,
-            Act::Deleted { .. } => Self::Deletions,
+            Act::Deleted { .. } | Act::Removed { .. } => Self::Deletions,
         };
         change.acts.iter().map(of_act).max_by_key(|chapter| match chapter {
             Self::Changes => 0,
@@ -188,7 +188,8 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
             }
             Act::Rights(act) => lines.push(right(act)),
             Act::Linked { dn, .. } => lines.push(detail('+', "dn", None, Some(dn))),
-            Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } | Act::ByHand(_) => {}
+            Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } | Act::Removed { .. } | Act::ByHand(_) => {
+            }
         }
     }
     lines
@@ -233,6 +234,9 @@ fn headline(act: &Act) -> Option<String> {
         Act::Restored { from, reason: why } => {
             let was = why.map(|why| format!(", {}", reason(why))).unwrap_or_default();
             format!("has access again (was {from}{was}) ({rule})")
+        }
+        Act::Removed { from, domain, .. } => {
+            format!("was {from}, gone at once: `{domain}` is no longer a managed domain ({rule})")
         }
         Act::Deleted { reason: why } => {
             let was = why.map(|why| format!(" ({})", reason(why))).unwrap_or_default();

@@ -186,6 +186,10 @@ impl Model {
                 account.state = State::Active;
                 (account.reason, account.flagged_at, account.delete_after) = (None, None, None);
             }
+            Act::Removed { from, .. } => {
+                assert_eq!(account.state, *from);
+                self.bury(id, at);
+            }
             Act::Deleted { .. } => {
                 assert_eq!(account.state, State::Pending, "nobody is deleted who was not flagged");
                 assert!(account.delete_after.is_some_and(|due| due <= at), "nobody is deleted before the date");

@@ -165,7 +165,9 @@ impl World {
         let mut reading = Reading { passes: self.passes, ..Reading::default() };
         let visible = |name: &str, entry: &Entry| entry.in_base && entry.in_filter && !self.hidden.contains(name);
         for (name, entry) in self.people.iter().filter(|(name, entry)| self.passes.users && visible(name, entry)) {
-            let person = person(name, entry);
+            let mut person = person(name, entry);
+            // Other domains make everybody be looked at again.
+            person.fingerprint = Digest::of(format!("{:?} {:?}", person.fingerprint, self.policy.managed));
             if entry.twin {
                 reading.skips.extend([&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| twin(name, dn)));
             }
@@ -391,6 +393,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
                 }
                 Act::Restored { .. } => "restore".to_owned(),
                 Act::Deleted { .. } => "delete".to_owned(),
+                Act::Removed { .. } => "remove".to_owned(),
                 Act::Rights(act) => {
                     format!("{}{}", if matches!(act, RightsAct::Revoked { .. }) { "no " } else { "" }, act.says())
                 }

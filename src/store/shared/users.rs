@@ -164,7 +164,7 @@ impl Batch {
                     fate = Some(Fate::Flagged { reason, flagged_at, delete_after, detail: detail.clone() });
                 }
                 Act::Restored { .. } => fate = Some(Fate::Restored),
-                Act::Deleted { .. } => fate = Some(Fate::Deleted),
+                Act::Deleted { .. } | Act::Removed { .. } => fate = Some(Fate::Deleted),
                 Act::Rights(act) => self.rights(id, act, stamp),
                 Act::Linked { key, dn, to, .. } => self.link(id, key, dn, *to, stamp),
                 Act::ByHand(act) => fate = self.by_hand.gather(id, act, stamp, &mut addresses).or(fate),
@@ -316,7 +316,7 @@ impl Batch {
 fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
     let (before, after) = act.before_after(stamp.names);
     let counted = match act {
-        Act::Flagged { counted, .. } => counted.map(BrakeKind::as_str),
+        Act::Flagged { counted, .. } | Act::Removed { counted, .. } => counted.map(BrakeKind::as_str),
         Act::Rights(act) => act.counted().then_some(BrakeKind::Rights.as_str()),
         _ => None,
     };

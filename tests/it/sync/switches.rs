@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BASE, dn, people, person};
+use super::{BASE, dn, on_both, people, person};
 use crate::support::program::{Site, source};
 use crate::support::slapd::{Options, Slapd};
 
@@ -170,4 +170,29 @@ fn a_clean_up_deletes_who_is_due_and_still_gone() {
     assert_eq!(site.count("deleted"), 1, "ada");
     assert_ne!(site.state("bob"), "deleted", "back in time");
     assert_eq!(site.state("cy"), "active", "a clean-up misses nobody");
+}
+
+/// VIPRE-19, D2: `plan` shows who goes with a domain, `sync` takes access and the address at once, and with the domain they
+/// come back under their ids.
+#[test]
+fn a_domain_that_is_taken_away_takes_its_people_along() {
+    on_both(|slapd, mut site| {
+        slapd.ldif(&(people(&["ada"]) + &people(&["bob"]).replace("@example.com", "@partner.example")));
+        site.set("domains", "managed = [\"example.com\", \"partner.example\"]\n");
+        site.expect(0, &["sync"]);
+        let bob = site.user("bob").unwrap()["id"].clone();
+        site.set("domains", "managed = [\"example.com\"]\n");
+        let plan = site.expect(3, &["plan"]);
+        assert!(plan.out.contains("`partner.example` is no longer a managed domain (D2)"), "{plan:?}");
+        site.expect(0, &["sync"]);
+        assert_eq!((site.user("bob"), site.state("ada")), (None, "active".into()));
+        let feed = site.json(&["runs", "show", "2"]).to_string();
+        assert!(feed.contains("user.deleted") && feed.contains("\"D2\"") && !feed.contains("user.flagged"), "{feed}");
+        assert_eq!(site.json(&["conflicts", "list", "--all"]), serde_json::json!([]));
+        site.expect(0, &["plan"]);
+        site.set("domains", "managed = [\"example.com\", \"partner.example\"]\n");
+        site.expect(0, &["sync"]);
+        assert_eq!(site.user("bob").unwrap()["id"], bob);
+        site.expect(0, &["plan"]);
+    });
 }

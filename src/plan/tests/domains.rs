@@ -1,0 +1,95 @@
+//! A domain that is no longer managed (D2), and one that comes back (L7).
+
+use super::policy;
+use super::world::{DAY, World};
+use crate::plan::BrakeKind;
+use crate::roster::{PendingReason, State};
+
+const NOTHING: [&str; 0] = [];
+
+fn world(people: &[&str]) -> World {
+    let mut world = World::new(&["ours.example", "theirs.example"]);
+    for name in people {
+        world.hire(name);
+    }
+    world
+}
+
+fn manage(world: &mut World, domains: &[&str]) {
+    world.policy.managed = policy(domains).managed;
+}
+
+/// VIPRE-19, D2: at once, without delay and without a conflict, the pending and the kept too; who has a managed address
+/// meanwhile stays, and of who stays the aliases in it go.
+#[test]
+fn people_go_with_their_domain() {
+    let mut world = world(&["ada", "bob", "cy", "di", "eve"]);
+    world.entry("bob").mail = vec!["bob@theirs.example".into()];
+    world.entry("cy").aliases = vec!["cy@theirs.example".into()];
+    for name in ["di", "eve"] {
+        world.entry(name).mail = vec![format!("{name}@theirs.example")];
+        world.entry(name).enabled = name == "eve";
+    }
+    world.entry("di").enabled = true;
+    world.run();
+    world.entry("di").enabled = false;
+    world.run();
+    assert_eq!((world.state("di"), world.state("eve")), (State::Pending, State::Active));
+    world.entry("eve").mail = vec!["eve@ours.example".into()];
+    manage(&mut world, &["ours.example"]);
+    let said = world.look();
+    assert!(said.plan.opened.is_empty(), "{:?}", said.plan.opened);
+    let expected = ["bob: remove", "cy: lose cy@theirs.example", "di: remove", "eve: update primary"];
+    let text = world.run();
+    for line in expected {
+        assert!(text.iter().any(|said| said.starts_with(line)), "{line}: {text:?}");
+    }
+    assert_eq!(world.run(), NOTHING);
+    assert_eq!((world.state("bob"), world.state("di")), (State::Deleted, State::Deleted));
+    manage(&mut world, &["ours.example", "theirs.example"]);
+    let text = world.run();
+    assert!(text.iter().any(|said| said.starts_with("bob: revive")), "the domain is back: {text:?}");
+    assert_eq!(world.run(), NOTHING);
+}
+
+/// D2, E1, E5: from a partial read nobody goes, and who was seen but not understood waits; who is gone goes at once.
+#[test]
+fn a_domain_is_taken_away_in_complete_runs_only() {
+    let mut world = world(&["ada", "bob", "cy"]);
+    for name in ["ada", "bob", "cy"] {
+        world.entry(name).mail = vec![format!("{name}@theirs.example")];
+    }
+    world.run();
+    manage(&mut world, &["ours.example"]);
+    world.broken = Some("connection-lost");
+    assert_eq!(world.run(), NOTHING);
+    world.broken = None;
+    world.entry("bob").readable = false;
+    world.people.remove("cy");
+    assert_eq!(world.run(), ["cy: remove", "ada: remove"]);
+    assert_eq!(world.state("bob"), State::Active);
+    assert_eq!(world.run(), NOTHING);
+}
+
+/// D2, B1: the brake counts it, a kind of its own; held people keep access and addresses until a person approves.
+#[test]
+fn the_brake_counts_people_who_go_with_their_domain() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let mut world = world(&names);
+    for name in &names[..6] {
+        world.entry(name).mail = vec![format!("{name}@theirs.example")];
+    }
+    world.run();
+    world.later(2 * DAY);
+    manage(&mut world, &["ours.example"]);
+    let said = world.look();
+    assert_eq!(
+        said.plan.holds.iter().map(|hold| (hold.kind, hold.would_go)).collect::<Vec<_>>(),
+        [(BrakeKind::Domains, 6)]
+    );
+    let text = world.run();
+    assert!(text.iter().all(|line| line.ends_with(&format!("held {}", PendingReason::UnmanagedDomain))), "{text:?}");
+    assert_eq!((world.state("a"), text.len()), (State::Active, 6));
+    world.approved = world.look().plan.held.iter().map(|held| held.user).collect();
+    assert_eq!(world.run(), ["a: remove", "b: remove", "c: remove", "d: remove", "e: remove", "f: remove"]);
+}
