@@ -2,8 +2,9 @@
 
 use crate::plan::contest::{Lost, Outcome, Participant, Winner, name_digest};
 use crate::plan::findings::Findings;
+use crate::plan::left::Left;
 use crate::plan::matching;
-use crate::plan::people::{Comer, Left, People};
+use crate::plan::people::{Comer, People};
 use crate::plan::wishes::Wish;
 use crate::plan::{Act, ConflictKind, FieldChange, Mark, NewUser, Policy, UserChange, UserRef, View};
 use crate::roster::address::fold;

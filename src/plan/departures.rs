@@ -61,6 +61,18 @@ impl Departure {
     }
 }
 
+/// What looking somebody up gave who cannot be judged by it.
+pub(super) fn verdict(found: Option<&LookUp>) -> String {
+    match found {
+        None => "was not looked up".into(),
+        Some(LookUp::InScope { dn }) => format!("looking up by unique id found it in scope at `{dn}`"),
+        Some(LookUp::Unjudged { says }) => format!("looking up by unique id gave no usable answer: {says}"),
+        Some(LookUp::Gone | LookUp::Disabled { .. } | LookUp::MovedOut { .. } | LookUp::FilteredOut { .. }) => {
+            String::new()
+        }
+    }
+}
+
 /// One sentence on what is known of the cause.
 pub(super) fn detail(reason: PendingReason, dn: Option<&str>) -> Box<str> {
     let at = dn.unwrap_or_default();

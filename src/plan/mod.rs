@@ -19,6 +19,7 @@ mod counts;
 mod departures;
 mod findings;
 mod groups;
+mod left;
 pub mod local_groups;
 pub mod manual;
 mod matching;

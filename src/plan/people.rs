@@ -1,12 +1,13 @@
 //! Every person of a run: who comes in, what changes, who returns, who leaves.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::clock::Timestamp;
 use crate::plan::acts::{self, Awards};
 use crate::plan::contest::{self, Lost, Participant};
 use crate::plan::departures::{self, Departure, Flag};
 use crate::plan::findings::Findings;
+use crate::plan::left::Left;
 use crate::plan::matching::{self, Match};
 use crate::plan::policy::AttributeUse;
 use crate::plan::relink::Absent;
@@ -16,7 +17,7 @@ use crate::plan::wishes::{self, Wish};
 use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Mark, Policy, UserChange, UserRef, View, brake};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, FieldId, Known, LookUp, PendingReason, Person, Positions, State, UserId,
+    Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Positions, State, UserId,
 };
 
 /// What was decided about people.
@@ -123,7 +124,7 @@ impl<'a> People<'a> {
                     self.leavers.push(Leaver { account, seen, departure });
                 }
                 None => {
-                    let says = format!("not in the search result, but {}", found.map_or_else(not_looked_up, verdict));
+                    let says = format!("not in the search result, but {}", departures::verdict(found));
                     self.decided.unjudged.push((account.label().into(), says));
                 }
             }
@@ -347,8 +348,10 @@ impl<'a> People<'a> {
         let place = |at: usize| entangled.binary_search(&at).ok();
         let rivals = || entangled.iter().filter_map(|at| comers.get(*at));
         let participants: Vec<Participant> = rivals().map(|comer| self.participant(comer)).collect();
-        let owners =
-            former.iter().filter(|(_, owner)| !left.releases(owner)).map(|(thing, owner)| (*thing, owner.user));
+        let owners = former
+            .iter()
+            .filter(|(_, owner)| !left.releases(owner.user, owner.name))
+            .map(|(thing, owner)| (*thing, owner.user));
         let owners: HashMap<Digest, UserId> = owners.collect();
         let places = participants.iter().enumerate().filter_map(|(at, one)| Some((one.user?, at))).collect();
         let outcome = contest::settle(&participants, &owners, &places);
@@ -470,46 +473,4 @@ impl<'a> People<'a> {
 struct Owner {
     user: UserId,
     name: bool,
-}
-
-/// Who gives something up by leaving: the deleted everything, the flagged their name (L4, L6, U7).
-#[derive(Default)]
-pub(super) struct Left {
-    deleted: HashSet<UserId>,
-    /// With the date of deletion, if there is one.
-    flagged: HashMap<UserId, Option<Timestamp>>,
-}
-
-impl Left {
-    fn note(&mut self, user: UserId, change: &UserChange) {
-        for act in &change.acts {
-            match act {
-                Act::Flagged { delete_after, .. } => _ = self.flagged.insert(user, *delete_after),
-                Act::Deleted { .. } | Act::Removed { .. } => _ = self.deleted.insert(user),
-                _ => {}
-            }
-        }
-    }
-
-    fn releases(&self, owner: &Owner) -> bool {
-        self.deleted.contains(&owner.user) || (owner.name && self.flagged.contains_key(&owner.user))
-    }
-
-    /// Until when somebody who is pending after this run keeps what nobody else may have; `Some(None)` = for ever.
-    pub fn pending_until(&self, account: &Account) -> Option<Option<Timestamp>> {
-        let stored = (account.state == State::Pending).then_some(account.delete_after);
-        self.flagged.get(&account.id).copied().or(stored)
-    }
-}
-
-fn not_looked_up() -> String {
-    "was not looked up".into()
-}
-
-fn verdict(found: &LookUp) -> String {
-    match found {
-        LookUp::InScope { dn } => format!("looking up by unique id found it in scope at `{dn}`"),
-        LookUp::Unjudged { says } => format!("looking up by unique id gave no usable answer: {says}"),
-        LookUp::Gone | LookUp::Disabled { .. } | LookUp::MovedOut { .. } | LookUp::FilteredOut { .. } => String::new(),
-    }
 }

@@ -169,9 +169,11 @@ impl<'a> Giving<'a> {
         if self.policy.rights.places.is_empty() && self.view.grants.is_empty() {
             return (gains, losses);
         }
-        // Who was not seen, or not understood, stays as they are (E5).
+        // Who was not seen, or not understood, stays as they are (E5); a manual account has its rights from groups whether
+        // its entry is still there or not (M2, M3).
         let seen = |(position, known): &(usize, &Known)| {
-            self.reading.unchanged.contains(*position) || self.read.contains(&UserRef::Known(known.id))
+            let manual = known.manual && self.proven && !self.reading.waiting.contains(*position);
+            manual || self.reading.unchanged.contains(*position) || self.read.contains(&UserRef::Known(known.id))
         };
         let known = self.view.index.iter().enumerate().filter(|(_, known)| !known.state.tombstone()).filter(seen);
         for user in known.map(|(_, known)| known.id).chain(linked) {

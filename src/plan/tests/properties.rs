@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::model::Model;
 use super::rights::rights;
@@ -222,7 +223,7 @@ fn check_rights(world: &World, before: &Model, broken: bool) {
     if known && world.look().plan.holds.is_empty() && !rights.roles.is_empty() {
         for (user, role) in after.roles.iter().filter(|(user, _)| access(after, user)) {
             let key = after.accounts[user].key.as_ref().unwrap().to_string();
-            let Some(entry) = world.people.get(&key).filter(|entry| entry.readable) else { continue };
+            let Some(entry) = world.people.get(&key).filter(|entry| entry.readable && !entry.twin) else { continue };
             let names = |group: &(String, Vec<String>)| group.1.contains(&entry.dn);
             let direct = world.groups.values().any(names);
             assert!(direct || rights.default_role.is_some(), "R1: {key} is {role} by no group");
@@ -333,12 +334,14 @@ fn checked_run(world: &mut World, broken: bool) {
     }
     // P11: above the limit nothing of the kind is in the plan but what was pending before.
     for hold in &said.plan.holds {
+        // What a mapped group strips that is gone is held for itself; who is missing beside goes on (R4).
+        let by_gone = hold.says.contains("a mapped group is gone");
         let flags = said
             .plan
             .users
             .iter()
             .flat_map(|change| &change.acts)
-            .filter(|act| matches!(act, Act::Flagged { counted: Some(kind), .. } if *kind == hold.kind));
+            .filter(|act| matches!(act, Act::Flagged { counted: Some(kind), reason, .. } if *kind == hold.kind && (!by_gone || *reason == PendingReason::NoRole)));
         assert_eq!(flags.count(), 0, "P11");
     }
     // P2: quiet when run again at the same moment.
@@ -355,7 +358,7 @@ fn checked_run(world: &mut World, broken: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// P1, P2, P4, P7, P9, P10, P11, E1, G4, G5, G6, R1, R2, R3, R4
     #[test]
@@ -399,8 +402,19 @@ proptest! {
     }
 }
 
-/// More by `ROSTERD_TEST_CASES`.
-#[expect(clippy::disallowed_methods, reason = "a test's parameter, not the program's")]
-fn cases() -> u32 {
-    std::env::var("ROSTERD_TEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000)
+/// The same histories in every run, so that a change is judged by what it changes; others by `PROPTEST_RNG_SEED`, more
+/// of them by `PROPTEST_CASES`.
+fn config() -> ProptestConfig {
+    let seed = match ProptestConfig::default().rng_seed {
+        RngSeed::Random => RngSeed::Fixed(20_261_122),
+        given => given,
+    };
+    let failure_persistence = None;
+    ProptestConfig {
+        cases: 2_000,
+        max_shrink_iters: 20_000,
+        rng_seed: seed,
+        failure_persistence,
+        ..ProptestConfig::default()
+    }
 }
