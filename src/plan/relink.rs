@@ -219,10 +219,11 @@ pub(super) fn lasting(view: &View, changes: &[UserChange]) -> BTreeSet<ConflictI
     let back_now = having(|act| matches!(act, Act::Revived(_) | Act::Relinked { .. }));
     let stands = |conflict: &Conflict| {
         let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { return false };
-        let in_store = view
-            .index
-            .find(key.digest())
-            .is_some_and(|known| known.state != State::Deleted && !deleted_now.contains(&UserRef::Known(known.id)));
+        let in_store = view.index.find(key.digest()).is_some_and(|known| {
+            // A newcomer who is re-linked in this run bears that unique id no more.
+            let one = UserRef::Known(known.id);
+            known.state != State::Deleted && !deleted_now.contains(&one) && !back_now.contains(&one)
+        });
         let deleted = states.get(&old) == Some(&State::Deleted);
         let back = back_now.contains(&UserRef::Known(old));
         in_store && !back && (deleted || view.look_ups.contains_key(&old))

@@ -335,3 +335,19 @@ fn an_id_that_two_entries_bear_is_a_conflict() {
     assert_eq!(world.run(), ["ada: update notes - -> n", "conflict resolved", "conflict resolved"]);
     assert_eq!(world.run(), NOTHING);
 }
+
+/// I5, U3: the question whether two are one ends when the newcomer is deleted and re-added, in the very run.
+#[test]
+fn a_question_ends_when_its_newcomer_is_re_linked() {
+    let mut world = World::new(&[]);
+    world.hire("ada").uid = Some("dan".into());
+    world.run();
+    world.people.remove("ada");
+    world.hire("dan");
+    world.run();
+    assert_eq!(maybe(&world).len(), 1);
+    readd(&mut world, "dan", "dan2");
+    world.run();
+    assert_eq!(world.run(), NOTHING);
+    assert_eq!(maybe(&world), []);
+}
