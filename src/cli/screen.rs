@@ -61,6 +61,11 @@ impl Screen {
         Ok(())
     }
 
+    /// Says what was done, on standard output.
+    pub fn done(&mut self, says: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", escape::text(says))
+    }
+
     /// Writes out what is still buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()?;

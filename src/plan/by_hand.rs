@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::plan::manual::NewAccount;
-use crate::plan::refusal::Refusal;
+use crate::plan::refusal::{self, Refusal};
 use crate::plan::{Act, Mark, UserChange, UserRef};
 use crate::roster::account::written;
 use crate::roster::{Account, Address, FieldId, FieldNames, PendingReason, State};
@@ -33,13 +33,22 @@ pub struct Rule {
 /// The longest pattern, in octets.
 const LONGEST_PATTERN: usize = 1_000;
 
-/// What a tombstone is recognised by, in compared form (L6).
+/// What a tombstone gets back of what it is recognised by, in compared form (L6); nothing of anybody else.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Remembered {
     /// The username it bore.
     pub username: Option<Box<str>>,
     /// The primary address it had.
     pub address: Option<Address>,
+}
+
+impl Remembered {
+    /// Of this account.
+    pub fn of(account: &Account) -> Self {
+        let Some(former) = &account.former else { return Self::default() };
+        let address = former.address.as_ref().and_then(|address| Address::parse(address.as_str()));
+        Self { username: former.username.as_deref().map(Into::into), address }
+    }
 }
 
 /// One thing that a person did to one user.
@@ -189,7 +198,8 @@ pub fn ignore(account: &Account, rivals: Rivals<'_>) -> Result<UserChange, Refus
 ///
 /// # Errors
 /// When neither, or when the name, or a tombstone's address, belongs to somebody else.
-pub fn restore(account: &Account, remembered: Remembered, rivals: Rivals<'_>) -> Result<UserChange, Refusal> {
+pub fn restore(account: &Account, rivals: Rivals<'_>) -> Result<UserChange, Refusal> {
+    let remembered = Remembered::of(account);
     match account.state {
         State::Pending => keep(account, Remembered::default(), rivals),
         State::Deleted if remembered == Remembered::default() => Err(Refusal::NothingLeft { who: account.label() }),
@@ -220,11 +230,11 @@ fn keep(account: &Account, back: Remembered, rivals: Rivals<'_>) -> Result<UserC
 ///
 /// # Errors
 /// When not deleted, or when nothing is left.
-pub fn erase(account: &Account, remembered: &Remembered) -> Result<UserChange, Refusal> {
+pub fn erase(account: &Account) -> Result<UserChange, Refusal> {
     if account.state != State::Deleted {
         return Err(Refusal::NotDeleted { who: account.label(), state: account.state });
     }
-    if account.key.is_none() && *remembered == Remembered::default() {
+    if account.key.is_none() && Remembered::of(account) == Remembered::default() {
         return Err(Refusal::Erased { who: account.label() });
     }
     Ok(change(account, vec![Act::ByHand(HandAct::Erased)], None))
@@ -235,10 +245,8 @@ pub fn erase(account: &Account, remembered: &Remembered) -> Result<UserChange, R
 /// # Errors
 /// While pending (L4), when deleted, when it is there already, or when the pattern is none.
 pub fn add_rule(account: &Account, rules: &[Rule], rule: Rule) -> Result<UserChange, Refusal> {
-    editable(account)?;
-    if let Some(says) = unusable(&rule.pattern) {
-        return Err(Refusal::Pattern { says });
-    }
+    refusal::editable(account, "rules")?;
+    refusal::usable("a pattern", &rule.pattern, LONGEST_PATTERN)?;
     if rules.contains(&rule) {
         return Err(Refusal::Rule { who: account.label(), pattern: rule.pattern.into(), there: true });
     }
@@ -252,30 +260,13 @@ pub fn add_rule(account: &Account, rules: &[Rule], rule: Rule) -> Result<UserCha
 /// # Errors
 /// While pending (L4), when deleted, or when there is none.
 pub fn remove_rule(account: &Account, rules: &[Rule], pattern: &str) -> Result<UserChange, Refusal> {
-    editable(account)?;
+    refusal::editable(account, "rules")?;
     let gone = rules.iter().filter(|rule| &*rule.pattern == pattern).cloned();
     let acts: Vec<Act> = gone.map(|rule| Act::ByHand(HandAct::RuleRemoved(rule))).collect();
     if acts.is_empty() {
         return Err(Refusal::Rule { who: account.label(), pattern: pattern.to_owned(), there: false });
     }
     Ok(change(account, acts, None))
-}
-
-fn editable(account: &Account) -> Result<(), Refusal> {
-    match account.state {
-        State::Pending => Err(Refusal::Frozen { who: account.label() }),
-        State::Deleted => Err(Refusal::Deleted { who: account.label(), id: account.uuid.to_string() }),
-        State::Active | State::Kept | State::Dormant => Ok(()),
-    }
-}
-
-fn unusable(pattern: &str) -> Option<&'static str> {
-    match pattern {
-        _ if pattern.trim().is_empty() => Some("needs at least one visible character"),
-        _ if pattern.chars().any(char::is_control) => Some("has no control characters"),
-        _ if pattern.len() > LONGEST_PATTERN => Some("has at most 1,000 octets"),
-        _ => None,
-    }
 }
 
 fn change(account: &Account, acts: Vec<Act>, mark: Option<Mark>) -> UserChange {

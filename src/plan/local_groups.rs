@@ -1,9 +1,9 @@
 //! Groups that a person makes in the store, beside every run (G9).
 
-use crate::plan::refusal::Refusal;
+use crate::plan::refusal::{self, Refusal};
 use crate::plan::{GroupAct, GroupChange, GroupId, GroupRef, UserRef, Via};
 use crate::roster::address::fold;
-use crate::roster::{Account, Digest, State, UserId};
+use crate::roster::{Account, Digest, UserId};
 
 /// The longest name, in octets.
 const LONGEST: usize = 256;
@@ -24,15 +24,12 @@ pub struct LocalGroup {
 /// # Errors
 /// When the name is none, or belongs to a group already.
 pub fn make(name: &str, names: &[String]) -> Result<GroupChange, Refusal> {
-    let says = if name.trim().is_empty() || name.len() > LONGEST || name.chars().any(char::is_control) {
-        format!("the name of a group has 1 to {LONGEST} octets, and no control characters")
-    } else if names.iter().any(|other| fold(other) == fold(name)) {
-        format!("there is a group called `{name}` already; `rosterd groups show '{name}'` shows it")
-    } else {
-        let act = GroupAct::Made { name: name.into() };
-        return Ok(change(GroupRef::New(Digest::of(name)), name, Some(act)));
-    };
-    Err(Refusal::Right { says })
+    refusal::usable("the name of a group", name, LONGEST)?;
+    if names.iter().any(|other| fold(other) == fold(name)) {
+        let says = format!("there is a group called `{name}` already; `rosterd groups show '{name}'` shows it");
+        return Err(Refusal::Right { says });
+    }
+    Ok(change(GroupRef::New(Digest::of(name)), name, Some(GroupAct::Made { name: name.into() })))
 }
 
 /// Deletes a group; its members leave it.
@@ -46,7 +43,7 @@ pub fn delete(group: &LocalGroup) -> GroupChange {
 /// # Errors
 /// While pending (L4), when deleted, or when already in it.
 pub fn join(group: &LocalGroup, account: &Account) -> Result<GroupChange, Refusal> {
-    editable(account)?;
+    refusal::editable(account, "memberships")?;
     if group.members.contains(&account.id) {
         let says = format!("`{}` is in `{}` already", account.label(), group.name);
         return Err(Refusal::Right { says });
@@ -60,25 +57,13 @@ pub fn join(group: &LocalGroup, account: &Account) -> Result<GroupChange, Refusa
 /// # Errors
 /// While pending (L4), when deleted, or when not in it.
 pub fn leave(group: &LocalGroup, account: &Account) -> Result<GroupChange, Refusal> {
-    editable(account)?;
+    refusal::editable(account, "memberships")?;
     if !group.members.contains(&account.id) {
         let says = format!("`{}` is not in `{}`; `rosterd groups show` lists who is", account.label(), group.name);
         return Err(Refusal::Right { says });
     }
     let leaves = vec![(account.id, Via::Local)];
     Ok(GroupChange { leaves, ..change(GroupRef::Known(group.id), &group.name, None) })
-}
-
-fn editable(account: &Account) -> Result<(), Refusal> {
-    let who = account.label();
-    match account.state {
-        State::Pending => {
-            let says = format!("the memberships of `{who}` are frozen while the user is pending; settle that first");
-            Err(Refusal::Right { says })
-        }
-        State::Deleted => Err(Refusal::Deleted { who, id: account.uuid.to_string() }),
-        State::Active | State::Kept | State::Dormant => Ok(()),
-    }
 }
 
 fn change(subject: GroupRef, name: &str, act: Option<GroupAct>) -> GroupChange {

@@ -82,9 +82,7 @@ impl<'a> People<'a> {
                 self.sort(person, wish, None, None, None);
             }
         }
-        for (_, user) in self.decided.places.iter_mut().filter(|_| !linked.is_empty()) {
-            *user = linked.get(user).copied().unwrap_or(*user);
-        }
+        self.stand_for(&linked);
     }
 
     /// What the entry of a manual account adds to it; a reason to leave is none for somebody whom the directory does

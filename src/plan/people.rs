@@ -226,6 +226,13 @@ impl<'a> People<'a> {
         }
     }
 
+    /// Newcomers who turned out to be users of the store stand at their places as these.
+    pub(super) fn stand_for(&mut self, became: &HashMap<UserRef, UserRef>) {
+        for (_, user) in self.decided.places.iter_mut().filter(|_| !became.is_empty()) {
+            *user = became.get(user).copied().unwrap_or(*user);
+        }
+    }
+
     fn departure(&self, known: &Known, reason: PendingReason, at: Option<&str>) -> Departure {
         let counted = known.state.access() && !self.view.approved.contains(&known.id);
         Departure { reason, removed: None, detail: departures::detail(reason, at), counted }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::roster::State;
+use crate::roster::{Account, State};
 
 /// Why something is not done; the text says what to do instead.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,8 +26,8 @@ pub enum Refusal {
     NoHeir { heir: String, state: State },
     /// Rules cannot be handed to the one who goes.
     OwnHeir { who: String },
-    /// Rules are frozen while pending (L4).
-    Frozen { who: String },
+    /// Rules, grants and memberships are frozen while pending (L4).
+    Frozen { who: String, what: &'static str },
     /// The directory gives the field, and would take it back (U2).
     Mapped { who: String, field: String },
     /// Name and addresses stand still while somebody has no access.
@@ -36,8 +36,8 @@ pub enum Refusal {
     Value { field: String, says: &'static str },
     /// Somebody else has what is asked for (A3, U7).
     Claimed { who: String, what: &'static str, thing: String, by: String },
-    /// A pattern nobody can use.
-    Pattern { says: &'static str },
+    /// A text nobody can use.
+    Text { what: &'static str, says: String },
     /// The entry is there already, or is not there.
     Rule { who: String, pattern: String, there: bool },
     /// Something about grants or groups, in words of its own.
@@ -79,9 +79,9 @@ impl fmt::Display for Refusal {
                 write!(f, "nothing can be handed over to {heir}, who is {state}; name somebody with access")
             }
             Self::OwnHeir { who } => write!(f, "`{who}` cannot hand over to the same user; name somebody else"),
-            Self::Frozen { who } => write!(
+            Self::Frozen { who, what } => write!(
                 f,
-                "the rules of `{who}` are frozen while the user is pending; settle that first, `rosterd conflicts` says how"
+                "the {what} of `{who}` are frozen while the user is pending; settle that first, `rosterd conflicts` says how"
             ),
             Self::Right { says } => f.write_str(says),
             Self::Mapped { who, field } => write!(
@@ -96,7 +96,7 @@ impl fmt::Display for Refusal {
             Self::Claimed { who, what, thing, by } => {
                 write!(f, "`{who}` cannot have the {what} `{thing}`: it belongs to {by}")
             }
-            Self::Pattern { says } => write!(f, "a pattern {says}"),
+            Self::Text { what, says } => write!(f, "{what} {says}"),
             Self::Rule { who, pattern, there: true } => write!(f, "`{who}` has the entry `{pattern}` already"),
             Self::Rule { who, pattern, there: false } => {
                 write!(f, "`{who}` has no entry `{pattern}`; `rosterd rules list` shows those there are")
@@ -106,3 +106,30 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// Whether rules, grants and memberships of somebody can be changed.
+///
+/// # Errors
+/// While pending, when they are frozen (L4), and when deleted.
+pub(super) fn editable(account: &Account, what: &'static str) -> Result<(), Refusal> {
+    let who = account.label();
+    match account.state {
+        State::Pending => Err(Refusal::Frozen { who, what }),
+        State::Deleted => Err(Refusal::Deleted { who, id: account.uuid.to_string() }),
+        State::Active | State::Kept | State::Dormant => Ok(()),
+    }
+}
+
+/// Whether a text that a person gives can be stored and told apart: `longest` in octets.
+///
+/// # Errors
+/// When it is empty, too long, or has control characters.
+pub(super) fn usable(what: &'static str, text: &str, longest: usize) -> Result<(), Refusal> {
+    let says = match text {
+        _ if text.trim().is_empty() => "needs at least one visible character".to_owned(),
+        _ if text.chars().any(char::is_control) => "has no control characters".to_owned(),
+        _ if text.len() > longest => format!("has at most {longest} octets"),
+        _ => return Ok(()),
+    };
+    Err(Refusal::Text { what, says })
+}

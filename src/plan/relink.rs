@@ -169,9 +169,7 @@ impl<'a> People<'a> {
         }
         let mut at = 0..;
         self.comers.retain(|_| at.next().is_none_or(|at| !waiting.contains(&at)));
-        for (_, user) in self.decided.places.iter_mut().filter(|_| !relinked.is_empty()) {
-            *user = relinked.get(user).copied().unwrap_or(*user);
-        }
+        self.stand_for(&relinked);
     }
 
     fn hold_relinks(&mut self, would_go: usize) {

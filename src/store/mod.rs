@@ -20,7 +20,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::plan::by_hand::Remembered;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
     Conflict, ConflictId, Counts, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
@@ -392,8 +391,6 @@ pub trait Store: Send + Sync {
     async fn users_who(&self, who: &str) -> Result<Vec<UserId>, StoreError>;
     /// Deleted users who bore this name or had this primary address last.
     async fn tombstones(&self, who: &str) -> Result<Vec<UserId>, StoreError>;
-    /// What a tombstone is recognised by (L6); nothing of anybody else.
-    async fn remembered(&self, user: UserId) -> Result<Remembered, StoreError>;
     /// The allow and deny entries of a user, in order of pattern.
     async fn rules(&self, user: UserId) -> Result<Vec<Rule>, StoreError>;
 

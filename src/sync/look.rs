@@ -104,7 +104,8 @@ impl Look {
         let snapshot = snapshot?;
         self.memberships = memberships?;
         self.vanished = before.vanished(snapshot.reading()).map(|(name, _)| name.to_owned()).collect();
-        let missing = Needs::of(&snapshot, &self.index).look_ups;
+        let missing = snapshot.complete().map(|complete| complete.missing(&self.index).map(|known| known.id).collect());
+        let missing: Vec<UserId> = missing.unwrap_or_default();
         self.look_up(scene, connection, searches, &missing).await?;
         let accepted = before.accepted.iter().any(|cause| cause == "unjudged");
         let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted);

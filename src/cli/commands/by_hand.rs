@@ -29,6 +29,30 @@ pub struct Intent {
     pub done: String,
 }
 
+impl Intent {
+    /// One change that nobody has to be asked about.
+    pub fn plain(account: Account, change: UserChange, done: String) -> Self {
+        Self { account: Some(account), changes: vec![change], asks: None, warns: None, done }
+    }
+}
+
+/// Does one thing to the user who is WHO; the text says what was done.
+pub async fn change(
+    session: &mut Session,
+    who: &str,
+    decide: impl AsyncFn(&dyn Store, &Account) -> Result<(UserChange, String), SyncError>,
+) -> Result<u8, Failure> {
+    let config = session.config()?;
+    let store = session.store(&config).await?;
+    let user = one(session, &*store, who).await?;
+    let decide = async |store: &dyn Store| {
+        let account = account(store, user).await?;
+        let (change, done) = decide(store, &account).await?;
+        Ok(Intent::plain(account, change, done))
+    };
+    carry_out(session, &config, &*store, (true, &config.names()), decide).await
+}
+
 /// Shows, asks on a terminal unless `yes` answers, and does it: whole, or not at all.
 pub async fn carry_out(
     session: &mut Session,
@@ -41,10 +65,8 @@ pub async fn carry_out(
     if let Some(warning) = &intent.warns {
         session.screen.say(&format!("warning: {warning}"))?;
     }
-    if let Some(question) = intent.asks.as_ref().filter(|_| !yes && session.on_terminal())
-        && !confirmed(session, question)?
-    {
-        return Err(Failure::Refused("nothing was done".to_owned()));
+    if let Some(question) = &intent.asks {
+        agreed(session, yes, question)?;
     }
     let at = session.clock.now();
     let nothing = intent.changes.iter().all(|change| change.acts.is_empty());
@@ -71,19 +93,25 @@ pub async fn carry_out(
         session.screen.json(&rows.first())?;
     } else {
         let done = if nothing { "Nothing to do: it is so already." } else { &intent.done };
-        writeln!(session.screen.out(), "{}", escape::text(done))?;
+        session.screen.done(done)?;
     }
     store.close().await;
     Ok(exit::DONE)
 }
 
-/// Asks a person at a terminal.
-pub fn confirmed(session: &mut Session, question: &str) -> Result<bool, Failure> {
+/// Asks a person at a terminal, unless `yes` answers; whoever does not say yes has nothing done.
+pub fn agreed(session: &mut Session, yes: bool, question: &str) -> Result<(), Failure> {
+    if yes || !session.on_terminal() {
+        return Ok(());
+    }
     write!(session.screen.err(), "{} [y/N] ", escape::text(question))?;
     session.screen.err().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::Refused("nothing was done".to_owned())),
+    }
 }
 
 /// The user who is WHO; several are listed, none is guessed.

@@ -14,8 +14,7 @@ pub async fn list(session: &mut Session, args: &ConflictsList) -> Result<u8, Fai
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
     let rows = store.conflict_rows(!args.all).await?;
-    let (given, now) = (session.given().map(ToOwned::to_owned), session.clock.now());
-    let command = |words: &str| crate::cli::args::invocation(given.as_deref(), words);
+    let (command, now) = (session.commands(), session.clock.now());
     if session.screen.json {
         let rows: Vec<_> = rows.iter().map(|row| value(row, &command)).collect();
         session.screen.json(&rows)?;
@@ -32,8 +31,7 @@ pub async fn show(session: &mut Session, number: i64) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
     let row = find(session, &*store, number).await?;
-    let (given, now) = (session.given().map(ToOwned::to_owned), session.clock.now());
-    let command = |words: &str| crate::cli::args::invocation(given.as_deref(), words);
+    let (command, now) = (session.commands(), session.clock.now());
     if session.screen.json {
         session.screen.json(&value(&row, &command))?;
     } else {

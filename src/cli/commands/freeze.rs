@@ -46,5 +46,5 @@ fn tell(session: &mut Session, source: &str, before: Option<&Freeze>, freeze: Op
         }
         (None, None) => format!("`{source}` was not frozen."),
     };
-    Ok(writeln!(session.screen.out(), "{}", crate::cli::escape::text(&says))?)
+    Ok(session.screen.done(&says)?)
 }

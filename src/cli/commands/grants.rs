@@ -1,12 +1,11 @@
 //! `rosterd grants`
 
 use crate::cli::commands::Session;
-use crate::cli::commands::by_hand::{Intent, account, carry_out, one};
+use crate::cli::commands::by_hand::change;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::table::{Cell, Table};
 use crate::plan::rights::by_hand;
-use crate::store::Store;
 
 /// Lists every grant of people with access.
 pub async fn list(session: &mut Session) -> Result<u8, Failure> {
@@ -32,28 +31,21 @@ pub async fn list(session: &mut Session) -> Result<u8, Failure> {
 
 /// Gives a privilege by hand.
 pub async fn add(session: &mut Session, who: &str, privilege: &str) -> Result<u8, Failure> {
-    let config = session.config()?;
-    let store = session.store(&config).await?;
-    let user = one(session, &*store, who).await?;
-    let decide = async |store: &dyn Store| {
-        let (account, local) = (account(store, user).await?, store.local_grants(user).await?);
-        let change = by_hand::give(&account, &local, privilege, &config.directory_only)?;
-        let done = format!("Done: `{privilege}` given to `{}`.", account.label());
-        Ok(Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done })
-    };
-    carry_out(session, &config, &*store, (true, &config.names()), decide).await
+    let directory_only = session.config()?.directory_only;
+    change(session, who, async |store, account| {
+        let local = store.local_grants(account.id).await?;
+        let change = by_hand::give(account, &local, privilege, &directory_only)?;
+        Ok((change, format!("Done: `{privilege}` given to `{}`.", account.label())))
+    })
+    .await
 }
 
 /// Takes a privilege away that was given by hand.
 pub async fn remove(session: &mut Session, who: &str, privilege: &str) -> Result<u8, Failure> {
-    let config = session.config()?;
-    let store = session.store(&config).await?;
-    let user = one(session, &*store, who).await?;
-    let decide = async |store: &dyn Store| {
-        let (account, local) = (account(store, user).await?, store.local_grants(user).await?);
-        let change = by_hand::take(&account, &local, privilege)?;
-        let done = format!("Done: `{privilege}` taken from `{}`.", account.label());
-        Ok(Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done })
-    };
-    carry_out(session, &config, &*store, (true, &config.names()), decide).await
+    change(session, who, async |store, account| {
+        let local = store.local_grants(account.id).await?;
+        let change = by_hand::take(account, &local, privilege)?;
+        Ok((change, format!("Done: `{privilege}` taken from `{}`.", account.label())))
+    })
+    .await
 }

@@ -2,9 +2,8 @@
 
 use crate::cli::args::MemberCommand;
 use crate::cli::commands::Session;
-use crate::cli::commands::by_hand::{account, confirmed, one};
+use crate::cli::commands::by_hand::{account, agreed, one};
 use crate::cli::commands::groups::matching;
-use crate::cli::escape;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::clock::Clock as _;
@@ -33,9 +32,7 @@ pub async fn delete(session: &mut Session, which: &str, yes: bool) -> Result<u8,
     let store = session.store(&config).await?;
     let row = local(session, &*store, which).await?;
     let question = format!("Delete the group `{}` with {} members?", row.name, row.members);
-    if !yes && session.on_terminal() && !confirmed(session, &question)? {
-        return Err(Failure::Refused("nothing was done".to_owned()));
-    }
+    agreed(session, yes, &question)?;
     let decide = async |store: &dyn Store| Ok(local_groups::delete(&group(store, &row).await?));
     carry_out(session, &config, &*store, &format!("Done: group `{}` deleted.", row.name), decide).await
 }
@@ -74,7 +71,7 @@ async fn carry_out(
     })
     .await?;
     if !session.screen.json {
-        writeln!(session.screen.out(), "{}", escape::text(done))?;
+        session.screen.done(done)?;
     }
     store.close().await;
     Ok(exit::DONE)

@@ -86,7 +86,7 @@ pub async fn set(session: &mut Session, who: &str, values: &[(String, String)]) 
         let rivals = Rivals { name: named.as_ref(), address: owner.as_ref() };
         let change = manual::set(&account, &wanted, &owned, rivals, &names)?;
         let done = format!("Done: `{}` updated.", account.label());
-        Ok(Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done })
+        Ok(Intent::plain(account, change, done))
     };
     carry_out(session, &config, &*store, (true, &names), decide).await
 }

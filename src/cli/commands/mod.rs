@@ -131,6 +131,12 @@ impl Session {
     pub fn invocation(&self, words: &str) -> String {
         invocation(self.given.as_deref(), words)
     }
+
+    /// The same for whoever writes on the session's screen meanwhile.
+    pub fn commands(&self) -> impl Fn(&str) -> String + use<> {
+        let given = self.given.clone();
+        move |words| invocation(given.as_deref(), words)
+    }
 }
 
 /// Does what the command says; the answer is the exit status.

@@ -1,7 +1,6 @@
 //! `rosterd conflicts relink|delete` on `maybe-same-person` (I5)
 
 use crate::cli::commands::{Session, conflicts};
-use crate::cli::escape;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::conflicts::value;
@@ -41,13 +40,12 @@ pub async fn settle(
     }
     if session.screen.json {
         let row = conflicts::find(session, store, number).await?;
-        let given = session.given().map(ToOwned::to_owned);
-        let command = |words: &str| crate::cli::args::invocation(given.as_deref(), words);
+        let command = session.commands();
         session.screen.json(&value(&row, &command))?;
     } else {
         let done = if one_person { "one person, by the id of before" } else { "two people" };
         let done = format!("Done: conflict {number} (`{subject}`) is settled: {done}.");
-        writeln!(session.screen.out(), "{}", escape::text(&done))?;
+        session.screen.done(&done)?;
     }
     store.close().await;
     Ok(exit::DONE)

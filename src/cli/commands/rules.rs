@@ -3,13 +3,12 @@
 use serde_json::json;
 
 use crate::cli::commands::Session;
-use crate::cli::commands::by_hand::{Intent, account, carry_out, one};
+use crate::cli::commands::by_hand::{account, change, one};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::table::{Cell, Table};
 use crate::plan::by_hand;
 use crate::plan::{Rule, RuleKind};
-use crate::store::Store;
 
 /// Lists the entries of one user.
 pub async fn list(session: &mut Session, who: &str) -> Result<u8, Failure> {
@@ -36,29 +35,19 @@ pub async fn list(session: &mut Session, who: &str) -> Result<u8, Failure> {
 
 /// Makes an entry.
 pub async fn add(session: &mut Session, who: &str, kind: RuleKind, pattern: &str) -> Result<u8, Failure> {
-    let config = session.config()?;
-    let store = session.store(&config).await?;
-    let user = one(session, &*store, who).await?;
-    let rule = Rule { kind, pattern: pattern.into() };
-    let decide = async |store: &dyn Store| {
-        let (account, rules) = (account(store, user).await?, store.rules(user).await?);
-        let change = by_hand::add_rule(&account, &rules, rule.clone())?;
-        let done = format!("Done: {kind} `{pattern}` for `{}`.", account.label());
-        Ok(Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done })
-    };
-    carry_out(session, &config, &*store, (true, &config.names()), decide).await
+    change(session, who, async |store, account| {
+        let rule = Rule { kind, pattern: pattern.into() };
+        let change = by_hand::add_rule(account, &store.rules(account.id).await?, rule)?;
+        Ok((change, format!("Done: {kind} `{pattern}` for `{}`.", account.label())))
+    })
+    .await
 }
 
 /// Takes the entries with a pattern away.
 pub async fn remove(session: &mut Session, who: &str, pattern: &str) -> Result<u8, Failure> {
-    let config = session.config()?;
-    let store = session.store(&config).await?;
-    let user = one(session, &*store, who).await?;
-    let decide = async |store: &dyn Store| {
-        let (account, rules) = (account(store, user).await?, store.rules(user).await?);
-        let change = by_hand::remove_rule(&account, &rules, pattern)?;
-        let done = format!("Done: `{pattern}` removed from `{}`.", account.label());
-        Ok(Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done })
-    };
-    carry_out(session, &config, &*store, (true, &config.names()), decide).await
+    change(session, who, async |store, account| {
+        let change = by_hand::remove_rule(account, &store.rules(account.id).await?, pattern)?;
+        Ok((change, format!("Done: `{pattern}` removed from `{}`.", account.label())))
+    })
+    .await
 }

@@ -84,15 +84,15 @@ pub async fn restore(session: &mut Session, who: &str) -> Result<u8, Failure> {
     let user = one_or_deleted(session, &*store, who).await?;
     let decide = async |store: &dyn Store| {
         let account = account(store, user).await?;
-        let remembered = store.remembered(user).await?;
-        let name = remembered.username.as_deref().or(account.fields.get(&FieldId::USERNAME).map(String::as_str));
-        let name = bearer(store, name).await?;
-        let address = match &remembered.address {
-            Some(address) => first(store, store.owners(&[address.key()]).await?).await?,
+        let former = account.former.as_deref();
+        let name = former.and_then(|former| former.username.as_ref()).or(account.fields.get(&FieldId::USERNAME));
+        let name = bearer(store, name.map(String::as_str)).await?;
+        let address = match former.and_then(|former| former.address.clone()) {
+            Some(address) => first(store, store.owners(&[address]).await?).await?,
             None => None,
         };
         let rivals = Rivals { name: name.as_ref(), address: address.as_ref() };
-        let change = by_hand::restore(&account, remembered, rivals)?;
+        let change = by_hand::restore(&account, rivals)?;
         Ok(kept(account, change))
     };
     carry_out(session, &config, &*store, (true, &config.names()), decide).await
@@ -104,8 +104,8 @@ pub async fn erase(session: &mut Session, who: &str, yes: bool) -> Result<u8, Fa
     let store = session.store(&config).await?;
     let user = one_or_deleted(session, &*store, who).await?;
     let decide = async |store: &dyn Store| {
-        let (account, remembered) = (account(store, user).await?, store.remembered(user).await?);
-        let change = by_hand::erase(&account, &remembered)?;
+        let account = account(store, user).await?;
+        let change = by_hand::erase(&account)?;
         let asks = format!("erase for good what is left of `{who}` ({})?", account.uuid);
         let done = format!("Done: `{}` erased.", account.uuid);
         Ok(Intent { account: Some(account), changes: vec![change], asks: Some(asks), warns: None, done })
@@ -129,7 +129,7 @@ pub async fn ignore(session: &mut Session, number: i64) -> Result<u8, Failure> {
 
 fn kept(account: Account, change: crate::plan::UserChange) -> Intent {
     let done = format!("Done: `{}` kept, with access.", change.label);
-    Intent { account: Some(account), changes: vec![change], asks: None, warns: None, done }
+    Intent::plain(account, change, done)
 }
 
 /// Who bears a username, with access.

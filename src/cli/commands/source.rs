@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::cli::commands::Session;
-use crate::cli::commands::by_hand::confirmed;
+use crate::cli::commands::by_hand::agreed;
+use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::{counted, moment, number};
 use crate::cli::table::{Cell, Table};
-use crate::cli::{escape, exit};
 use crate::clock::{Clock as _, Timestamp};
 use crate::roster::State;
 use crate::store::{SourceRecord, Store};
@@ -112,9 +112,7 @@ pub async fn retire(session: &mut Session, name: Option<String>, force: bool, ye
         )));
     }
     let question = format!("retire source `{name}` and take access from {}?", leaving(&would));
-    if !yes && session.on_terminal() && !confirmed(session, &question)? {
-        return Err(Failure::Refused("nothing was done".to_owned()));
-    }
+    agreed(session, yes, &question)?;
     let did = retire::retire(&*store, &config, (&name, force), now).await?;
     let stay: u64 = did.people.iter().filter(|(state, _)| *state == State::Kept).map(|(_, n)| n).sum();
     let stay = if stay > 0 { format!("; {} stay, kept on purpose", number(stay)) } else { String::new() };
@@ -140,7 +138,7 @@ async fn done(session: &mut Session, store: &dyn Store, name: &str, says: &str) 
         let people = store.user_counts(Some(name)).await?;
         session.screen.json(&value(&(source, people, None)))?;
     } else {
-        writeln!(session.screen.out(), "{}", escape::text(says))?;
+        session.screen.done(says)?;
     }
     store.close().await;
     Ok(exit::DONE)

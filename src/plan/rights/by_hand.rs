@@ -1,9 +1,9 @@
 //! Privileges that a person gives and takes, beside every run (R2).
 
 use super::RightsAct;
-use crate::plan::refusal::Refusal;
+use crate::plan::refusal::{self, Refusal};
 use crate::plan::{Act, UserChange, UserRef};
-use crate::roster::{Account, State};
+use crate::roster::Account;
 
 /// The longest name of a privilege, in octets.
 const LONGEST: usize = 128;
@@ -18,14 +18,13 @@ pub fn give(
     privilege: &str,
     directory_only: &[String],
 ) -> Result<UserChange, Refusal> {
-    editable(account)?;
+    refusal::editable(account, "grants")?;
+    refusal::usable("a privilege", privilege, LONGEST)?;
     let who = account.label();
     let says = if directory_only.iter().any(|one| one == privilege) {
         format!(
             "`{privilege}` is given by the directory only (grant.directory_only); put `{who}` into one of its groups"
         )
-    } else if privilege.trim().is_empty() || privilege.len() > LONGEST || privilege.chars().any(char::is_control) {
-        format!("a privilege has 1 to {LONGEST} octets, and no control characters")
     } else if local.iter().any(|one| one == privilege) {
         format!("`{who}` has the local grant `{privilege}` already")
     } else {
@@ -39,7 +38,7 @@ pub fn give(
 /// # Errors
 /// While pending (L4), when deleted, or when there is no such local grant.
 pub fn take(account: &Account, local: &[String], privilege: &str) -> Result<UserChange, Refusal> {
-    editable(account)?;
+    refusal::editable(account, "grants")?;
     if local.iter().any(|one| one == privilege) {
         return Ok(change(account, RightsAct::TakenByHand(privilege.into())));
     }
@@ -49,18 +48,6 @@ pub fn take(account: &Account, local: &[String], privilege: &str) -> Result<User
          taken in the directory"
     );
     Err(Refusal::Right { says })
-}
-
-fn editable(account: &Account) -> Result<(), Refusal> {
-    let who = account.label();
-    match account.state {
-        State::Pending => {
-            let says = format!("the grants of `{who}` are frozen while the user is pending; settle that first");
-            Err(Refusal::Right { says })
-        }
-        State::Deleted => Err(Refusal::Deleted { who, id: account.uuid.to_string() }),
-        State::Active | State::Kept | State::Dormant => Ok(()),
-    }
 }
 
 fn change(account: &Account, act: RightsAct) -> UserChange {

@@ -5,12 +5,17 @@ use crate::plan::by_hand::{Heir, Remembered, Rivals, add_rule, delete, ignore, r
 use crate::plan::refusal::Refusal;
 use crate::plan::{Act, HandAct, Rule, RuleKind, UserChange};
 use crate::roster::address::fold;
-use crate::roster::{Account, Address, AddressKey, FieldId, PendingReason, State, UserId};
+use crate::roster::{Account, Address, AddressKey, FieldId, Former, PendingReason, State, UserId};
 
 fn account(name: &str, state: State) -> Account {
-    let mut account = World::with(&[name]).account(name).clone();
+    let world = World::with(&[name]);
+    let mut account = world.account(name).clone();
     account.state = state;
     account.reason = (state == State::Pending).then_some(PendingReason::Gone);
+    account.former = (state == State::Deleted).then(|| {
+        let address = account.primary().map(Address::key);
+        Box::new(Former { address, username: Some(name.into()), since: world.now })
+    });
     account
 }
 
@@ -34,12 +39,8 @@ impl World {
     /// `users restore`; whether it was done.
     pub fn restore(&mut self, id: UserId) -> bool {
         let account = &self.store.accounts[&id];
-        let former = account.former.as_deref();
-        let username = former.and_then(|former| former.username.as_deref()).map(Into::into);
-        let address = former.and_then(|former| Address::parse(former.address.as_ref()?.as_str()));
-        let back = Remembered { username, address };
-        let (name, address) = self.rivals(id, &back);
-        let done = restore(account, back, Rivals { name: name.as_ref(), address: address.as_ref() });
+        let (name, address) = self.rivals(id, &Remembered::of(account));
+        let done = restore(account, Rivals { name: name.as_ref(), address: address.as_ref() });
         self.do_by_hand(done.map(|change| vec![change]))
     }
 
@@ -141,7 +142,6 @@ fn acts(change: &UserChange) -> Vec<String> {
 /// L8: every state with every command; the words of each refusal name the way out.
 #[test]
 fn every_state_with_every_command() {
-    let old = Remembered { username: Some("bob".into()), address: Address::parse("bob@ours.example") };
     let table = [
         (State::Active, "", "is active, not pending", "neither pending nor deleted"),
         (State::Pending, "", "", ""),
@@ -154,13 +154,15 @@ fn every_state_with_every_command() {
         for (says, wanted) in [
             (said(delete(&bob, &[], None)), deleted),
             (said(ignore(&bob, Rivals::default())), ignored),
-            (said(restore(&bob, old.clone(), Rivals::default())), restored),
+            (said(restore(&bob, Rivals::default())), restored),
         ] {
             assert_eq!(says.is_empty(), wanted.is_empty(), "{state}: {says}");
             assert!(says.contains(wanted), "{state}: {says}");
         }
     }
-    let erased = said(restore(&account("bob", State::Deleted), Remembered::default(), Rivals::default()));
+    let nothing = Former { address: None, username: None, since: World::with(&[]).now };
+    let erased = Account { former: Some(Box::new(nothing)), ..account("bob", State::Deleted) };
+    let erased = said(restore(&erased, Rivals::default()));
     assert!(erased.contains("nothing is left"), "{erased}");
 }
 
@@ -170,14 +172,13 @@ fn nobody_gets_access_while_somebody_else_bears_the_name() {
     let (bob, mut eve) = (account("bob", State::Pending), account("eve", State::Active));
     eve.id = UserId(99);
     let rivals = Rivals { name: Some(&eve), address: None };
-    for says in [said(ignore(&bob, rivals)), said(restore(&bob, Remembered::default(), rivals))] {
+    for says in [said(ignore(&bob, rivals)), said(restore(&bob, rivals))] {
         assert!(says.contains("the username `bob` belongs to `eve` (eve@ours.example)"), "{says}");
     }
     let itself = Rivals { name: Some(&bob), address: None };
     assert_eq!(said(ignore(&bob, itself)), "");
-    let old = Remembered { username: Some("bob".into()), address: Address::parse("bob@ours.example") };
     let rivals = Rivals { name: None, address: Some(&eve) };
-    let says = said(restore(&account("bob", State::Deleted), old, rivals));
+    let says = said(restore(&account("bob", State::Deleted), rivals));
     assert!(says.contains("the address `bob@ours.example` belongs to `eve`"), "{says}");
 }
 

@@ -3,13 +3,13 @@
 use sqlx::Row as _;
 
 use super::addresses::Addresses;
-use super::dialect::{Database, any_list};
+use super::dialect::Database;
 use super::erasure;
+use super::flags::{FlagEnd, end_flags};
 use super::users::{Fate, extra, on_each};
 use super::word;
 use super::write::Statements;
 use crate::clock::Timestamp;
-use crate::plan::by_hand::Remembered;
 use crate::plan::manual::NewAccount;
 use crate::plan::{HandAct, Rule, RuleKind};
 use crate::roster::address::fold;
@@ -84,7 +84,7 @@ impl HandBatch {
     /// After everything that is given up.
     pub async fn run(self, write: &mut Statements, at: Timestamp) -> Result<(), Fault> {
         on_each(write, KEEP, &self.ignored).await?;
-        ignore_flags(write, at, &self.ignored).await?;
+        end_flags(write, at, &self.ignored, FlagEnd::Ignored).await?;
         write
             .bulk(
                 "UPDATE rd_users SET username = v.column2, username_key = v.column3 FROM (",
@@ -133,22 +133,6 @@ const KEEP: &str = concat!(
     any_of!("$1")
 );
 
-/// The flag of somebody kept stays in sight as ignored, until the user is active again or deleted.
-async fn ignore_flags(write: &mut Statements, at: Timestamp, users: &[i64]) -> Result<(), Fault> {
-    if !users.is_empty() {
-        sqlx::query(concat!(
-            "UPDATE rd_conflicts SET status = 'ignored', closed_at = $2 WHERE kind = 'pending-deletion' \
-             AND status = 'open' AND user_id ",
-            any_of!("$1")
-        ))
-        .bind(any_list(users))
-        .bind(at.millis())
-        .execute(write.connection())
-        .await?;
-    }
-    Ok(())
-}
-
 pub(super) async fn rules(database: &Database, user: UserId) -> Result<Vec<Rule>, Fault> {
     let rows = sqlx::query("SELECT kind, pattern FROM rd_rules WHERE user_id = $1 ORDER BY pattern, kind")
         .bind(user.0)
@@ -161,18 +145,6 @@ pub(super) async fn rules(database: &Database, user: UserId) -> Result<Vec<Rule>
             Ok(Rule { kind, pattern: row.try_get::<&str, _>(1)?.into() })
         })
         .collect()
-}
-
-pub(super) async fn remembered(database: &Database, user: UserId) -> Result<Remembered, Fault> {
-    let row = sqlx::query("SELECT former_username, former_address FROM rd_users WHERE id = $1 AND state = 'deleted'")
-        .bind(user.0)
-        .fetch_optional(&mut *database.reader().await?)
-        .await?;
-    let Some(row) = row else { return Ok(Remembered::default()) };
-    Ok(Remembered {
-        username: row.try_get::<Option<&str>, _>(0)?.map(Into::into),
-        address: row.try_get::<Option<&str>, _>(1)?.and_then(Address::parse),
-    })
 }
 
 /// Tombstones that bore this name or had this address last.

@@ -71,18 +71,34 @@ pub(super) async fn open_flags(write: &mut Statements, stamp: Stamp<'_>, flags: 
         .await
 }
 
-pub(super) async fn close_flags(write: &mut Statements, at: Timestamp, users: &[i64]) -> Result<(), Fault> {
-    if !users.is_empty() {
-        sqlx::query(concat!(
-            "UPDATE rd_conflicts SET status = 'resolved', closed_at = $2 WHERE kind = 'pending-deletion' \
-             AND status <> 'resolved' AND user_id ",
-            any_of!("$1")
-        ))
-        .bind(any_list(users))
-        .bind(at.millis())
-        .execute(write.connection())
-        .await?;
+/// How a flag ends.
+#[derive(Clone, Copy)]
+pub(super) enum FlagEnd {
+    /// The user is back, or deleted.
+    Resolved,
+    /// Kept on purpose: it stays in sight as ignored, until the user is active again or deleted (L8).
+    Ignored,
+}
+
+/// Ends the open flags of people; one that was ignored is resolved, too, when the user is back or deleted.
+pub(super) async fn end_flags(write: &mut Statements, at: Timestamp, users: &[i64], end: FlagEnd) -> Result<(), Fault> {
+    if users.is_empty() {
+        return Ok(());
     }
+    let status = match end {
+        FlagEnd::Resolved => "resolved",
+        FlagEnd::Ignored => "ignored",
+    };
+    sqlx::query(concat!(
+        "UPDATE rd_conflicts SET status = $3, closed_at = $2 WHERE kind = 'pending-deletion' \
+         AND status NOT IN ($3, 'resolved') AND user_id ",
+        any_of!("$1")
+    ))
+    .bind(any_list(users))
+    .bind(at.millis())
+    .bind(status)
+    .execute(write.connection())
+    .await?;
     Ok(())
 }
 

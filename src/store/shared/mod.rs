@@ -28,7 +28,6 @@ use uuid::Uuid;
 
 use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, migrations};
 use crate::clock::Timestamp;
-use crate::plan::by_hand::Remembered;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
     Conflict, ConflictId, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
@@ -372,10 +371,6 @@ impl Store for Database {
 
     async fn tombstones(&self, who: &str) -> Result<Vec<UserId>, StoreError> {
         self.told("find a deleted user", by_hand::tombstones(self, who).await)
-    }
-
-    async fn remembered(&self, user: UserId) -> Result<Remembered, StoreError> {
-        self.told("read what is left of a deleted user", by_hand::remembered(self, user).await)
     }
 
     async fn rules(&self, user: UserId) -> Result<Vec<Rule>, StoreError> {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::addresses::Addresses;
 use super::by_hand::HandBatch;
 use super::dialect::any_list;
-use super::flags::{Flag, close_flags, flag_detail, open_flags};
+use super::flags::{Flag, FlagEnd, end_flags, flag_detail, open_flags};
 use super::rights;
 use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::clock::Timestamp;
@@ -297,8 +297,8 @@ impl Batch {
         write.bulk(FLAG, self.flagged, BY_ID).await?;
         open_flags(write, stamp, self.flags).await?;
         on_each(write, RESTORE, &self.restored).await?;
-        close_flags(write, stamp.at, &self.restored).await?;
-        close_flags(write, stamp.at, &self.deleted).await?;
+        end_flags(write, stamp.at, &self.restored, FlagEnd::Resolved).await?;
+        end_flags(write, stamp.at, &self.deleted, FlagEnd::Resolved).await?;
         self.by_hand.run(write, stamp.at).await?;
         write.bulk(MARK, self.marked, BY_ID).await?;
         if !self.touched.is_empty() {
