@@ -104,8 +104,9 @@ impl Awards<'_> {
 
     /// Somebody new, or a tombstone that comes back with its internal id (L7).
     fn bring_in(&self, at: Option<usize>, comer: Comer, tombstone: Option<&Account>, contested: bool) -> UserChange {
-        let mut acts: Vec<Act> = relinked(&comer).into_iter().collect();
-        let Comer { person, wish, .. } = comer;
+        let mut acts = Vec::with_capacity(1 + usize::from(comer.relinked));
+        acts.extend(relinked(&comer));
+        let (person, wish) = (*comer.person, *comer.wish);
         let mark = Mark {
             fingerprint: self.settled(contested, false).then_some(person.fingerprint),
             review_at: person.review_at,

@@ -74,7 +74,13 @@ impl<'a> People<'a> {
             } else if taken.insert(account.id) {
                 linked.insert(UserRef::New(person.key.digest()), UserRef::Known(account.id));
                 if self.policy.on_match == OnMatch::Adopt {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: false, relinked: false });
+                    self.comers.push(Comer {
+                        person: person.into(),
+                        wish: wish.into(),
+                        account: Some(account),
+                        kept_on: false,
+                        relinked: false,
+                    });
                 } else {
                     self.supplement(person, wish, account, None);
                 }
@@ -97,8 +103,8 @@ impl<'a> People<'a> {
         if reason.is_none() {
             keep_own(&mut person, &mut wish, account, self.policy);
             self.comers.push(Comer {
-                person,
-                wish,
+                person: person.into(),
+                wish: wish.into(),
                 account: Some(account),
                 kept_on: account.state == State::Kept,
                 relinked: false,

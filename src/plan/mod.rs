@@ -70,10 +70,11 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         people.see_missing(complete);
     }
     let mut reading = snapshot.into_reading();
+    let by_name = reading.names_members_by_username();
     // Taken out so that it can be looked at while the rest of the reading is worked off.
     let mapped = Reading { mapped: std::mem::take(&mut reading.mapped), passes: reading.passes, ..Reading::default() };
     let mappings = Mappings::new(&mapped, view, policy, proven);
-    people.entitled = Entitled::new(&mappings, (&reading, proven), view, policy);
+    people.entitled = Entitled::new(&mappings, (&reading, proven, by_name), view, policy);
     people.see_without_role(&reading.unchanged);
     let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
     let absent = people.see_people(std::mem::take(&mut reading.people), &reading.waiting);
@@ -81,7 +82,8 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     let concerned = rights::concerned(&reading, view, policy);
     let mut groups = groups::Decided::default();
     if concerned || reading.passes.groups {
-        let members = Members::new(view, &reading.unchanged, (&decided.changes, &decided.places, &decided.frozen));
+        let after = (&*decided.changes, &*decided.places, &*decided.frozen);
+        let members = Members::new(view, &reading.unchanged, after, by_name);
         if concerned {
             rights::assign(&mut decided, &mappings, &members, (&reading, proven), view, policy);
         }

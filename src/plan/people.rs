@@ -34,9 +34,11 @@ pub(super) struct Decided {
 }
 
 /// Somebody whose entry was read and who is, or may come, in.
+///
+/// Boxed, so that what is worked off makes room for what comes out of it.
 pub(super) struct Comer<'a> {
-    pub person: Person,
-    pub wish: Wish,
+    pub person: Box<Person>,
+    pub wish: Box<Wish>,
     /// The user of the store; a tombstone for somebody who comes back.
     pub account: Option<&'a Account>,
     /// A reason that an administrator chose to ignore still holds.
@@ -205,16 +207,34 @@ impl<'a> People<'a> {
             (Some(account), ..) if account.state == State::Dormant => {}
             (None, ..) | (Some(Account { state: State::Deleted, .. }), ..) => {
                 if findings.admit(&person, &wish, reason, self.policy) {
-                    self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false });
+                    self.comers.push(Comer {
+                        person: person.into(),
+                        wish: wish.into(),
+                        account,
+                        kept_on: false,
+                        relinked: false,
+                    });
                 }
             }
             (Some(Account { state: State::Kept, .. }), _, Some(_)) => {
-                self.comers.push(Comer { person, wish, account, kept_on: true, relinked: false });
+                self.comers.push(Comer {
+                    person: person.into(),
+                    wish: wish.into(),
+                    account,
+                    kept_on: true,
+                    relinked: false,
+                });
             }
             // Only a disabled test takes access on the word of a partial read (E1).
             (Some(account), _, Some(reason)) if !self.proven && reason != PendingReason::Disabled => {
                 if account.state.access() {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: true, relinked: false });
+                    self.comers.push(Comer {
+                        person: person.into(),
+                        wish: wish.into(),
+                        account: Some(account),
+                        kept_on: true,
+                        relinked: false,
+                    });
                 }
             }
             (Some(account), Some(known), Some(reason)) => {
@@ -222,7 +242,13 @@ impl<'a> People<'a> {
                 let departure = self.departure(known, reason, at.as_deref());
                 self.leavers.push(Leaver { account, seen: Seen::Read(Box::new((person, wish))), departure });
             }
-            (Some(_), ..) => self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false }),
+            (Some(_), ..) => self.comers.push(Comer {
+                person: person.into(),
+                wish: wish.into(),
+                account,
+                kept_on: false,
+                relinked: false,
+            }),
         }
     }
 

@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 use crate::plan::{BrakeKind, GroupId, KnownGroup, OpenConflict, StoredGrant, Via};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, MemberRef, Person, Skip,
-    Snapshot, State, UniqueId, UserId,
+    Account, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State,
+    UniqueId, UserId,
 };
 
 /// Why entries are skipped that bear one unique id (I7).
@@ -137,10 +137,7 @@ impl Needs {
                 needs.look_ups.push(known.id);
             }
         }
-        let by_name = |member: &MemberRef| matches!(member, MemberRef::Username(_));
-        let givers = reading.mapped.iter().flat_map(|sought| sought.there.iter().chain(&sought.elsewhere));
-        needs.usernames = reading.groups.iter().any(|group| group.members.iter().any(by_name))
-            || givers.into_iter().any(|giver| giver.members.iter().any(by_name));
+        needs.usernames = reading.names_members_by_username();
         needs.accounts.sort_unstable();
         needs.accounts.dedup();
         needs

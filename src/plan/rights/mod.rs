@@ -35,7 +35,10 @@ pub fn without_role(snapshot: &Snapshot, view: &View, policy: &Policy) -> Vec<Us
     let reading = snapshot.reading();
     let proven = snapshot.complete().is_some();
     let mappings = Mappings::new(reading, view, policy, proven);
-    let Some(entitled) = Entitled::new(&mappings, (reading, proven), view, policy) else { return Vec::new() };
+    let Some(entitled) = Entitled::new(&mappings, (reading, proven, reading.names_members_by_username()), view, policy)
+    else {
+        return Vec::new();
+    };
     let unchanged = view.index.iter().enumerate().filter(|(position, _)| reading.unchanged.contains(*position));
     let lacking =
         unchanged.filter(|(_, known)| proven && !known.manual && entitled.lacks(UserRef::Known(known.id), None));

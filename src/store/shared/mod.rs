@@ -7,6 +7,7 @@ mod erasure;
 mod findings;
 mod flags;
 mod groups;
+mod late;
 mod leases;
 mod people;
 mod read;
@@ -82,7 +83,7 @@ impl Database {
         let mut migrations = migrations();
         migrations.dangerous_set_table_name(MIGRATIONS);
         match self.schema_now().await? {
-            Schema::Current => Ok(()),
+            Schema::Current => self.make_up().await,
             Schema::Newer => Err(StoreError::Newer {
                 store: self.name.clone(),
                 found: self.newest_migration().await?,
@@ -93,8 +94,19 @@ impl Database {
         }
     }
 
+    /// Makes what a first sync that died left out.
+    async fn make_up(&self) -> Result<(), Fault> {
+        if late::is_missing(&mut *self.reader().await?).await? {
+            let mut write = Write::begin(self, &[]).await?;
+            late::make_up(write.connection()).await?;
+            write.commit().await?;
+        }
+        Ok(())
+    }
+
     async fn apply_users_now(&self, stamp: Stamp<'_>, changes: &[UserChange]) -> Result<Vec<(Digest, UserId)>, Fault> {
         let mut write = Write::begin(self, stamp.leases).await?;
+        late::put_off(write.connection(), changes.len()).await?;
         let added = users::apply(&mut write, stamp, changes).await?;
         write.commit_if_changed().await?;
         Ok(added)

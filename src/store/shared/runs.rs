@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row as _;
 
 use super::dialect::{Database, any_list};
+use super::late;
 use super::views::document;
 use super::write::Write;
 use super::{counted, stored, word};
@@ -47,6 +48,7 @@ pub(super) async fn put_refused_bind(
 /// Opens a run. Whoever holds the source's lease knows that no earlier run of it still goes on.
 pub(super) async fn begin(database: &Database, start: &RunStart, leases: &[Lease]) -> Result<RunId, Fault> {
     let mut write = Write::begin(database, leases).await?;
+    late::make_up(write.connection()).await?;
     sqlx::query("UPDATE rd_runs SET outcome = $3, finished_at = $2 WHERE source = $1 AND outcome = $4")
         .bind(&start.source)
         .bind(start.at.millis())
@@ -74,6 +76,7 @@ pub(super) async fn begin(database: &Database, start: &RunStart, leases: &[Lease
 
 pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases: &[Lease]) -> Result<(), Fault> {
     let mut write = Write::begin(database, leases).await?;
+    late::make_up(write.connection()).await?;
     let counts = &end.counts;
     let row = sqlx::query(
         "UPDATE rd_runs SET outcome = $2, finished_at = $3, entries = $4, added = $5, updated = $6, moved = $7, \

@@ -55,7 +55,7 @@ struct Batch {
 /// People in one part: enough for large statements, few enough to take little memory.
 const PART: usize = 1_000;
 /// People made ready before the database is looked after again.
-const STEP: usize = 16;
+const STEP: usize = 4;
 
 /// Applies the changes, part by part; returns the rows of those added.
 ///

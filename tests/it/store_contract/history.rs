@@ -34,7 +34,56 @@ fn end(day_number: i64) -> RunEnd {
     }
 }
 
+/// Everything that makes reading fast and writing safe.
+async fn made(fixture: &Fixture) -> Vec<serde_json::Value> {
+    let sql = if fixture.is_sqlite() {
+        "SELECT name FROM sqlite_schema WHERE type IN ('index', 'trigger') ORDER BY name"
+    } else {
+        "SELECT indexname AS name FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname"
+    };
+    fixture.column(sql).await
+}
+
 on_both_stores! {
+    async fn nothing_is_put_off_for_few_people_or_where_somebody_is(fixture: Fixture) {
+        let all = made(&fixture).await;
+        let store = &fixture.store;
+        let run = store.begin_run(&start(0), &[]).await.unwrap();
+        let few: Vec<_> = (0..10).map(|n| person(&format!("few{n}")).change()).collect();
+        fixture.apply(day(0), &few[..1]).await;
+        assert_eq!(made(&fixture).await, all, "for few people nothing is put off");
+        store.finish_run(run, &end(0), &[]).await.unwrap();
+        let many: Vec<_> = (0..5_000).map(|n| person(&format!("many{n}")).change()).collect();
+        fixture.apply(day(0), &many).await;
+        assert_eq!(made(&fixture).await, all, "nor where somebody is");
+    }
+
+    async fn a_first_sync_makes_its_indexes_at_the_end(fixture: Fixture) {
+        let all = made(&fixture).await;
+        let store = &fixture.store;
+        let people: Vec<_> = (0..5_000).map(|n| person(&format!("p{n}")).change()).collect();
+        let run = store.begin_run(&start(0), &[]).await.unwrap();
+        fixture.apply(day(0), &people).await;
+        assert!(made(&fixture).await.len() < all.len(), "put off");
+        // The process died: the next run, or whoever opens the store to write, makes them.
+        store.migrate().await.unwrap();
+        assert_eq!(made(&fixture).await, all);
+        store.finish_run(run, &end(0), &[]).await.unwrap();
+        assert_eq!(made(&fixture).await, all);
+    }
+
+    async fn the_end_and_the_beginning_of_a_run_make_what_is_missing(fixture: Fixture) {
+        let all = made(&fixture).await;
+        let store = &fixture.store;
+        let run = store.begin_run(&start(0), &[]).await.unwrap();
+        fixture.by_hand("DROP INDEX rd_users_username").await;
+        store.finish_run(run, &end(0), &[]).await.unwrap();
+        assert_eq!(made(&fixture).await, all);
+        fixture.by_hand("DROP INDEX rd_changes_user").await;
+        store.begin_run(&start(1), &[]).await.unwrap();
+        assert_eq!(made(&fixture).await, all);
+    }
+
     async fn a_run_is_recorded_from_beginning_to_end(fixture: Fixture) {
         let store = &fixture.store;
         let run = store.begin_run(&start(0), &[]).await.unwrap();
