@@ -66,8 +66,13 @@ anything.
 Without a terminal, and with [log] format set to text, json or journald, the log is written to
 standard error instead of plain progress lines.
 
+With --user one person is looked up, with this person's groups, and what is found is applied: no brake
+holds it, and nobody else is touched.
+
 Example, everything now, after the run that may be going on:
-  rosterd sync --wait")]
+  rosterd sync --wait
+Example, somebody who wants to sign in now:
+  rosterd sync --user ada@example.com")]
     Sync(Sync),
     /// Show what a run would do, person by person, and change nothing
     #[command(after_help = "\
@@ -193,6 +198,11 @@ pub struct Sync {
     /// Do only this much: users, groups, all, or cleanup (due deletions)
     #[arg(long, value_name = "WHAT", value_enum, default_value = "all", hide_possible_values = true)]
     pub only: Only,
+    /// Only this person: id, unique id, DN, username, primary address or alias, matched exactly
+    ///
+    /// Somebody whom the store does not know is looked for in the directory, by DN, unique id, username and mail.
+    #[arg(long, value_name = "WHO", conflicts_with_all = ["only", "full"])]
+    pub user: Option<String>,
     /// Read everything, even where changes alone would do (this version always does)
     #[arg(long)]
     pub full: bool,

@@ -8,6 +8,7 @@ mod leaving;
 mod matching;
 mod model;
 mod names;
+mod one;
 mod people;
 mod properties;
 mod relinking;
