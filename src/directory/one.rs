@@ -12,7 +12,7 @@ use super::error::DirectoryError;
 use super::mapped;
 use super::mapping::{GroupMapping, UserMapping};
 use super::paging::{self, Search, Sink};
-use super::read::{Progress, must_see, readable_bases};
+use super::read::{Progress, check_base, must_see, readable_bases};
 use super::reference::is_outside;
 use super::schema;
 use super::searches::{Pass, Searches};
@@ -66,20 +66,36 @@ struct Place {
     member_of: Vec<String>,
 }
 
-/// Looks for entries within bases and filter that are WHO by DN, unique id, username or mail; each once.
+/// Looks for entries that are WHO by DN, unique id, username or mail, each once: within bases and filter, or
+/// `anywhere` under `source.base_dn`.
 ///
 /// # Errors
 /// When a base object cannot be read, or a search does not come to its end: then nobody knows who else it is.
-pub async fn find(connection: &mut Connection, searches: &Searches, who: &str) -> Result<Vec<Found>, DirectoryError> {
+pub async fn find(
+    connection: &mut Connection,
+    searches: &Searches,
+    (who, anywhere): (&str, bool),
+) -> Result<Vec<Found>, DirectoryError> {
     let (Some(mapping), Some(pass)) = (searches.mapping().users.as_ref(), searches.users.as_ref()) else {
         return Ok(Vec::new());
     };
+    let root = Pass {
+        bases: vec![searches.base_dn.clone()],
+        scope: Scope::Subtree,
+        filter: "(objectClass=*)".to_owned(),
+        ..pass.clone()
+    };
+    let (pass, key) = if anywhere { (&root, "source.base_dn") } else { (pass, "users.base_dns") };
     let mut found = Entries { unique_id: &mapping.unique_id, found: BTreeSet::new() };
+    let terms = terms(who, mapping);
     for base in &pass.bases {
-        super::read::check_base(&mut connection.wire, "users.base_dns", base).await?;
-        let filter = format!("(&{}(|{}))", pass.filter, terms(who, mapping));
-        let search =
-            Search { filter, attributes: vec![mapping.unique_id.as_str().to_owned()], ..searches.search(pass, base) };
+        check_base(&mut connection.wire, key, base).await?;
+        if terms.is_empty() {
+            continue;
+        }
+        let filter = format!("(&{}(|{terms}))", pass.filter);
+        let attributes = vec![mapping.unique_id.as_str().to_owned()];
+        let search = Search { filter, attributes, ..searches.search(pass, base) };
         paging::all(&mut connection.wire, &search, "looking for one person", &mut found).await?;
     }
     if Dn::parse(who).is_some_and(|dn| dn.depth() > 0 && pass.covers(&dn)) {

@@ -17,6 +17,7 @@ pub mod change;
 mod contest;
 mod counts;
 mod departures;
+pub mod explain;
 mod findings;
 mod groups;
 mod left;

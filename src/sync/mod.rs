@@ -9,6 +9,7 @@
 mod apply;
 pub mod by_hand;
 mod events;
+pub mod explain;
 mod lease;
 mod look;
 pub mod one;

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::directory::{self, Circle, Connection, OnePerson, Progress, Searches};
+use crate::directory::{self, Circle, Connection, Found, OnePerson, Progress, Searches};
 use crate::plan::one::{is_unjudged, known, plan_one};
 use crate::plan::{self, Frozen, Needs, Plan, Policy, View};
 use crate::roster::address::fold;
@@ -41,12 +41,12 @@ pub struct Subject {
 
 /// Both sides of one person.
 pub(super) struct LookOne {
-    snapshot: Snapshot,
+    pub snapshot: Snapshot,
     index: Index,
     user: Option<UserId>,
     /// Somebody whose entry is gone and whom the newcomer may be (I5).
     former: Option<UserId>,
-    look_ups: HashMap<UserId, LookUp>,
+    pub look_ups: HashMap<UserId, LookUp>,
     version: i64,
     policy: Policy,
     server: String,
@@ -176,14 +176,18 @@ async fn ours(scene: &Scene<'_>, user: UserId) -> Result<Account, SyncError> {
     if account.source == scene.config.source.name {
         return Ok(account);
     }
-    Err(SyncError::Who {
+    Err(of_another_source(&account, &scene.config.source.name))
+}
+
+/// The person is looked at with another configuration only.
+pub(super) fn of_another_source(account: &Account, ours: &str) -> SyncError {
+    let (label, theirs) = (account.label(), &account.source);
+    SyncError::Who {
         says: format!(
-            "`{}` belongs to the source `{}`, this configuration is of `{}`; give the configuration of that source",
-            account.label(),
-            account.source,
-            scene.config.source.name
+            "`{label}` belongs to the source `{theirs}`, this configuration is of `{ours}`; give the configuration of \
+             that source"
         ),
-    })
+    }
 }
 
 impl LookOne {
@@ -205,17 +209,28 @@ impl LookOne {
         scene.check_source(&connection, leases).await?;
         let (key, account) = identify(scene, &mut connection, &searches, (who, account)).await?;
         let index = Index::new(account.iter().filter_map(known).collect());
+        Self::of(scene, (&mut connection, &searches), policy, (key, account, index), version).await
+    }
+
+    /// Reads what concerns the person with this unique id; `index` holds the user, if there is one.
+    pub async fn of(
+        scene: &Scene<'_>,
+        (connection, searches): (&mut Connection, &Searches),
+        policy: Policy,
+        (key, account, index): (UniqueId, Option<Account>, Index),
+        version: i64,
+    ) -> Result<Self, SyncError> {
         let now = scene.clock.now();
-        let mut one = OnePerson::read(&mut connection, &searches, (&index, &key), now, scene.progress).await?;
+        let mut one = OnePerson::read(connection, searches, (&index, &key), now, scene.progress).await?;
         let mut look_ups = HashMap::new();
         let former = match &account {
-            None => former(scene, (&mut connection, &searches), &one).await?,
+            None => former(scene, (connection, searches), &one).await?,
             Some(_) => None,
         };
         look_ups.extend(former.iter().map(|former| (former.id, LookUp::Gone)));
         let circle = circle(scene, &policy, account.iter().chain(&former)).await?;
         let teams = scene.config.groups.is_some();
-        one.read_groups(&mut connection, &searches, (&circle, teams)).await?;
+        one.read_groups(connection, searches, (&circle, teams)).await?;
         let mut subject = Subject {
             label: account.as_ref().map_or_else(|| label(&one, &key), Account::label),
             unique_id: Some(key.to_string()),
@@ -223,7 +238,7 @@ impl LookOne {
         };
         let mut snapshot = one.into_snapshot();
         if let Some(account) = account.as_ref().filter(|_| subject.found.is_empty()) {
-            let found = look_up(scene, (&mut connection, &searches), &key).await;
+            let found = look_up(scene, (connection, searches), &key).await;
             subject.found = says(&found);
             if is_unjudged(&found) {
                 let says = format!("`{}` cannot be judged: {}", account.label(), subject.found);
@@ -248,7 +263,6 @@ impl LookOne {
     pub async fn plan(mut self, scene: &Scene<'_>) -> Result<Plan, SyncError> {
         let store = scene.store;
         let source = scene.config.source.name.as_str();
-        let now = scene.clock.now();
         if store.version().await? != self.version {
             let again = match (self.user, &self.subject.unique_id) {
                 (Some(user), _) => accounts(store, &[user]).await?,
@@ -259,6 +273,20 @@ impl LookOne {
             rebase(&mut self.snapshot, &self.index, &index);
             (self.index, self.user) = (index, again.into_keys().next());
         }
+        let (view, mut plan) = self.look(scene).await?;
+        plan.label(&accounts(store, &plan.unlabelled()).await?);
+        // The run says how many conflicts are open in the end, whoever's they are.
+        let counts = store.user_counts(Some(source)).await?;
+        let all: u64 = counts.iter().filter(|(state, _)| *state == State::Pending).map(|(_, people)| people).sum();
+        let others = all - all.min(view.index.iter().filter(|known| known.state == State::Pending).count() as u64);
+        plan.pending += others;
+        plan.counts.conflicts += others;
+        Ok(plan)
+    }
+
+    /// The store's side, and what is to be done.
+    pub async fn look(&self, scene: &Scene<'_>) -> Result<(View, Plan), SyncError> {
+        let now = scene.clock.now();
         let frozen = self.frozen(scene, now).await?;
         let snapshot = match &frozen {
             Some(frozen) => {
@@ -267,17 +295,10 @@ impl LookOne {
             }
             None => self.snapshot.clone(),
         };
-        let view = self.view(store, source, &snapshot).await?;
+        let view = self.view(scene.store, &scene.config.source.name, &snapshot).await?;
         let former = self.former.and_then(|former| view.accounts.get(&former));
-        let mut plan = plan_one(&snapshot, &view, former, &self.policy, now);
-        plan.label(&accounts(store, &plan.unlabelled()).await?);
-        // The run says how many conflicts are open in the end, whoever's they are.
-        let counts = store.user_counts(Some(source)).await?;
-        let all: u64 = counts.iter().filter(|(state, _)| *state == State::Pending).map(|(_, people)| people).sum();
-        let others = all - all.min(view.index.iter().filter(|known| known.state == State::Pending).count() as u64);
-        plan.pending += others;
-        plan.counts.conflicts += others;
-        Ok(Plan { frozen, ..plan })
+        let plan = plan_one(&snapshot, &view, former, &self.policy, now);
+        Ok((view, Plan { frozen, ..plan }))
     }
 
     async fn view(&self, store: &dyn Store, source: &str, snapshot: &Snapshot) -> Result<View, SyncError> {
@@ -375,7 +396,7 @@ async fn identify(
             return key.map(|key| (key, account)).ok_or_else(|| SyncError::Who { says: String::new() });
         }
     };
-    let found = directory::find(connection, searches, &text).await?;
+    let found = directory::find(connection, searches, (&text, false)).await?;
     let pass = scene.config.users.as_ref();
     let bases = pass.map(|users| users.base_dns.join("`, `")).unwrap_or_default();
     match found.as_slice() {
@@ -401,19 +422,21 @@ async fn identify(
                 ),
             },
         }),
-        several => {
-            let named: Vec<String> =
-                several.iter().take(CANDIDATES).map(|one| format!("`{}` (unique id {})", one.dn, one.key)).collect();
-            let more = several.len().saturating_sub(CANDIDATES);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            Err(SyncError::Who {
-                says: format!(
-                    "{} entries are `{text}`: {}{more}; nothing was done, say which one by DN or unique id",
-                    several.len(),
-                    named.join(", ")
-                ),
-            })
-        }
+        several => Err(ambiguous(&text, several)),
+    }
+}
+
+/// Several entries are WHO; none is guessed.
+pub(super) fn ambiguous(who: &str, several: &[Found]) -> SyncError {
+    let named: Vec<String> =
+        several.iter().take(CANDIDATES).map(|one| format!("`{}` (unique id {})", one.dn, one.key)).collect();
+    let more = several.len().saturating_sub(CANDIDATES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (number, named) = (several.len(), named.join(", "));
+    SyncError::Who {
+        says: format!(
+            "{number} entries are `{who}`: {named}{more}; nothing was done, say which one by DN or unique id"
+        ),
     }
 }
 
@@ -440,7 +463,11 @@ async fn former(
     Ok(Some(account).filter(|_| found == LookUp::Gone))
 }
 
-async fn look_up(scene: &Scene<'_>, (connection, searches): (&mut Connection, &Searches), key: &UniqueId) -> LookUp {
+pub(super) async fn look_up(
+    scene: &Scene<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+    key: &UniqueId,
+) -> LookUp {
     let mut found = directory::look_up(connection, searches, std::slice::from_ref(key), scene.clock.now()).await;
     found.pop().map_or_else(|| LookUp::Unjudged { says: "it was not looked up".to_owned() }, |(_, found)| found)
 }
