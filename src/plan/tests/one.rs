@@ -15,6 +15,14 @@ use crate::roster::*;
 impl World {
     /// What a run about one person would do, reading nobody else.
     pub fn look_at(&self, name: &str) -> Plan {
+        let (snapshot, view, former) = self.see_one(name);
+        let mut plan = plan_one(&snapshot, &view, former, &self.policy, self.now);
+        plan.label(&self.store.accounts);
+        plan
+    }
+
+    /// Both sides of one person, and somebody who is gone whom a newcomer may be.
+    pub fn see_one(&self, name: &str) -> (Snapshot, View, Option<&Account>) {
         let account = self.store.accounts.values().find(|one| one.key.as_ref().is_some_and(|key| key.as_str() == name));
         let index = Index::new(account.and_then(known).into_iter().collect());
         let alone = self.alone(name, account);
@@ -46,9 +54,7 @@ impl World {
         (view.approved, view.approved_rights, view.approved_relinks) =
             (themselves.clone(), themselves.clone(), themselves);
         view.one_person = true;
-        let mut plan = plan_one(&snapshot, &view, former, &self.policy, self.now);
-        plan.label(&self.store.accounts);
-        plan
+        (snapshot, view, former)
     }
 
     fn visible(&self, name: &str) -> Option<&Entry> {
