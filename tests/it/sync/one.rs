@@ -328,3 +328,54 @@ fn entry_id(slapd: &Slapd, uid: &str) -> String {
     let line = found.lines().find_map(|line| line.strip_prefix("entryUUID: "));
     line.unwrap_or_default().to_owned()
 }
+
+/// S4, G3, G4, G5: groups that name people by username, groups that the entry names, one group a user with a default:
+/// one person gets the same as from a whole run, and a second look finds nothing to do.
+#[test]
+fn one_person_is_in_the_groups_that_a_whole_run_would_give() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    let mut site = Site::new(&slapd);
+    slapd.ldif(&people(&["ada", "bob"]));
+    let posix = |name: &str, number: u32, uids: &[&str]| {
+        let members: String = uids.iter().map(|uid| format!("memberUid: {uid}\n")).collect();
+        format!("dn: {}\nobjectClass: posixGroup\ncn: {name}\ngidNumber: {number}\n{members}\n", group_dn(name))
+    };
+    let by_name = "filter = \"(objectClass=posixGroup)\"\n[groups.attributes]\nmembers = [\"memberUid\"]\n";
+    let groups = |site: &mut Site, more: &str| {
+        site.set("groups", &format!("base_dns = [\"ou=groups,{BASE}\"]\n{more}"));
+    };
+    slapd.ldif(&[posix("staff", 1, &["ADA", "bob"]), posix("team", 2, &["bob"]), posix("rest", 3, &[])].concat());
+    groups(&mut site, by_name);
+    site.expect(0, &["sync"]);
+    assert_eq!(groups_of(&site, "ada"), ["staff direct"]);
+    site.expect(0, &["sync", "--user", "ada"]);
+    assert_eq!(last(&site).0, [""; 0], "however the name is written");
+    slapd.ldif(&format!("dn: {}\nchangetype: modify\ndelete: memberUid\nmemberUid: ADA\n", group_dn("staff")));
+    slapd.ldif(&format!("dn: {}\nchangetype: modify\nadd: memberUid\nmemberUid: ada\n", group_dn("team")));
+    site.expect(0, &["sync", "--user", "ada"]);
+    assert_eq!(groups_of(&site, "ada"), ["team direct"]);
+    site.expect(0, &["plan"]);
+    // One group a user: the best one, else the default one.
+    groups(&mut site, &format!("assign = \"one\"\ndefault_group = \"rest\"\nempty = \"drop\"\n{by_name}"));
+    site.expect(0, &["sync"]);
+    assert_eq!(
+        (groups_of(&site, "ada"), groups_of(&site, "bob")),
+        (vec!["team direct".into()], vec!["staff direct".into()])
+    );
+    slapd.ldif(&format!("dn: {}\nchangetype: modify\ndelete: memberUid\nmemberUid: ada\n", group_dn("team")));
+    site.expect(0, &["sync", "--user", "ada"]);
+    assert_eq!(groups_of(&site, "ada"), ["rest direct"], "the group is made for who gets into it");
+    assert_eq!(groups_of(&site, "bob"), ["staff direct"]);
+    site.expect(0, &["sync", "--user", "ada"]);
+    assert_eq!(last(&site).0, [""; 0]);
+    // From the side of the entry, and through another group.
+    slapd.ldif(&[group("crew", &[&dn("ada")]), group("ship", &[&group_dn("crew"), &dn("bob")])].concat());
+    groups(&mut site, "nested = \"flatten\"\n[groups.attributes]\nmembers = [\"memberOf\", \"member\"]\n");
+    site.expect(0, &["sync"]);
+    assert_eq!(groups_of(&site, "ada"), ["crew direct", "ship nested"]);
+    site.expect(0, &["sync", "--user", "ada"]);
+    assert_eq!(last(&site).0, [""; 0]);
+    members(&slapd, "crew", &[&dn("bob")]);
+    site.expect(0, &["sync", "--user", "ada"]);
+    assert_eq!((groups_of(&site, "ada").len(), groups_of(&site, "bob").len()), (0, 1));
+}
