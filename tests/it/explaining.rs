@@ -154,6 +154,12 @@ fn somebody_who_was_in_is_explained() {
         let said =
             explain(&site, 0, "bob", &["was deleted on", "brings the person back under the internal id of before"]);
         assert!(last_line(&said).contains("rosterd sync --user"), "{said:?}");
+        // Two who were called so: listed, none is guessed.
+        slapd.ldif(&people(&["ada"]).replace("ada@example.com", "ada2@example.com"));
+        site.expect(0, &["sync", "--user", "ada2@example.com"]);
+        site.expect(0, &["users", "delete", "ada2@example.com"]);
+        explain(&site, 1, "ada", &["2 users are `ada`"]);
+        remove(slapd, "ada");
         let to = format!("newrdn: uid=cy\ndeleteoldrdn: 0\nnewsuperior: ou=services,{BASE}");
         slapd.ldif(&format!("dn: {}\nchangetype: modrdn\n{to}\n", dn("cy")));
         site.expect(0, &["sync"]);

@@ -141,6 +141,12 @@ pub async fn known(session: &mut Session, store: &dyn Store, who: &str) -> Resul
     at_most_one(session, store, who, &found).await
 }
 
+/// The deleted user who was WHO last, if there is one; several are listed, none is guessed.
+pub async fn deleted(session: &mut Session, store: &dyn Store, who: &str) -> Result<Option<UserId>, Failure> {
+    let found = store.tombstones(who).await?;
+    at_most_one(session, store, who, &found).await
+}
+
 async fn at_most_one(
     session: &mut Session,
     store: &dyn Store,

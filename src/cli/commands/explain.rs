@@ -17,7 +17,7 @@ pub async fn run(session: &mut Session, who: &str) -> Result<u8, Failure> {
     let user = by_hand::known(session, &*store, who).await?;
     let tombstone = match user {
         Some(_) => None,
-        None => store.tombstones(who).await?.last().copied(),
+        None => by_hand::deleted(session, &*store, who).await?,
     };
     let held_by = match user {
         Some(user) => match row(&*store, user).await? {
