@@ -10,6 +10,9 @@ use crate::plan::one::plan_one;
 use crate::plan::policy::Rights;
 use crate::roster::{Account, State};
 
+/// What happens, the rules that then stand in the way, and how the advice begins.
+type Case = (fn(&mut World), &'static [&'static str], &'static str);
+
 impl World {
     /// Explains the one with this unique id.
     fn explain(&self, name: &str) -> (Explanation, bool) {
@@ -47,7 +50,7 @@ fn stops(world: &World, name: &str) -> (Vec<&'static str>, String) {
 /// U4, A1, A4, A6, D1, E5, U7: of a newcomer the rule that keeps it out, and what to do about that.
 #[test]
 fn a_newcomer_is_told_what_is_in_the_way() {
-    let cases: &[(fn(&mut World), &[&str], &str)] = &[
+    let cases: &[Case] = &[
         (|_| {}, &[], "The next run"),
         (|world| world.entry("eve").enabled = false, &["U8", "U4"], "Enable the entry"),
         (|world| world.entry("eve").mail.clear(), &["A1", "A1"], "Give the entry"),
@@ -79,7 +82,7 @@ fn a_newcomer_is_told_what_is_in_the_way() {
 /// L1, L2, L5, L7, I4, I5, R1: who is in, who waits, and who was in.
 #[test]
 fn somebody_known_is_told_the_state_and_what_changes_it() {
-    let cases: &[(fn(&mut World), &[&str], &str)] = &[
+    let cases: &[Case] = &[
         (|_| {}, &[], "In, with access."),
         (|world| world.entry("ada").enabled = false, &["L1", "U8", "L2"], "Enable the entry"),
         (|world| world.entry("ada").mail.clear(), &["L1", "A1", "L2"], "Give the entry"),
