@@ -17,6 +17,7 @@ pub mod change;
 mod contest;
 mod counts;
 mod departures;
+pub mod explain;
 mod findings;
 mod groups;
 mod left;
@@ -25,6 +26,7 @@ pub mod manual;
 mod matching;
 mod members;
 mod nesting;
+pub mod one;
 mod people;
 pub mod policy;
 pub mod refusal;
@@ -76,7 +78,8 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     let mappings = Mappings::new(&mapped, view, policy, proven);
     people.entitled = Entitled::new(&mappings, (&reading, proven, by_name), view, policy);
     people.see_without_role(&reading.unchanged);
-    let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
+    let read: HashSet<Digest> =
+        reading.people.iter().filter(|_| !proven || view.one_person).map(|one| one.key.digest()).collect();
     let absent = people.see_people(std::mem::take(&mut reading.people), &reading.waiting);
     let mut decided = people.decide(&absent);
     let concerned = rights::concerned(&reading, view, policy);
@@ -95,7 +98,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     decided.findings.add_skips(reading.skips.iter().cloned());
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
     // A run that looked at no user knows nothing of conflicts between them.
-    let judged = proven && reading.passes.users;
+    let judged = proven && reading.passes.users && !view.one_person;
     let lasting = relink::lasting(view, &decided.changes);
     let conflicts = decided.findings.conflicts(&view.conflicts, judged, &lasting);
     decided.changes.retain(|change| change.writes(view));
@@ -162,7 +165,7 @@ fn kept_skips<'a>(
     proven: bool,
     read: &'a HashSet<Digest>,
 ) -> impl Iterator<Item = Skip> + 'a {
-    let all = !proven || !reading.passes.users;
+    let all = !proven || !reading.passes.users || view.one_person;
     view.skips
         .iter()
         .filter(move |skip| {

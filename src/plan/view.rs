@@ -95,6 +95,8 @@ pub struct View {
     pub approved_rights: BTreeSet<UserId>,
     /// What else a person approved for this run, in the words of a run's cause.
     pub accepted: BTreeSet<String>,
+    /// Only one person was read, and the index holds nobody else: what is written down about others stands (S4).
+    pub one_person: bool,
 }
 
 /// What has to be loaded before a plan can be made.

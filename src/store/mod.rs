@@ -129,9 +129,11 @@ pub enum Action {
     All,
     /// Due deletions only.
     Cleanup,
+    /// One person, with the groups that concern this person (S4).
+    Person,
 }
 
-written!(Action { Users = "users", Groups = "groups", All = "all", Cleanup = "cleanup" });
+written!(Action { Users = "users", Groups = "groups", All = "all", Cleanup = "cleanup", Person = "person" });
 
 /// How a run ended (`roster_runs.outcome`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -168,7 +170,7 @@ pub struct RunStart {
     pub trigger: Trigger,
     /// What it does.
     pub action: Action,
-    /// `full`; later also `delta`, `live`, `person`.
+    /// `full` or `person`; later also `delta`, `live`.
     pub mode: &'static str,
     /// When.
     pub at: Timestamp,
@@ -335,10 +337,14 @@ pub trait Store: Send + Sync {
     async fn groups(&self, source: &str) -> Result<Vec<StoredGroup>, StoreError>;
     /// Memberships that came from the directory, of groups of the source; in order of group, then user.
     async fn memberships(&self, source: &str) -> Result<Vec<StoredMembership>, StoreError>;
+    /// The same of a few users, whatever the source (S4).
+    async fn memberships_of(&self, users: &[UserId]) -> Result<Vec<StoredMembership>, StoreError>;
     /// Role of every user of the source that has one (R1).
     async fn roles(&self, source: &str) -> Result<Vec<(UserId, Box<str>)>, StoreError>;
     /// Grants of users of the source that mapped groups gave, in order of user (R2).
     async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError>;
+    /// Role, and the grants that mapped groups gave, of one user (S4).
+    async fn rights_of(&self, user: UserId) -> Result<(Option<Box<str>>, Vec<StoredGrant>), StoreError>;
     /// The groups that hold under the mapped DNs of the source (R4).
     async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError>;
     /// Privileges that were given to one user by hand, in order.

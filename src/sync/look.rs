@@ -44,13 +44,7 @@ impl Look {
         let version = store.version().await?;
         let (connected, index) = tokio::join!(scene.connect(request, leases), store.index(source));
         let (mut connection, index) = (connected?, index?);
-        let config = scene.config;
-        let searches =
-            Searches::new(&config.source, config.users.as_ref(), config.group_settings(), connection.about().kind)?
-                .with_mapped(&config.mapped)?;
-        let mapping = searches.mapping();
-        let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
-        let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
+        let (searches, policy) = asked(scene, &connection)?;
         let server = connection.about().server.clone();
         scene.check_source(&connection, leases).await?;
         let mut look = Self {
@@ -96,7 +90,7 @@ impl Look {
             groups: groups.iter().filter(|group| group.state == State::Active).count() as u64,
             coverage: store.coverage(source).await?,
             accepted,
-            mapped: self.known_groups(&store.mapped(source).await?),
+            mapped: known_groups(&self.policy, &store.mapped(source).await?),
         };
         let now = scene.clock.now();
         let read = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress);
@@ -115,20 +109,6 @@ impl Look {
         };
         self.seen = Seen::Directory(Box::new(snapshot));
         Ok(())
-    }
-
-    /// The unique id that holds under each mapped place (R4).
-    fn known_groups(&self, known: &[KnownGroup]) -> Vec<Option<UniqueId>> {
-        let of = |dn: &str| {
-            let known = known.iter().find(|known| Dn::digest_of(&known.dn) == Dn::digest_of(dn))?;
-            Some(known.key.clone())
-        };
-        let places = self.policy.rights.places.iter();
-        let known = places.map(|place| match place {
-            Place::Dn(dn) => of(dn),
-            Place::Filter(_) => None,
-        });
-        known.collect()
     }
 
     /// Looks people up by unique id, so that the reason they are missing is a cause (L2).
@@ -276,6 +256,7 @@ impl Look {
             mapped: store.mapped(source).await?,
             approved_rights,
             accepted: accepted.into_iter().collect(),
+            one_person: false,
         };
         wanted.extend(plan::without_role(snapshot, &view, &policy));
         wanted.sort_unstable();
@@ -303,6 +284,32 @@ impl Look {
         });
         scene.frozen(now, missing, due_users(&self.index, now).len() as u64).await
     }
+}
+
+/// What is asked of this kind of directory, and the policy for it.
+pub(super) fn asked(scene: &Scene<'_>, connection: &Connection) -> Result<(Searches, Policy), SyncError> {
+    let config = scene.config;
+    let searches =
+        Searches::new(&config.source, config.users.as_ref(), config.group_settings(), connection.about().kind)?
+            .with_mapped(&config.mapped)?;
+    let mapping = searches.mapping();
+    let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
+    let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
+    Ok((searches, policy))
+}
+
+/// The unique id that holds under each mapped place (R4).
+pub(super) fn known_groups(policy: &Policy, known: &[KnownGroup]) -> Vec<Option<UniqueId>> {
+    let of = |dn: &str| {
+        let known = known.iter().find(|known| Dn::digest_of(&known.dn) == Dn::digest_of(dn))?;
+        Some(known.key.clone())
+    };
+    let places = policy.rights.places.iter();
+    let known = places.map(|place| match place {
+        Place::Dn(dn) => of(dn),
+        Place::Filter(_) => None,
+    });
+    known.collect()
 }
 
 /// What a person approved: the held departures of a run, and the doubt that made it incomplete (B1).
@@ -347,7 +354,7 @@ impl Approval {
 
 impl Scene<'_> {
     /// Connects and binds; a password that was refused a short while ago is not tried again (E9).
-    async fn connect(&self, request: Request, leases: &[Lease]) -> Result<Connection, SyncError> {
+    pub(super) async fn connect(&self, request: Request, leases: &[Lease]) -> Result<Connection, SyncError> {
         let settings = &self.config.source;
         let now = self.clock.now();
         let paused = refused::refused_before(self.store, &settings.name, settings, now).await?;
@@ -363,7 +370,7 @@ impl Scene<'_> {
     }
 
     /// Refuses a source that cannot be what the configuration says, and registers the others (I9).
-    async fn check_source(&self, connection: &Connection, leases: &[Lease]) -> Result<(), SyncError> {
+    pub(super) async fn check_source(&self, connection: &Connection, leases: &[Lease]) -> Result<(), SyncError> {
         let ours = source::record(self.config, &connection.about().directory_id);
         let known = self.store.sources().await?;
         if let Some(trouble) = source::trouble(&ours, &known) {
@@ -376,7 +383,7 @@ impl Scene<'_> {
     }
 
     /// The freeze that goes on, with what it withholds (B5).
-    async fn frozen(&self, now: Timestamp, missing: u64, due: u64) -> Result<Option<Frozen>, SyncError> {
+    pub(super) async fn frozen(&self, now: Timestamp, missing: u64, due: u64) -> Result<Option<Frozen>, SyncError> {
         let freeze = self.store.freeze(&self.config.source.name).await?;
         let freeze = freeze.filter(|freeze| freeze.until > now);
         Ok(freeze.map(|freeze| Frozen { until: freeze.until, reason: freeze.reason, missing, due }))
@@ -417,11 +424,11 @@ fn due_users(index: &Index, now: Timestamp) -> Vec<UserId> {
     index.iter().filter(|known| plan::is_due(known, now)).map(|known| known.id).collect()
 }
 
-async fn accounts(store: &dyn Store, ids: &[UserId]) -> Result<BTreeMap<UserId, Account>, StoreError> {
+pub(super) async fn accounts(store: &dyn Store, ids: &[UserId]) -> Result<BTreeMap<UserId, Account>, StoreError> {
     Ok(store.accounts(ids).await?.into_iter().map(|account| (account.id, account)).collect())
 }
 
-async fn skips(store: &dyn Store, source: &str) -> Result<Vec<Skip>, StoreError> {
+pub(super) async fn skips(store: &dyn Store, source: &str) -> Result<Vec<Skip>, StoreError> {
     let rows = store.skip_rows(Some(source)).await?;
     let skip = |row: crate::store::rows::SkipRow| Skip {
         dn: row.dn,
@@ -434,7 +441,7 @@ async fn skips(store: &dyn Store, source: &str) -> Result<Vec<Skip>, StoreError>
 }
 
 /// Carries what was read over to a newer index of the same source.
-fn rebase(snapshot: &mut Snapshot, old: &Index, new: &Index) {
+pub(super) fn rebase(snapshot: &mut Snapshot, old: &Index, new: &Index) {
     let reading = snapshot.reading_mut();
     let (unchanged, waiting) = (std::mem::take(&mut reading.unchanged), std::mem::take(&mut reading.waiting));
     let mut now_unchanged = Positions::default();

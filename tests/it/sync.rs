@@ -5,6 +5,7 @@ mod by_hand;
 mod erasing;
 mod manual;
 mod mapping;
+mod one;
 mod settling;
 mod sharing;
 mod sources;

@@ -2,12 +2,14 @@
 
 mod by_hand;
 mod domains;
+mod explain;
 mod grouping;
 mod groups;
 mod leaving;
 mod matching;
 mod model;
 mod names;
+mod one;
 mod people;
 mod properties;
 mod relinking;

@@ -12,14 +12,14 @@ use crate::plan::policy::{GroupPolicy, OneGroup, Rights};
 use crate::plan::{Act, BrakeKind, UserRef};
 use crate::roster::{Account, FieldId, Origin, PendingReason, State, UniqueId, UserId};
 
-const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+pub(super) const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const TEAMS: [&str; 4] = ["crew", "guests", "staff", "team"];
 const LOCALS: [&str; 6] = ["p", "q", "r", "s", "P", "t"];
 const DOMAINS: [&str; 3] = ["ours.example", "OURS.example", "other.example"];
 
 /// One small edit, or one thing that happens.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Hire(usize),
     Leave(usize),
     Toggle(usize),
@@ -48,7 +48,7 @@ enum Step {
     BrokenRun,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let who = || 0..PEOPLE.len();
     let team = || 0..TEAMS.len();
     let addresses = || prop::collection::vec((0..LOCALS.len(), 0..DOMAINS.len()), 0..3);
@@ -91,7 +91,7 @@ fn by_hand() -> impl Strategy<Value = fn(&mut World, UserId) -> bool> {
     ]
 }
 
-fn edit(world: &mut World, step: &Step) {
+pub(super) fn edit(world: &mut World, step: &Step) {
     let text = |list: &[(usize, usize)]| list.iter().map(|(l, d)| format!("{}@{}", LOCALS[*l], DOMAINS[*d])).collect();
     let mut on = |who: &usize, change: &mut dyn FnMut(&mut Entry)| {
         if let Some(entry) = world.people.get_mut(PEOPLE[*who]) {
@@ -166,7 +166,7 @@ fn flip(set: &mut BTreeSet<String>, name: &str) {
 }
 
 /// How groups are dealt with: nested, assigned (to nobody, by name, with an order, with a default group), dropped.
-fn grouping() -> impl Strategy<Value = GroupPolicy> {
+pub(super) fn grouping() -> impl Strategy<Value = GroupPolicy> {
     let one = |(priority, default): (Vec<usize>, bool)| OneGroup {
         priority: priority.into_iter().map(|team| TEAMS[team].to_owned()).collect(),
         default: default.then(|| "guests".to_owned()),
@@ -404,7 +404,7 @@ proptest! {
 
 /// The same histories in every run, so that a change is judged by what it changes; others by `PROPTEST_RNG_SEED`, more
 /// of them by `PROPTEST_CASES`.
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let seed = match ProptestConfig::default().rng_seed {
         RngSeed::Random => RngSeed::Fixed(20_261_122),
         given => given,

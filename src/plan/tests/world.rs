@@ -161,7 +161,7 @@ impl World {
         Said { plan, text }
     }
 
-    fn read(&self, index: &Index) -> Reading {
+    pub fn read(&self, index: &Index) -> Reading {
         let mut reading = Reading { passes: self.passes, ..Reading::default() };
         let visible = |name: &str, entry: &Entry| entry.in_base && entry.in_filter && !self.hidden.contains(name);
         for (name, entry) in self.people.iter().filter(|(name, entry)| self.passes.users && visible(name, entry)) {
@@ -198,7 +198,7 @@ impl World {
     }
 
     /// Mapped groups stand among the others; their age is the order of their unique ids.
-    fn sought(&self, place: &Place) -> Sought {
+    pub fn sought(&self, place: &Place) -> Sought {
         let giver = |(id, group): (&String, &(String, Vec<String>))| {
             let group = directory_group(id, group, !self.cut_off.contains(id));
             Giver { key: group.key, dn: group.dn, created: None, members: group.members, whole: group.whole }
@@ -214,7 +214,7 @@ impl World {
         Sought { read, there: there.into_iter().filter(keep).collect(), elsewhere: elsewhere.filter(keep) }
     }
 
-    fn look_up(&self, id: UserId) -> LookUp {
+    pub fn look_up(&self, id: UserId) -> LookUp {
         let name = self.store.accounts[&id].key.as_ref().unwrap().as_str().to_owned();
         match self.people.get(&name) {
             None => LookUp::Gone,
@@ -230,7 +230,7 @@ impl World {
         }
     }
 
-    fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
+    pub fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
         let needs = Needs::of(snapshot, &index).with_claims(snapshot);
         let holds = |account: &Account| account.addresses.iter().map(|one| one.address.key()).collect::<Vec<_>>();
         let everybody = || self.store.accounts.values();
@@ -277,7 +277,6 @@ impl World {
                 .iter()
                 .map(|((group, user), via)| StoredMembership { group: *group, user: *user, via: *via })
                 .collect(),
-            usernames: Vec::new(),
             conflicts: self
                 .store
                 .conflicts
@@ -300,6 +299,7 @@ impl World {
             mapped: self.store.mapped.values().cloned().collect(),
             approved_rights: self.approved_rights.clone(),
             accepted: self.accepted.clone(),
+            ..View::default()
         }
     }
 

@@ -300,12 +300,20 @@ impl Store for Database {
         self.told("read the memberships", read::memberships(self, source).await)
     }
 
+    async fn memberships_of(&self, users: &[UserId]) -> Result<Vec<StoredMembership>, StoreError> {
+        self.told("read the memberships of one user", read::memberships_of(self, users).await)
+    }
+
     async fn roles(&self, source: &str) -> Result<Vec<(UserId, Box<str>)>, StoreError> {
         self.told("read the roles", rights::roles(self, source).await)
     }
 
     async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError> {
         self.told("read the grants", rights::grants(self, source).await)
+    }
+
+    async fn rights_of(&self, user: UserId) -> Result<(Option<Box<str>>, Vec<StoredGrant>), StoreError> {
+        self.told("read the rights of one user", rights::rights_of(self, user).await)
     }
 
     async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError> {
