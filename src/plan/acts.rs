@@ -1,6 +1,7 @@
 //! What one person gets, once every contest is settled: the acts of a change, and the mark.
 
 use crate::plan::contest::{Lost, Outcome, Participant, Winner, name_digest};
+use crate::plan::crossing;
 use crate::plan::findings::Findings;
 use crate::plan::left::Left;
 use crate::plan::matching;
@@ -22,6 +23,12 @@ pub(super) fn change(account: &Account, acts: Vec<Act>, mark: Mark) -> UserChang
 pub(super) fn called(person: &Person, wish: &Wish) -> String {
     let name = person.fields.first(FieldId::USERNAME).map(str::to_owned);
     name.or_else(|| wish.primary.as_ref().map(ToString::to_string)).unwrap_or_else(|| person.dn.to_string())
+}
+
+/// How somebody known comes to be this source's, or this entry's: over from another source (I8), or deleted and
+/// re-added (I5).
+fn arrived(comer: &Comer, people: &People<'_>) -> Option<Act> {
+    crossing::crossed(comer, people.view, &people.policy.source).or_else(|| relinked(comer))
 }
 
 /// The new unique id of somebody who was deleted and re-added (I5).
@@ -104,7 +111,7 @@ impl Awards<'_> {
 
     /// Somebody new, or a tombstone that comes back with its internal id (L7).
     fn bring_in(&self, at: Option<usize>, comer: Comer, tombstone: Option<&Account>, contested: bool) -> UserChange {
-        let mut acts: Vec<Act> = relinked(&comer).into_iter().collect();
+        let mut acts: Vec<Act> = arrived(&comer, self.people).into_iter().collect();
         let Comer { person, wish, .. } = comer;
         let mark = Mark {
             fingerprint: self.settled(contested, false).then_some(person.fingerprint),
@@ -127,19 +134,20 @@ impl Awards<'_> {
     fn still_pending(&self, account: &Account, comer: &Comer) -> UserChange {
         let (people, person) = (self.people, &comer.person);
         let fields = plain_fields(person, account, people.policy, people.view);
-        let acts = relinked(comer).into_iter().chain(fields).chain(moved(account, &person.dn)).collect();
+        let moved = moved(account, &person.dn).filter(|_| !comer.crosses);
+        let acts = arrived(comer, people).into_iter().chain(fields).chain(moved).collect();
         change(account, acts, Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() })
     }
 
     /// Somebody known who is in: returns when pending, and gets what differs.
     fn update(&self, at: Option<usize>, account: &Account, comer: Comer, lost: Lost, contested: bool) -> UserChange {
         let people = self.people;
-        let mut acts: Vec<Act> = relinked(&comer).into_iter().collect();
+        let mut acts: Vec<Act> = arrived(&comer, people).into_iter().collect();
         if account.state == State::Pending || (account.state == State::Kept && !comer.kept_on) {
             acts.push(Act::Restored { from: account.state, reason: account.reason });
         }
         acts.extend(match account.key {
-            Some(_) => moved(account, &comer.person.dn),
+            Some(_) => moved(account, &comer.person.dn).filter(|_| !comer.crosses),
             None => Some(matching::linked(account, &comer.person, people.policy)),
         });
         let mut fields = field_changes(&comer.person, account, people.policy, people.view, !lost.name);

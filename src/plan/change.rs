@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::plan::{Counts, GroupChange, GroupCounts, HandAct, Loss, MappedGroups, RightsAct, RightsCounts, Without};
+use crate::plan::{
+    Counts, GroupChange, GroupCounts, HandAct, Loss, MappedGroups, RightsAct, RightsCounts, Via, Without,
+};
 use crate::roster::account::written;
 use crate::roster::{
     Address, Digest, FieldId, FieldNames, Fields, Origin, PendingReason, Skip, State, UniqueId, UserId,
@@ -106,6 +108,19 @@ pub enum Act {
     Revived(Box<NewUser>),
     /// Mapped fields or the primary address change (U2, A1).
     Updated(Box<[FieldChange]>),
+    /// Comes over from another source of the same directory (I8).
+    Crossed {
+        /// The unique id, which stays.
+        key: UniqueId,
+        /// Name of the source before, and now.
+        source: (Box<str>, Box<str>),
+        /// DN before, if it is still known, and now.
+        dn: (Option<Box<str>>, Box<str>),
+        /// State before.
+        from: State,
+        /// Memberships that are left behind: the new source gives its own.
+        leaves: Box<[(GroupId, Via)]>,
+    },
     /// The DN changed (I3).
     Moved {
         /// DN in the store.
@@ -178,7 +193,7 @@ impl Act {
             Self::Relinked { .. } => "user.relinked",
             Self::Revived(_) => "user.revived",
             Self::Updated(_) => "user.updated",
-            Self::Moved { .. } => "user.moved",
+            Self::Moved { .. } | Self::Crossed { .. } => "user.moved",
             Self::AliasAdded(_) => "alias.added",
             Self::AliasRemoved(_) => "alias.removed",
             Self::Flagged { .. } => "user.flagged",
@@ -198,6 +213,7 @@ impl Act {
             Self::Revived(_) => "L7",
             Self::Updated(_) => "U2",
             Self::Moved { .. } => "I3",
+            Self::Crossed { .. } => "I8",
             Self::AliasAdded(_) | Self::AliasRemoved(_) => "A2",
             Self::Flagged { .. } => "L2",
             Self::Restored { .. } => "L5",
@@ -222,6 +238,9 @@ impl Act {
             }
             Self::Relinked { before, after, .. } => {
                 (Some(json!({ "unique_id": before.as_str() })), Some(json!({ "unique_id": after.as_str() })))
+            }
+            Self::Crossed { source, dn, .. } => {
+                (Some(json!({ "source": source.0, "dn": dn.0 })), Some(json!({ "source": source.1, "dn": dn.1 })))
             }
             Self::Moved { before, after } => (Some(json!({ "dn": before })), Some(json!({ "dn": after }))),
             Self::AliasAdded(address) => (None, Some(json!({ "address": address.as_str() }))),

@@ -87,8 +87,9 @@ impl Findings {
         self.skip(person, "held", "I5", says);
     }
 
-    /// A newcomer may be somebody whom the store knows; of several who resemble one the lowest unique id counts.
-    pub fn resemblance(&mut self, conflict: Conflict) {
+    /// A conflict that is no contest between claims: a newcomer may be somebody whom the store knows (I5; of several who
+    /// resemble one the lowest unique id counts), or somebody is seen by two sources (I8).
+    pub fn stands(&mut self, conflict: Conflict) {
         self.others.entry((conflict.kind, conflict.subject.clone())).or_insert(conflict);
     }
 

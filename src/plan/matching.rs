@@ -74,7 +74,14 @@ impl<'a> People<'a> {
             } else if taken.insert(account.id) {
                 linked.insert(UserRef::New(person.key.digest()), UserRef::Known(account.id));
                 if self.policy.on_match == OnMatch::Adopt {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: false, relinked: false });
+                    self.comers.push(Comer {
+                        person,
+                        wish,
+                        account: Some(account),
+                        kept_on: false,
+                        relinked: false,
+                        crosses: false,
+                    });
                 } else {
                     self.supplement(person, wish, account, None);
                 }
@@ -102,6 +109,7 @@ impl<'a> People<'a> {
                 account: Some(account),
                 kept_on: account.state == State::Kept,
                 relinked: false,
+                crosses: account.key.is_some() && account.source != self.policy.source,
             });
         }
     }

@@ -154,7 +154,7 @@ fn name_after(acts: &[Act]) -> Option<Option<&str>> {
 /// The unique id that somebody gets who is in the store.
 fn became(acts: &[Act]) -> Option<Digest> {
     acts.iter().find_map(|act| match act {
-        Act::Relinked { after: key, .. } | Act::Linked { key, .. } => Some(key.digest()),
+        Act::Relinked { after: key, .. } | Act::Linked { key, .. } | Act::Crossed { key, .. } => Some(key.digest()),
         _ => None,
     })
 }
@@ -164,7 +164,9 @@ fn after(acts: &[Act]) -> Option<After> {
     acts.iter().rev().find_map(|act| match act {
         // A manual account that is linked was not in the index before.
         Act::Added(_) | Act::Revived(_) | Act::Restored { .. } | Act::Linked { .. } => Some(After::Access),
-        Act::Flagged { .. } => Some(After::Frozen),
+        // Neither was somebody of another source.
+        Act::Crossed { from, .. } if from.access() => Some(After::Access),
+        Act::Flagged { .. } | Act::Crossed { .. } => Some(After::Frozen),
         Act::Deleted { .. } | Act::Removed { .. } => Some(After::Gone),
         _ => None,
     })

@@ -14,8 +14,10 @@ mod assign;
 mod brake;
 pub mod by_hand;
 pub mod change;
+mod claims;
 mod contest;
 mod counts;
+pub mod crossing;
 mod departures;
 mod findings;
 mod groups;
@@ -44,6 +46,7 @@ pub use brake::Loss;
 pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
 pub use counts::{Counts, GroupCounts};
+pub use crossing::{Holdings, Neighbour, Neighbours};
 pub use nesting::Via;
 pub use policy::Policy;
 pub use retire::retire;
@@ -195,15 +198,17 @@ impl Plan {
             let is_new = has(|act| matches!(act, Act::Added(_) | Act::Revived(_))) > 0;
             counts.updated += u64::from(!is_new && change.acts.iter().any(changes));
             self.rights.add(change);
-            counts.moved += has(|act| matches!(act, Act::Moved { .. }));
+            counts.moved += has(|act| matches!(act, Act::Moved { .. } | Act::Crossed { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
             counts.restored += has(|act| matches!(act, Act::Restored { .. }));
             counts.deleted += has(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
         }
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
+        let brought = self.users.iter().filter(|change| change.brings_pending()).count() as u64;
         let left = self.users.iter().filter(|change| change.leaves_pending()).count() as u64;
-        self.pending = waiting + counts.flagged - left.min(waiting + counts.flagged);
+        let waiting = waiting + brought + counts.flagged;
+        self.pending = waiting - left.min(waiting);
         counts.conflicts = self.pending + others;
         self.counts = counts;
         self.group_counts = GroupCounts::of(&self.groups);
@@ -241,6 +246,11 @@ impl UserChange {
             })
         };
         !self.acts.is_empty() || self.mark.as_ref().is_some_and(marked)
+    }
+
+    /// Whether somebody who waits for deletion comes over from another source (I8).
+    fn brings_pending(&self) -> bool {
+        self.acts.iter().any(|act| matches!(act, Act::Crossed { from: State::Pending, .. }))
     }
 
     /// Whether the user's pending deletion ends here, by return or by deletion.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::clock::Timestamp;
 use crate::plan::acts::{self, Awards};
-use crate::plan::contest::{self, Lost, Participant};
+use crate::plan::contest::{self, Participant};
+use crate::plan::crossing::Elsewhere;
 use crate::plan::departures::{self, Departure, Flag};
 use crate::plan::findings::Findings;
 use crate::plan::left::Left;
@@ -15,9 +16,8 @@ use crate::plan::rights::Entitled;
 use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
 use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Mark, Policy, UserChange, UserRef, View, brake};
-use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Positions, State, UserId,
+    Account, Address, Claim, Complete, Digest, Known, PendingReason, Person, Positions, State, UserId,
 };
 
 /// What was decided about people.
@@ -43,6 +43,8 @@ pub(super) struct Comer<'a> {
     pub kept_on: bool,
     /// The account is known by another unique id (I5).
     pub relinked: bool,
+    /// The account is another source's until now (I8).
+    pub crosses: bool,
 }
 
 /// Somebody who leaves, or stays away.
@@ -117,6 +119,11 @@ impl<'a> People<'a> {
                 continue;
             }
             let found = self.view.look_ups.get(&known.id);
+            if let Some(left) = self.left_to_others(account, found).filter(|_| removed.is_none()) {
+                self.decided.unjudged.push((account.label().into(), left.detail.clone()));
+                self.decided.findings.add_skips([left]);
+                continue;
+            }
             match found.and_then(departures::cause) {
                 Some((reason, dn)) => {
                     let departure = Departure { removed, ..self.departure(known, reason, dn) };
@@ -145,15 +152,18 @@ impl<'a> People<'a> {
             let user = known.map_or_else(|| UserRef::New(person.key.digest()), |known| UserRef::Known(known.id));
             self.decided.places.push((crate::roster::Dn::digest_of(&person.dn), user));
             let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
-            let remembered = match account {
+            let elsewhere = if known.is_none() { self.elsewhere(&person) } else { None };
+            let before = account.or(elsewhere.as_ref().map(Elsewhere::account));
+            let remembered = match before {
                 Some(account) => account.former.as_ref().and_then(|former| former.address.clone()),
                 None => absent.remembered(&claims),
             };
-            let wish = wishes::addresses(claims, self.present_primary(account), remembered.as_ref(), self.policy);
+            let wish = wishes::addresses(claims, self.present_primary(before), remembered.as_ref(), self.policy);
             let manual = account.is_some_and(matching::is_manual);
             let lacks_role = !manual && self.entitled.as_ref().is_some_and(|entitled| entitled.lacks(user, account));
             let reason = departures::reason(&person, &wish, (account, lacks_role), self.policy, self.view);
             match account {
+                None if reason.is_none() && elsewhere.is_some() => self.come_over(person, wish, elsewhere),
                 None if reason.is_none() && self.unlinked(&wish).is_some() => {
                     let account = self.unlinked(&wish);
                     self.matches.extend(account.map(|account| Match { person, wish, account }));
@@ -205,16 +215,23 @@ impl<'a> People<'a> {
             (Some(account), ..) if account.state == State::Dormant => {}
             (None, ..) | (Some(Account { state: State::Deleted, .. }), ..) => {
                 if findings.admit(&person, &wish, reason, self.policy) {
-                    self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false });
+                    self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false, crosses: false });
                 }
             }
             (Some(Account { state: State::Kept, .. }), _, Some(_)) => {
-                self.comers.push(Comer { person, wish, account, kept_on: true, relinked: false });
+                self.comers.push(Comer { person, wish, account, kept_on: true, relinked: false, crosses: false });
             }
             // Only a disabled test takes access on the word of a partial read (E1).
             (Some(account), _, Some(reason)) if !self.proven && reason != PendingReason::Disabled => {
                 if account.state.access() {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: true, relinked: false });
+                    self.comers.push(Comer {
+                        person,
+                        wish,
+                        account: Some(account),
+                        kept_on: true,
+                        relinked: false,
+                        crosses: false,
+                    });
                 }
             }
             (Some(account), Some(known), Some(reason)) => {
@@ -222,7 +239,9 @@ impl<'a> People<'a> {
                 let departure = self.departure(known, reason, at.as_deref());
                 self.leavers.push(Leaver { account, seen: Seen::Read(Box::new((person, wish))), departure });
             }
-            (Some(_), ..) => self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false }),
+            (Some(_), ..) => {
+                self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false, crosses: false })
+            }
         }
     }
 
@@ -420,54 +439,6 @@ impl<'a> People<'a> {
         let names = self.view.name_owners.iter();
         let names = names.map(|(name, user)| (contest::name_digest(name), Owner { user: *user, name: true }));
         addresses.chain(names).collect()
-    }
-
-    /// What somebody who was read claims.
-    ///
-    /// From a partial read nothing is taken away, so the stored addresses are claimed along with the wished ones (E1).
-    fn participant(&self, comer: &Comer) -> Participant {
-        let account = comer.account.filter(|account| account.state != State::Deleted);
-        let stored = |account: &Account| -> Box<[Digest]> {
-            account.addresses.iter().map(|stored| stored.address.digest()).collect()
-        };
-        let present = account.and_then(Account::primary);
-        let present_primary = present.map(|address| address.digest());
-        let primary = self.primary(comer, present).map(|address| address.digest());
-        let mut aliases: Vec<Digest> = comer.wish.aliases.iter().map(|address| address.digest()).collect();
-        if !self.proven || self.keeps_addresses(comer) {
-            aliases.extend(account.map(stored).unwrap_or_default());
-        }
-        let name = |text: &str| contest::name_digest(&fold(text));
-        let stored_name = account.and_then(|account| account.fields.get(&FieldId::USERNAME));
-        let wished_name = acts::wished(&comer.person, account, FieldId::USERNAME, self.policy, self.view);
-        let pending = account.filter(|account| account.state == State::Pending);
-        Participant {
-            key: comer.person.key.clone(),
-            user: comer.account.map(|account| account.id),
-            newcomer: account.is_none(),
-            primary,
-            present_primary,
-            aliases: aliases.into_boxed_slice(),
-            name: wished_name.as_deref().map(name),
-            present_name: stored_name.map(|text| name(text)),
-            frozen: pending.map(stored),
-        }
-    }
-
-    /// What people call a comer after this run, so that the next one uses the same words.
-    fn label(&self, comer: &Comer, participant: &Participant, lost: Lost) -> String {
-        let out = lost.keeps_out(participant);
-        let Some(account) = comer.account.filter(|account| account.state != State::Deleted) else {
-            return acts::called(&comer.person, &comer.wish);
-        };
-        let name = account.fields.get(&FieldId::USERNAME).cloned();
-        let name = match out || lost.name {
-            true => name,
-            false => acts::wished(&comer.person, Some(account), FieldId::USERNAME, self.policy, self.view),
-        };
-        let present = account.primary();
-        let primary = if out || lost.primary { present } else { self.primary(comer, present) };
-        name.or_else(|| primary.map(ToString::to_string)).unwrap_or_else(|| comer.person.dn.to_string())
     }
 
     /// Whether the primary stays what it is because the attribute it comes from vanished from everybody (E2).

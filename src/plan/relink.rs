@@ -144,7 +144,7 @@ impl<'a> People<'a> {
         taken.values_mut().for_each(|counted| *counted &= holds);
         for (at, account, thing) in maybe.into_iter().filter(|(_, account, _)| !taken.contains_key(&account.id)) {
             if let Some(comer) = self.comers.get(at) {
-                self.decided.findings.resemblance(resemblance(comer, account, thing));
+                self.decided.findings.stands(resemblance(comer, account, thing));
             }
         }
         self.leavers.retain(|leaver| !taken.contains_key(&leaver.account.id));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
-use crate::plan::{BrakeKind, GroupId, KnownGroup, OpenConflict, StoredGrant, Via};
+use crate::plan::{BrakeKind, GroupId, KnownGroup, Neighbours, OpenConflict, StoredGrant, Via};
 use crate::roster::address::fold;
 use crate::roster::{
     Account, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, MemberRef, Person, Skip,
@@ -95,6 +95,8 @@ pub struct View {
     pub approved_rights: BTreeSet<UserId>,
     /// What else a person approved for this run, in the words of a run's cause.
     pub accepted: BTreeSet<String>,
+    /// What is known of other sources of the same directory (I8).
+    pub neighbours: Neighbours,
 }
 
 /// What has to be loaded before a plan can be made.

@@ -11,6 +11,7 @@ pub mod by_hand;
 mod events;
 mod lease;
 mod look;
+mod neighbours;
 pub mod refused;
 pub mod retire;
 pub mod source;

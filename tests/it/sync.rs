@@ -2,6 +2,7 @@
 
 mod again;
 mod by_hand;
+mod crossing;
 mod erasing;
 mod manual;
 mod mapping;

@@ -62,7 +62,7 @@ impl Chapter {
             | Act::Linked { .. }
             | Act::Relinked { .. }
             | Act::ByHand(_) => Self::Changes,
-            Act::Moved { .. } => Self::Moves,
+            Act::Moved { .. } | Act::Crossed { .. } => Self::Moves,
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
             Act::Restored { .. } => Self::Returns,
@@ -178,6 +178,14 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
             Act::Added(new) | Act::Revived(new) => new_user(&mut lines, new, names),
             Act::Updated(fields) => lines.extend(fields.iter().map(|change| field(change, names))),
             Act::Moved { before, after } => lines.push(detail('~', "dn", Some(before), Some(after))),
+            Act::Crossed { source, dn, leaves, .. } => {
+                lines.push(detail('~', "source", Some(&source.0), Some(&source.1)));
+                lines.push(detail('~', "dn", dn.0.as_deref(), Some(&dn.1)));
+                if !leaves.is_empty() {
+                    let groups = counted(leaves.len() as u64, "group", "groups");
+                    lines.push(detail('-', "leaves", Some(&format!("{groups} of `{}`", source.0)), None));
+                }
+            }
             Act::Relinked { before, after, .. } => {
                 lines.push(detail('~', "unique_id", Some(before.as_str()), Some(after.as_str())));
             }
@@ -226,6 +234,9 @@ fn headline(act: &Act) -> Option<String> {
             format!("stays {from}, supplemented by the entry with the same address from now on ({rule})")
         }
         Act::Relinked { .. } => format!("deleted and re-added in the directory, keeps the id ({rule})"),
+        Act::Crossed { source, .. } => {
+            format!("comes over from source `{}`, keeps the id ({rule})", escape::value(&source.0))
+        }
         Act::Revived(_) => format!("comes back after deletion, with the same id ({rule})"),
         Act::Flagged { from: State::Pending, reason: now, delete_after, .. } => {
             format!("stays pending, now because {}; {} ({rule})", reason(*now), date(delete_after))

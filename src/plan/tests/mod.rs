@@ -1,6 +1,7 @@
 //! The planner against the rules: a tiny world in which a test reads like the sentence it proves.
 
 mod by_hand;
+mod crossing;
 mod domains;
 mod grouping;
 mod groups;

@@ -43,7 +43,8 @@ impl Model {
                 manual: account.origin != Origin::Directory,
             })
         };
-        Index::new(self.accounts.values().filter_map(known).collect())
+        let ours = self.accounts.values().filter(|account| account.source == "corp");
+        Index::new(ours.filter_map(known).collect())
     }
 
     /// Applies a plan unit by unit; panics when a unit leaves two owners of one address or name.
@@ -163,6 +164,11 @@ impl Model {
                 self.accounts.get_mut(&id).unwrap().key = Some(after.clone());
             }
             Act::Updated(changes) => changes.iter().for_each(|change| update(account, change)),
+            Act::Crossed { key, source, dn, from, .. } => {
+                assert_eq!((account.key.as_ref(), &*account.source, account.state), (Some(key), &*source.0, *from));
+                (account.source, account.dn) = (source.1.to_string(), Some(dn.1.to_string()));
+                self.memberships.retain(|(_, user), _| *user != id);
+            }
             Act::Moved { before, after } => {
                 assert_eq!(account.dn.as_deref().unwrap_or_default(), &**before);
                 account.dn = Some(after.to_string());
@@ -204,7 +210,7 @@ impl Model {
         }
     }
 
-    fn set_role(&mut self, id: UserId, role: Option<Box<str>>) {
+    pub fn set_role(&mut self, id: UserId, role: Option<Box<str>>) {
         match role {
             Some(role) => _ = self.roles.insert(id, role),
             None => _ = self.roles.remove(&id),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::addresses::Addresses;
 use super::by_hand::HandBatch;
+use super::crossing;
 use super::dialect::any_list;
 use super::flags::{Flag, FlagEnd, end_flags, flag_detail, open_flags};
 use super::rights;
@@ -36,6 +37,7 @@ struct Batch {
     columns: BTreeMap<FieldId, Rows>,
     extra: Rows,
     moved: Rows,
+    crossed: crossing::Crossed,
     linked: Rows,
     relinked: Rows,
     marked: Rows,
@@ -108,6 +110,7 @@ impl Default for Batch {
             columns: BTreeMap::new(),
             extra: Rows::new(2),
             moved: Rows::new(3),
+            crossed: crossing::Crossed::default(),
             linked: Rows::new(7),
             relinked: Rows::new(3),
             marked: Rows::new(4),
@@ -147,6 +150,9 @@ impl Batch {
         let mut fate = None;
         for act in &change.acts {
             event(ledger, stamp, id, act);
+            if let Act::Crossed { leaves, .. } = act {
+                crossing::left_behind(ledger, stamp, id, leaves);
+            }
             match act {
                 Act::Added(new) => self.add(id, new, change.mark.as_ref(), stamp, &mut addresses),
                 Act::Revived(new) => self.revive(id, new, stamp, &mut addresses),
@@ -156,6 +162,9 @@ impl Batch {
                 }
                 Act::Moved { after, .. } => {
                     self.moved.add([id.into(), after.as_ref().into(), Dn::digest_of(after).into()]);
+                }
+                Act::Crossed { key, source, dn, .. } => {
+                    self.crossed.add(id, (key, &source.0), &dn.1, stamp.source);
                 }
                 Act::AliasAdded(address) => addresses.claim(address, AddressKind::Alias),
                 Act::AliasRemoved(address) => addresses.release(address),
@@ -276,6 +285,7 @@ impl Batch {
 
     async fn run(mut self, write: &mut Statements, stamp: Stamp<'_>) -> Result<Vec<(Digest, UserId)>, Fault> {
         release(write, self.released, &self.deleted).await?;
+        self.crossed.run(write).await?;
         write.bulk(ADD, self.added, "").await?;
         write.bulk(REVIVE, self.revived, BY_ID).await?;
         self.by_hand.add(write).await?;
@@ -356,7 +366,7 @@ const BURY: &str = concat!(
      fingerprint = NULL, review_at = NULL WHERE id ",
     any_of!("$1")
 );
-const BY_ID: &str = ") AS v WHERE rd_users.id = v.column1";
+pub(super) const BY_ID: &str = ") AS v WHERE rd_users.id = v.column1";
 
 /// Takes away addresses that are given up, and everything that hangs on a person who is deleted.
 pub(super) async fn release(write: &mut Statements, released: Rows, deleted: &[i64]) -> Result<(), Fault> {
