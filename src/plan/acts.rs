@@ -28,7 +28,10 @@ pub(super) fn called(person: &Person, wish: &Wish) -> String {
 /// How somebody known comes to be this source's, or this entry's: over from another source (I8), or deleted and
 /// re-added (I5).
 fn arrived(comer: &Comer, people: &People<'_>) -> Option<Act> {
-    crossing::crossed(comer, people.view, &people.policy.source).or_else(|| relinked(comer))
+    let dormant = comer.account.is_some_and(|account| account.state == State::Dormant);
+    let woken = || Act::Woken { key: comer.person.key.clone(), dn: comer.person.dn.clone() };
+    let crossed = || crossing::crossed(comer, people.view, &people.policy.source);
+    dormant.then(woken).or_else(crossed).or_else(|| relinked(comer))
 }
 
 /// The new unique id of somebody who was deleted and re-added (I5).
@@ -102,7 +105,7 @@ impl Awards<'_> {
         findings.values(&comer.person, &comer.wish.findings);
         match comer.account {
             None if out => None,
-            Some(account) if out && account.state == State::Deleted => None,
+            Some(account) if out && account.state.tombstone() => None,
             Some(account) if out => Some(self.still_pending(account, &comer)),
             Some(account) if account.state != State::Deleted => Some(self.update(at, account, comer, lost, contested)),
             tombstone => Some(self.bring_in(at, comer, tombstone, contested)),
@@ -147,6 +150,7 @@ impl Awards<'_> {
             acts.push(Act::Restored { from: account.state, reason: account.reason });
         }
         acts.extend(match account.key {
+            _ if account.state == State::Dormant => None,
             Some(_) => moved(account, &comer.person.dn).filter(|_| !comer.crosses),
             None => Some(matching::linked(account, &comer.person, people.policy)),
         });
@@ -156,7 +160,7 @@ impl Awards<'_> {
             acts.push(Act::Updated(fields.into_boxed_slice()));
         }
         acts.sort_by_key(|act| matches!(act, Act::AliasAdded(_)));
-        let settled = self.settled(contested, withheld) && !comer.kept_on;
+        let settled = self.settled(contested, withheld) && !comer.kept_on && !comer.deferred;
         let mark = Mark {
             fingerprint: settled.then_some(comer.person.fingerprint),
             review_at: comer.person.review_at,
@@ -275,6 +279,7 @@ impl Awards<'_> {
             Winner::Participant(at) => {
                 let participant = self.participants.get(at)?;
                 let user = participant.user.map_or_else(|| UserRef::New(participant.key.digest()), UserRef::Known);
+                let user = participant.heir.filter(|_| !self.outcome.lost(at).primary).unwrap_or(user);
                 // Whoever has to wait in `pending` keeps what is frozen, and the date stands still (L5).
                 let waits = participant.frozen.is_some() && self.outcome.lost(at).keeps_out(participant);
                 let waits = if waits { ", who is pending and waits for a username" } else { "" };

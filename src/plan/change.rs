@@ -121,6 +121,26 @@ pub enum Act {
         /// Memberships that are left behind: the new source gives its own.
         leaves: Box<[(GroupId, Via)]>,
     },
+    /// The entry has another address and so another user from now on (I6): dormant, and out of the way.
+    Parted {
+        /// The unique id, which the heir has now.
+        key: UniqueId,
+        /// State before; a tombstone stays one.
+        from: State,
+        /// The address the entry has now.
+        address: Box<str>,
+        /// Whose user the entry is.
+        heir: UserRef,
+        /// The kind the brake counts it under; `None` when the person had no access, or a person approved it.
+        counted: Option<BrakeKind>,
+    },
+    /// Somebody dormant whose address is back (I6).
+    Woken {
+        /// The entry's unique id.
+        key: UniqueId,
+        /// Its DN.
+        dn: Box<str>,
+    },
     /// The DN changed (I3).
     Moved {
         /// DN in the store.
@@ -193,6 +213,9 @@ impl Act {
             Self::Relinked { .. } => "user.relinked",
             Self::Revived(_) => "user.revived",
             Self::Updated(_) => "user.updated",
+            Self::Parted { from: State::Deleted, .. } => "user.updated",
+            Self::Parted { .. } => "user.dormant",
+            Self::Woken { .. } => "user.woken",
             Self::Moved { .. } | Self::Crossed { .. } => "user.moved",
             Self::AliasAdded(_) => "alias.added",
             Self::AliasRemoved(_) => "alias.removed",
@@ -214,6 +237,7 @@ impl Act {
             Self::Updated(_) => "U2",
             Self::Moved { .. } => "I3",
             Self::Crossed { .. } => "I8",
+            Self::Parted { .. } | Self::Woken { .. } => "I6",
             Self::AliasAdded(_) | Self::AliasRemoved(_) => "A2",
             Self::Flagged { .. } => "L2",
             Self::Restored { .. } => "L5",
@@ -239,6 +263,19 @@ impl Act {
             Self::Relinked { before, after, .. } => {
                 (Some(json!({ "unique_id": before.as_str() })), Some(json!({ "unique_id": after.as_str() })))
             }
+            Self::Parted { key, from: State::Deleted, .. } => {
+                (Some(json!({ "unique_id": key.as_str() })), Some(json!({ "unique_id": null })))
+            }
+            Self::Parted { key, from, address, .. } => (
+                Some(json!({ "state": from.as_str(), "unique_id": key.as_str() })),
+                Some(
+                    json!({ "state": State::Dormant.as_str(), "detail": format!("the entry's address is now `{address}`") }),
+                ),
+            ),
+            Self::Woken { key, dn } => (
+                Some(json!({ "state": State::Dormant.as_str() })),
+                Some(json!({ "state": State::Active.as_str(), "unique_id": key.as_str(), "dn": dn })),
+            ),
             Self::Crossed { source, dn, .. } => {
                 (Some(json!({ "source": source.0, "dn": dn.0 })), Some(json!({ "source": source.1, "dn": dn.1 })))
             }

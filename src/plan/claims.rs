@@ -11,7 +11,7 @@ impl People<'_> {
     ///
     /// From a partial read nothing is taken away, so the stored addresses are claimed along with the wished ones (E1).
     pub(super) fn participant(&self, comer: &Comer) -> Participant {
-        let account = comer.account.filter(|account| account.state != State::Deleted);
+        let account = comer.account.filter(|account| !account.state.tombstone());
         let stored = |account: &Account| -> Box<[Digest]> {
             account.addresses.iter().map(|stored| stored.address.digest()).collect()
         };
@@ -36,13 +36,14 @@ impl People<'_> {
             name: wished_name.as_deref().map(name),
             present_name: stored_name.map(|text| name(text)),
             frozen: pending.map(stored),
+            heir: comer.heir.map(|heir| heir.user(&comer.person.key)),
         }
     }
 
     /// What people call a comer after this run, so that the next one uses the same words.
     pub(super) fn label(&self, comer: &Comer, participant: &Participant, lost: Lost) -> String {
         let out = lost.keeps_out(participant);
-        let Some(account) = comer.account.filter(|account| account.state != State::Deleted) else {
+        let Some(account) = comer.account.filter(|account| !account.state.tombstone()) else {
             return acts::called(&comer.person, &comer.wish);
         };
         let name = account.fields.get(&FieldId::USERNAME).cloned();

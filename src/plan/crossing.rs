@@ -98,6 +98,14 @@ pub(super) enum Elsewhere<'a> {
 }
 
 impl<'a> Elsewhere<'a> {
+    /// Whether the user has, or had last, the address that an entry asks for (I6).
+    pub fn has_address(&self, wish: &Wish) -> bool {
+        let account = self.account();
+        let former = account.former.as_ref().and_then(|former| former.address.clone());
+        let present = account.primary().map(|address| address.key()).or(former);
+        wish.primary.as_ref().is_some_and(|wished| Some(wished.key()) == present)
+    }
+
     /// The user as the other source has it.
     pub fn account(&self) -> &'a Account {
         match self {
@@ -123,7 +131,7 @@ impl<'a> People<'a> {
                     self.supplement(person, wish, account, None);
                 } else {
                     let account = Some(account);
-                    self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false, crosses: true });
+                    self.comers.push(Comer { crosses: true, ..Comer::new(person, wish, account) });
                 }
             }
         }

@@ -87,6 +87,13 @@ impl Findings {
         self.skip(person, "held", "I5", says);
     }
 
+    /// A newcomer whose address somebody dormant remembers, whose entry may still be there for all a partial read tells.
+    pub fn not_proven(&mut self, person: &Person) {
+        let says =
+            "the address is that of a former user; a complete run tells whether this is the same person".to_owned();
+        self.skip(person, "incomplete", "I6", says);
+    }
+
     /// A conflict that is no contest between claims: a newcomer may be somebody whom the store knows (I5; of several who
     /// resemble one the lowest unique id counts), or somebody is seen by two sources (I8).
     pub fn stands(&mut self, conflict: Conflict) {

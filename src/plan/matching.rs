@@ -74,14 +74,7 @@ impl<'a> People<'a> {
             } else if taken.insert(account.id) {
                 linked.insert(UserRef::New(person.key.digest()), UserRef::Known(account.id));
                 if self.policy.on_match == OnMatch::Adopt {
-                    self.comers.push(Comer {
-                        person,
-                        wish,
-                        account: Some(account),
-                        kept_on: false,
-                        relinked: false,
-                        crosses: false,
-                    });
+                    self.comers.push(Comer::new(person, wish, Some(account)));
                 } else {
                     self.supplement(person, wish, account, None);
                 }
@@ -104,12 +97,9 @@ impl<'a> People<'a> {
         if reason.is_none() {
             keep_own(&mut person, &mut wish, account, self.policy);
             self.comers.push(Comer {
-                person,
-                wish,
-                account: Some(account),
                 kept_on: account.state == State::Kept,
-                relinked: false,
                 crosses: account.key.is_some() && account.source != self.policy.source,
+                ..Comer::new(person, wish, Some(account))
             });
         }
     }

@@ -21,6 +21,7 @@ pub mod crossing;
 mod departures;
 mod findings;
 mod groups;
+mod identity;
 mod left;
 pub mod local_groups;
 pub mod manual;
@@ -79,7 +80,8 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     people.entitled = Entitled::new(&mappings, (&reading, proven), view, policy);
     people.see_without_role(&reading.unchanged);
     let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
-    let absent = people.see_people(std::mem::take(&mut reading.people), &reading.waiting);
+    let entries = std::mem::take(&mut reading.people);
+    let absent = people.see_people(entries, &reading);
     let mut decided = people.decide(&absent);
     let concerned = rights::concerned(&reading, view, policy);
     let mut groups = groups::Decided::default();
@@ -190,6 +192,7 @@ impl Plan {
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
             let changes = |act: &Act| match act {
                 Act::Relinked { from, .. } => *from != State::Deleted,
+                Act::Parted { from, .. } => *from != State::Deleted,
                 Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Linked { .. } | Act::Rights(_) => {
                     true
                 }
@@ -200,7 +203,7 @@ impl Plan {
             self.rights.add(change);
             counts.moved += has(|act| matches!(act, Act::Moved { .. } | Act::Crossed { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
-            counts.restored += has(|act| matches!(act, Act::Restored { .. }));
+            counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
             counts.deleted += has(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
         }
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
@@ -256,7 +259,7 @@ impl UserChange {
     /// Whether the user's pending deletion ends here, by return or by deletion.
     fn leaves_pending(&self) -> bool {
         let leaves = |act: &Act| {
-            let (Act::Restored { from, .. } | Act::Removed { from, .. }) = act else {
+            let (Act::Restored { from, .. } | Act::Removed { from, .. } | Act::Parted { from, .. }) = act else {
                 return matches!(act, Act::Deleted { .. });
             };
             *from == State::Pending

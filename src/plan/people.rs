@@ -8,6 +8,7 @@ use crate::plan::contest::{self, Participant};
 use crate::plan::crossing::Elsewhere;
 use crate::plan::departures::{self, Departure, Flag};
 use crate::plan::findings::Findings;
+use crate::plan::identity::{Bearers, Heir, Identity};
 use crate::plan::left::Left;
 use crate::plan::matching::{self, Match};
 use crate::plan::policy::AttributeUse;
@@ -17,7 +18,7 @@ use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
 use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Mark, Policy, UserChange, UserRef, View, brake};
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, Known, PendingReason, Person, Positions, State, UserId,
+    Account, Address, Claim, Complete, Digest, Known, PendingReason, Person, Positions, Reading, State, UserId,
 };
 
 /// What was decided about people.
@@ -45,6 +46,10 @@ pub(super) struct Comer<'a> {
     pub relinked: bool,
     /// The account is another source's until now (I8).
     pub crosses: bool,
+    /// Who the entry's user is once it has the address it asks for (I6).
+    pub heir: Option<Heir<'a>>,
+    /// Not everything the entry says is applied in this run.
+    pub deferred: bool,
 }
 
 /// Somebody who leaves, or stays away.
@@ -139,8 +144,9 @@ impl<'a> People<'a> {
     }
 
     /// Sorts those whose entry was read and is new or differs; returns whom newcomers may be.
-    pub fn see_people(&mut self, people: Vec<Person>, waiting: &Positions) -> Absent<'a> {
-        let absent = Absent::among(self.view, &self.policy.source, self.proven, &people, waiting);
+    pub fn see_people(&mut self, people: Vec<Person>, reading: &Reading) -> Absent<'a> {
+        let absent = Absent::among(self.view, self.policy, self.proven, &people, &reading.waiting);
+        let mut bearers = Bearers::among(self, &people, reading);
         self.comers.reserve_exact(people.len());
         self.decided.places.reserve_exact(people.len());
         for mut person in people {
@@ -156,10 +162,11 @@ impl<'a> People<'a> {
             let before = account.or(elsewhere.as_ref().map(Elsewhere::account));
             let remembered = match before {
                 Some(account) => account.former.as_ref().and_then(|former| former.address.clone()),
-                None => absent.remembered(&claims),
+                None => absent.remembered(&claims).or_else(|| bearers.remembered(&claims)),
             };
             let wish = wishes::addresses(claims, self.present_primary(before), remembered.as_ref(), self.policy);
             let manual = account.is_some_and(matching::is_manual);
+            let elsewhere = elsewhere.filter(|it| !self.policy.by_address || it.has_address(&wish));
             let lacks_role = !manual && self.entitled.as_ref().is_some_and(|entitled| entitled.lacks(user, account));
             let reason = departures::reason(&person, &wish, (account, lacks_role), self.policy, self.view);
             match account {
@@ -169,7 +176,13 @@ impl<'a> People<'a> {
                     self.matches.extend(account.map(|account| Match { person, wish, account }));
                 }
                 Some(account) if manual => self.supplement(person, wish, account, reason),
-                _ => self.sort(person, wish, known, account, reason),
+                _ => {
+                    let comes = reason.is_none() && self.policy.by_address;
+                    match comes.then(|| self.identity(&mut bearers, (&person, &wish), account)) {
+                        None | Some(Identity::Same) => self.sort(person, wish, known, account, reason),
+                        Some(identity) => self.become_other((person, wish), account, identity),
+                    }
+                }
             }
         }
         self.link();
@@ -215,23 +228,16 @@ impl<'a> People<'a> {
             (Some(account), ..) if account.state == State::Dormant => {}
             (None, ..) | (Some(Account { state: State::Deleted, .. }), ..) => {
                 if findings.admit(&person, &wish, reason, self.policy) {
-                    self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false, crosses: false });
+                    self.comers.push(Comer::new(person, wish, account));
                 }
             }
             (Some(Account { state: State::Kept, .. }), _, Some(_)) => {
-                self.comers.push(Comer { person, wish, account, kept_on: true, relinked: false, crosses: false });
+                self.comers.push(Comer { kept_on: true, ..Comer::new(person, wish, account) });
             }
             // Only a disabled test takes access on the word of a partial read (E1).
             (Some(account), _, Some(reason)) if !self.proven && reason != PendingReason::Disabled => {
                 if account.state.access() {
-                    self.comers.push(Comer {
-                        person,
-                        wish,
-                        account: Some(account),
-                        kept_on: true,
-                        relinked: false,
-                        crosses: false,
-                    });
+                    self.comers.push(Comer { kept_on: true, ..Comer::new(person, wish, Some(account)) });
                 }
             }
             (Some(account), Some(known), Some(reason)) => {
@@ -239,9 +245,7 @@ impl<'a> People<'a> {
                 let departure = self.departure(known, reason, at.as_deref());
                 self.leavers.push(Leaver { account, seen: Seen::Read(Box::new((person, wish))), departure });
             }
-            (Some(_), ..) => {
-                self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false, crosses: false })
-            }
+            (Some(_), ..) => self.comers.push(Comer::new(person, wish, account)),
         }
     }
 
@@ -279,9 +283,13 @@ impl<'a> People<'a> {
     /// Applies the brake: leavers of a held kind who are counted stay as they are (B1).
     fn hold(&mut self) {
         let counted = self.leavers.iter().filter(|leaver| leaver.departure.counted);
-        let leaving = counted.map(|leaver| (leaver.departure.kind(), leaver.account.id)).collect();
+        let counted = counted.map(|leaver| (leaver.departure.kind(), leaver.account.id));
+        let leaving = counted.chain(self.parting()).collect();
         self.decided.holds.extend(brake::holds(&leaving, self.policy, self.view));
         self.held_kinds = self.decided.holds.iter().map(|hold| hold.kind).collect();
+        if self.held_kinds.contains(&BrakeKind::Missing) {
+            self.hold_parting();
+        }
         let by_gone = self.leavers.iter().filter(|leaver| self.is_held_as_gone(leaver)).count() as u64;
         if by_gone > 0 {
             let of = self.view.index.with_access() as u64;
@@ -386,7 +394,8 @@ impl<'a> People<'a> {
         let awards = Awards { outcome: &outcome, participants: &participants, labels: &labels, people: self, left };
         let mut findings = Findings::default();
         units.reserve(comers.len());
-        for (at, comer) in comers.into_iter().enumerate() {
+        let mut became = HashMap::new();
+        for (at, mut comer) in comers.into_iter().enumerate() {
             let node = comer.account.map(|account| account.id);
             let node = if let Some(user) = node { units.node(user) } else { units.fresh() };
             let rival = place(at).and_then(|at| Some((at, participants.get(at)?)));
@@ -400,10 +409,18 @@ impl<'a> People<'a> {
                     }
                 }
             }
+            let lost = rival.is_some_and(|(at, one)| outcome.lost(at).primary || outcome.lost(at).keeps_out(one));
+            if let Some(change) = self.part(&mut comer, lost) {
+                let heir =
+                    comer.account.map_or_else(|| UserRef::New(comer.person.key.digest()), |it| UserRef::Known(it.id));
+                became.insert(change.subject, heir);
+                units.place(node, change);
+            }
             if let Some(change) = awards.award(rival.map(|(at, _)| at), comer, &mut findings) {
                 units.place(node, change);
             }
         }
+        self.stand_for(&became);
         self.decided.findings.extend(findings);
     }
 

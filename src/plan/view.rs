@@ -148,6 +148,14 @@ impl Needs {
         needs
     }
 
+    /// With everybody who remembers an address that somebody claims as primary, for those whose identity it is (I6).
+    pub fn with_identities(mut self, snapshot: &Snapshot) -> Self {
+        let claims = snapshot.reading().people.iter().flat_map(|person| &person.claims);
+        let primary = claims.filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
+        self.remembered = primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).collect();
+        self
+    }
+
     /// With the addresses and names that somebody claims; in a store with nobody in it nobody holds any.
     pub fn with_claims(mut self, snapshot: &Snapshot) -> Self {
         for person in &snapshot.reading().people {

@@ -338,7 +338,7 @@ pub trait Store: Send + Sync {
     async fn owners(&self, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, StoreError>;
     /// Who among the active and kept bears these folded usernames, of whatever source.
     async fn name_owners(&self, names: &[String]) -> Result<Vec<(String, UserId)>, StoreError>;
-    /// Tombstones of the source that remember one of these as their primary address (I5).
+    /// Deleted and dormant users of the source that remember one of these as their primary address (I5, I6).
     async fn remembering(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError>;
     /// Pairs that a person called two people: the old user, and the newcomer's unique id (I5).
     async fn two_people(&self, source: &str) -> Result<std::collections::BTreeSet<(UserId, UniqueId)>, StoreError>;

@@ -54,7 +54,8 @@ impl Look {
                 .with_mapped(&config.mapped)?;
         let mapping = searches.mapping();
         let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
-        let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
+        let identity = if policy.by_address { " by address" } else { "" };
+        let searches = searches.with_policy(format!("{:?} {}{identity}", policy.managed, policy.address_required));
         let server = connection.about().server.clone();
         let gives_roles = !policy.rights.roles.is_empty();
         let neighbours = scene.check_source(&connection, (&searches, gives_roles), leases).await?;
@@ -245,6 +246,7 @@ impl Look {
         let needs = Needs::of(snapshot, &index);
         let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
         let needs = if nobody { needs } else { needs.with_claims(snapshot) };
+        let needs = if policy.by_address && !nobody { needs.with_identities(snapshot) } else { needs };
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);

@@ -4,6 +4,7 @@ mod again;
 mod by_hand;
 mod crossing;
 mod erasing;
+mod identity;
 mod manual;
 mod mapping;
 mod settling;

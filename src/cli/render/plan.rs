@@ -65,7 +65,9 @@ impl Chapter {
             Act::Moved { .. } | Act::Crossed { .. } => Self::Moves,
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
-            Act::Restored { .. } => Self::Returns,
+            Act::Parted { from: State::Deleted, .. } => Self::Changes,
+            Act::Parted { .. } => Self::Departures,
+            Act::Restored { .. } | Act::Woken { .. } => Self::Returns,
             Act::Deleted { .. } | Act::Removed { .. } => Self::Deletions,
         };
         change.acts.iter().map(of_act).max_by_key(|chapter| match chapter {
@@ -154,6 +156,7 @@ fn held(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         let people = report::held_people(view.plan, hold.kind).into_iter().map(|held| {
             let would = match &held.loses {
                 Loss::Access(why) => format!("would lose access: {}", reason(*why)),
+                Loss::Dormant => "would lose access: dormant, because the entry has another address".to_owned(),
                 Loss::Rights(what) => format!("would lose: {}", escape::value(what)),
             };
             vec![alarm(&format!("{} {would}", escape::value(&held.label)))]
@@ -195,6 +198,11 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
                 lines.push(format!("      {}", escape::value(detail)));
             }
             Act::Rights(act) => lines.push(right(act)),
+            Act::Parted { key, .. } => lines.push(detail('-', "unique_id", Some(key.as_str()), None)),
+            Act::Woken { key, dn } => {
+                lines.push(detail('+', "unique_id", None, Some(key.as_str())));
+                lines.push(detail('+', "dn", None, Some(dn)));
+            }
             Act::Linked { dn, .. } => lines.push(detail('+', "dn", None, Some(dn))),
             Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } | Act::Removed { .. } | Act::ByHand(_) => {
             }
@@ -234,6 +242,11 @@ fn headline(act: &Act) -> Option<String> {
             format!("stays {from}, supplemented by the entry with the same address from now on ({rule})")
         }
         Act::Relinked { .. } => format!("deleted and re-added in the directory, keeps the id ({rule})"),
+        Act::Parted { from: State::Deleted, .. } => format!("deleted, and no longer known by the unique id ({rule})"),
+        Act::Parted { address, .. } => {
+            format!("dormant: the entry is `{}` now, another user; never deleted ({rule})", escape::value(address))
+        }
+        Act::Woken { .. } => format!("has access again: the address is back, and so is its user ({rule})"),
         Act::Crossed { source, .. } => {
             format!("comes over from source `{}`, keeps the id ({rule})", escape::value(&source.0))
         }

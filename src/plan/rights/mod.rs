@@ -77,7 +77,7 @@ pub(super) fn assign(
 /// Manual accounts that are linked to their entry in this run, and people who come over: no user of the source before
 /// (M2, I8).
 fn arriving(changes: &[UserChange]) -> impl Iterator<Item = UserId> {
-    let arrives = |act: &Act| matches!(act, Act::Linked { .. } | Act::Crossed { .. });
+    let arrives = |act: &Act| matches!(act, Act::Linked { .. } | Act::Crossed { .. } | Act::Woken { .. });
     let arriving = changes.iter().filter(move |change| {
         let revived = change.acts.iter().any(|act| matches!(act, Act::Revived(_)));
         !revived && change.acts.iter().any(arrives)

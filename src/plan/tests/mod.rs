@@ -5,6 +5,7 @@ mod crossing;
 mod domains;
 mod grouping;
 mod groups;
+mod identity;
 mod leaving;
 mod matching;
 mod model;
@@ -40,6 +41,7 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
         managed,
+        by_address: false,
         address_required: true,
         relink_within: Some(90 * day),
         delay: Delay::After(14 * day),

@@ -235,6 +235,7 @@ impl World {
 
     fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
         let needs = Needs::of(snapshot, &index).with_claims(snapshot);
+        let needs = if self.policy.by_address { needs.with_identities(snapshot) } else { needs };
         let holds = |account: &Account| account.addresses.iter().map(|one| one.address.key()).collect::<Vec<_>>();
         let everybody = || self.store.accounts.values();
         let owner =
@@ -383,6 +384,8 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
                     };
                     format!("update {}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
                 }
+                Act::Parted { address, .. } => format!("dormant for {address}"),
+                Act::Woken { .. } => "wake".to_owned(),
                 Act::Crossed { source, .. } => format!("cross from {} to {}", source.0, source.1),
                 Act::Moved { after, .. } => format!("move to {after}"),
                 Act::AliasAdded(address) => format!("gain {address}"),

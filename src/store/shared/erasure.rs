@@ -26,7 +26,7 @@ pub(super) async fn erase(write: &mut Statements, user: i64) -> Result<(), Fault
     for statement in [
         "DELETE FROM rd_skipped WHERE unique_id = (SELECT unique_id FROM rd_users WHERE id = $1)",
         "UPDATE rd_users SET unique_id = NULL, unique_id_digest = NULL, dn = NULL, dn_digest = NULL, \
-         former_address = NULL, former_username = NULL WHERE id = $1",
+         former_address = NULL, former_username = NULL, former_unique_id = NULL WHERE id = $1",
         "UPDATE rd_changes SET before = NULL, after = NULL WHERE user_id = $1",
         "UPDATE rd_conflicts SET subject = 'erased', detail = 'erased' WHERE user_id = $1 AND status <> 'open'",
         "UPDATE rd_conflicts SET subject = 'erased', detail = 'erased', other = NULL, status = 'resolved' \

@@ -133,6 +133,7 @@ pub(super) async fn held(database: &Database, run: RunId) -> Result<Vec<Held>, F
             let kind = word("rd_held", user, kind, BrakeKind::parse(kind))?;
             let loses = match kind {
                 BrakeKind::Rights => Loss::Rights(reason.into()),
+                _ if reason == Loss::Dormant.as_str() => Loss::Dormant,
                 _ => Loss::Access(word("rd_held", user, reason, PendingReason::parse(reason))?),
             };
             Ok(Held { user: UserId(user), label: row.try_get::<&str, _>(1)?.into(), kind, loses })
@@ -159,7 +160,8 @@ pub(super) async fn recent_departures(
         "SELECT c.user_id, c.before, c.counted, u.state, u.origin, c.rule FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
          AND (c.counted IS NOT NULL \
-         OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted') \
+         OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted', \
+         'user.dormant', 'user.woken') \
          OR (c.kind = 'user.moved' AND c.rule = 'I8')) \
          AND u.source = $1 ORDER BY c.seq",
     )
