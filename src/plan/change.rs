@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::plan::{
-    Counts, GroupChange, GroupCounts, HandAct, Loss, MappedGroups, RightsAct, RightsCounts, Via, Without,
+    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, Loss, MappedGroups, RightsAct, RightsCounts, Via,
+    Without,
 };
 use crate::roster::account::written;
 use crate::roster::{
@@ -16,10 +17,6 @@ use crate::roster::{
 /// The store's row number of a group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct GroupId(pub i64);
-
-/// The store's number of a conflict, as `roster_conflicts.id`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ConflictId(pub i64);
 
 /// A user that the store has, or one that this plan adds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -362,56 +359,6 @@ pub struct UserChange {
     pub acts: Vec<Act>,
     /// The new mark; `None` leaves the stored one.
     pub mark: Option<Mark>,
-}
-
-/// The kinds of conflict this version knows; `pending-deletion` goes with the flag and is kept by the store itself.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum ConflictKind {
-    /// Somebody waits for deletion (L2).
-    PendingDeletion,
-    /// Two people claim one address (A4).
-    AddressTaken,
-    /// Two people claim one username (U7).
-    UsernameTaken,
-    /// A newcomer resembles a known person (I5).
-    MaybeSamePerson,
-    /// Two entries bear one configured unique id (I7).
-    DuplicateId,
-    /// Two sources see one person (I8).
-    Overlap,
-}
-
-written!(ConflictKind {
-    PendingDeletion = "pending-deletion",
-    AddressTaken = "address-taken",
-    UsernameTaken = "username-taken",
-    MaybeSamePerson = "maybe-same-person",
-    DuplicateId = "duplicate-id",
-    Overlap = "overlap",
-});
-
-/// A conflict that is to be open after the run.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Conflict {
-    /// What is contested.
-    pub kind: ConflictKind,
-    /// The folded address or name, for `maybe-same-person` the one that is the same; a unique id for `duplicate-id`.
-    pub subject: String,
-    /// The present owner.
-    pub owner: Option<UserRef>,
-    /// One sentence that names both parties and what settles it.
-    pub detail: String,
-    /// The unique id of the newcomer, for `maybe-same-person` (I5).
-    pub other: Option<UniqueId>,
-}
-
-/// A conflict that is open in the store.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OpenConflict {
-    /// Its number.
-    pub id: ConflictId,
-    /// The same words as when it was opened.
-    pub conflict: Conflict,
 }
 
 /// A departure that the brake holds.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::plan::people::People;
 use crate::plan::view::DUPLICATE_ID;
 use crate::plan::wishes::{Finding, Wish};
 use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
@@ -15,6 +16,15 @@ pub(super) struct Findings {
     contests: BTreeMap<(ConflictKind, String), Contest>,
     /// What is not contested between claims: resemblances (I5), ids that two entries bear (I7).
     others: BTreeMap<(ConflictKind, String), Conflict>,
+}
+
+impl<'a> People<'a> {
+    /// Unique ids that two entries bore at the last complete read, of which a partial one may show only the wrong one (I7).
+    pub(super) fn borne_twice(&self) -> BTreeSet<&'a str> {
+        let (view, proven) = (self.view, self.proven);
+        let open = view.conflicts.iter().map(|open| &open.conflict).filter(|_| !proven);
+        open.filter(|open| open.kind == ConflictKind::DuplicateId).map(|open| open.subject.as_str()).collect()
+    }
 }
 
 /// What becomes of conflicts.

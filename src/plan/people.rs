@@ -1,6 +1,6 @@
 //! Every person of a run: who comes in, what changes, who returns, who leaves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::plan::acts::{self, Awards};
@@ -84,6 +84,8 @@ pub(super) struct People<'a> {
     pub(super) matches: Vec<Match<'a>>,
     /// Whether there can be any.
     pub(super) any_unlinked: bool,
+    /// Manual accounts whose entry is not there any more (M2).
+    pub(super) deserted: HashSet<UserId>,
     pub(super) leavers: Vec<Leaver<'a>>,
     pub(super) decided: Decided,
 }
@@ -110,6 +112,7 @@ impl<'a> People<'a> {
             comers: Vec::new(),
             matches: Vec::new(),
             any_unlinked,
+            deserted: HashSet::new(),
             leavers: Vec::new(),
             decided,
         }
@@ -147,9 +150,14 @@ impl<'a> People<'a> {
     pub fn see_people(&mut self, people: Vec<Person>, reading: &Reading) -> Absent<'a> {
         let absent = Absent::among(self.view, self.policy, self.proven, &people, &reading.waiting);
         let mut bearers = Bearers::among(self, &people, reading);
+        self.see_deserted(&people, reading);
+        let twice = self.borne_twice();
         self.comers.reserve_exact(people.len());
         self.decided.places.reserve_exact(people.len());
         for mut person in people {
+            if twice.contains(person.key.as_str()) {
+                continue;
+            }
             let known = self.view.index.find(person.key.digest());
             let account = known.and_then(|known| self.view.accounts.get(&known.id));
             if known.is_some() && account.is_none() {
