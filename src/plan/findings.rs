@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::plan::people::People;
 use crate::plan::view::DUPLICATE_ID;
 use crate::plan::wishes::{Finding, Wish};
 use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
@@ -15,6 +16,15 @@ pub(super) struct Findings {
     contests: BTreeMap<(ConflictKind, String), Contest>,
     /// What is not contested between claims: resemblances (I5), ids that two entries bear (I7).
     others: BTreeMap<(ConflictKind, String), Conflict>,
+}
+
+impl<'a> People<'a> {
+    /// Unique ids that two entries bore at the last complete read, of which a partial one may show only the wrong one (I7).
+    pub(super) fn borne_twice(&self) -> BTreeSet<&'a str> {
+        let (view, proven) = (self.view, self.proven);
+        let open = view.conflicts.iter().map(|open| &open.conflict).filter(|_| !proven);
+        open.filter(|open| open.kind == ConflictKind::DuplicateId).map(|open| open.subject.as_str()).collect()
+    }
 }
 
 /// What becomes of conflicts.
@@ -87,8 +97,16 @@ impl Findings {
         self.skip(person, "held", "I5", says);
     }
 
-    /// A newcomer may be somebody whom the store knows; of several who resemble one the lowest unique id counts.
-    pub fn resemblance(&mut self, conflict: Conflict) {
+    /// A newcomer whose address somebody dormant remembers, whose entry may still be there for all a partial read tells.
+    pub fn not_proven(&mut self, person: &Person) {
+        let says =
+            "the address is that of a former user; a complete run tells whether this is the same person".to_owned();
+        self.skip(person, "incomplete", "I6", says);
+    }
+
+    /// A conflict that is no contest between claims: a newcomer may be somebody whom the store knows (I5; of several who
+    /// resemble one the lowest unique id counts), or somebody is seen by two sources (I8).
+    pub fn stands(&mut self, conflict: Conflict) {
         self.others.entry((conflict.kind, conflict.subject.clone())).or_insert(conflict);
     }
 

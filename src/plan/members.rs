@@ -62,7 +62,7 @@ impl<'a> Members<'a> {
             changes.iter().filter_map(|change| Some((change.subject, after(&change.acts)?))).collect();
         after.extend(frozen.iter().map(|user| (UserRef::Known(*user), After::Frozen)));
         let states = view.index.iter().map(|known| (known.id, known.state)).collect();
-        let became = changes.iter().filter_map(|change| Some((became(&change.acts)?, change.subject))).collect();
+        let became = changes.iter().filter_map(became).collect();
         let mut members = Self { view, by_dn, after, states, became, by_name: HashMap::new() };
         if by_name {
             members.by_name = members.names(changes);
@@ -147,6 +147,7 @@ impl<'a> Members<'a> {
 fn name_after(acts: &[Act]) -> Option<Option<&str>> {
     acts.iter().rev().find_map(|act| match act {
         Act::Added(new) | Act::Revived(new) => Some(new.fields.first(FieldId::USERNAME)),
+        Act::Parted { .. } => Some(None),
         Act::Updated(fields) => {
             let name = fields.iter().find(|field| field.field == Some(FieldId::USERNAME))?;
             Some(name.after.as_deref())
@@ -156,9 +157,12 @@ fn name_after(acts: &[Act]) -> Option<Option<&str>> {
 }
 
 /// The unique id that somebody gets who is in the store.
-fn became(acts: &[Act]) -> Option<Digest> {
-    acts.iter().find_map(|act| match act {
-        Act::Relinked { after: key, .. } | Act::Linked { key, .. } => Some(key.digest()),
+fn became(change: &UserChange) -> Option<(Digest, UserRef)> {
+    change.acts.iter().find_map(|act| match act {
+        Act::Parted { key, heir, .. } => Some((key.digest(), *heir)),
+        Act::Relinked { after: key, .. } | Act::Linked { key, .. } | Act::Crossed { key, .. } => {
+            Some((key.digest(), change.subject))
+        }
         _ => None,
     })
 }
@@ -168,8 +172,11 @@ fn after(acts: &[Act]) -> Option<After> {
     acts.iter().rev().find_map(|act| match act {
         // A manual account that is linked was not in the index before.
         Act::Added(_) | Act::Revived(_) | Act::Restored { .. } | Act::Linked { .. } => Some(After::Access),
-        Act::Flagged { .. } => Some(After::Frozen),
-        Act::Deleted { .. } | Act::Removed { .. } => Some(After::Gone),
+        // Neither was somebody of another source.
+        Act::Crossed { from, .. } if from.access() => Some(After::Access),
+        Act::Woken { .. } => Some(After::Access),
+        Act::Flagged { .. } | Act::Crossed { .. } => Some(After::Frozen),
+        Act::Parted { .. } | Act::Deleted { .. } | Act::Removed { .. } => Some(After::Gone),
         _ => None,
     })
 }

@@ -14,12 +14,16 @@ mod assign;
 mod brake;
 pub mod by_hand;
 pub mod change;
+mod claims;
+mod conflict;
 mod contest;
 mod counts;
+pub mod crossing;
 mod departures;
 pub mod explain;
 mod findings;
 mod groups;
+mod identity;
 mod left;
 pub mod local_groups;
 pub mod manual;
@@ -45,7 +49,9 @@ pub use assign::Without;
 pub use brake::Loss;
 pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
+pub use conflict::{Conflict, ConflictId, ConflictKind, OpenConflict};
 pub use counts::{Counts, GroupCounts};
+pub use crossing::{Holdings, Neighbour, Neighbours};
 pub use nesting::Via;
 pub use policy::Policy;
 pub use retire::retire;
@@ -80,7 +86,8 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
     people.see_without_role(&reading.unchanged);
     let read: HashSet<Digest> =
         reading.people.iter().filter(|_| !proven || view.one_person).map(|one| one.key.digest()).collect();
-    let absent = people.see_people(std::mem::take(&mut reading.people), &reading.waiting);
+    let entries = std::mem::take(&mut reading.people);
+    let absent = people.see_people(entries, &reading);
     let mut decided = people.decide(&absent);
     let concerned = rights::concerned(&reading, view, policy);
     let mut groups = groups::Decided::default();
@@ -192,6 +199,7 @@ impl Plan {
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
             let changes = |act: &Act| match act {
                 Act::Relinked { from, .. } => *from != State::Deleted,
+                Act::Parted { from, .. } => *from != State::Deleted,
                 Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Linked { .. } | Act::Rights(_) => {
                     true
                 }
@@ -200,15 +208,17 @@ impl Plan {
             let is_new = has(|act| matches!(act, Act::Added(_) | Act::Revived(_))) > 0;
             counts.updated += u64::from(!is_new && change.acts.iter().any(changes));
             self.rights.add(change);
-            counts.moved += has(|act| matches!(act, Act::Moved { .. }));
+            counts.moved += has(|act| matches!(act, Act::Moved { .. } | Act::Crossed { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
-            counts.restored += has(|act| matches!(act, Act::Restored { .. }));
+            counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
             counts.deleted += has(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
         }
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
+        let brought = self.users.iter().filter(|change| change.brings_pending()).count() as u64;
         let left = self.users.iter().filter(|change| change.leaves_pending()).count() as u64;
-        self.pending = waiting + counts.flagged - left.min(waiting + counts.flagged);
+        let waiting = waiting + brought + counts.flagged;
+        self.pending = waiting - left.min(waiting);
         counts.conflicts = self.pending + others;
         self.counts = counts;
         self.group_counts = GroupCounts::of(&self.groups);
@@ -248,10 +258,15 @@ impl UserChange {
         !self.acts.is_empty() || self.mark.as_ref().is_some_and(marked)
     }
 
+    /// Whether somebody who waits for deletion comes over from another source (I8).
+    fn brings_pending(&self) -> bool {
+        self.acts.iter().any(|act| matches!(act, Act::Crossed { from: State::Pending, .. }))
+    }
+
     /// Whether the user's pending deletion ends here, by return or by deletion.
     fn leaves_pending(&self) -> bool {
         let leaves = |act: &Act| {
-            let (Act::Restored { from, .. } | Act::Removed { from, .. }) = act else {
+            let (Act::Restored { from, .. } | Act::Removed { from, .. } | Act::Parted { from, .. }) = act else {
                 return matches!(act, Act::Deleted { .. });
             };
             *from == State::Pending

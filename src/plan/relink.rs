@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::plan::people::{Comer, People};
-use crate::plan::{Act, BrakeKind, Conflict, ConflictId, ConflictKind, Held, Hold, Loss, UserChange, UserRef, View};
+use crate::plan::{
+    Act, BrakeKind, Conflict, ConflictId, ConflictKind, Held, Hold, Loss, Policy, UserChange, UserRef, View,
+};
 use crate::roster::address::fold;
 use crate::roster::{
     Account, AddressKey, Claim, ClaimKind, Digest, FieldId, LookUp, Origin, PendingReason, Person, Positions, State,
@@ -33,11 +35,12 @@ enum Likeness<'a> {
 
 impl<'a> Absent<'a> {
     /// Those whom newcomers can be taken for; nobody when there is no newcomer.
-    pub fn among(view: &'a View, source: &str, proven: bool, people: &[Person], waiting: &Positions) -> Self {
+    pub fn among(view: &'a View, policy: &Policy, proven: bool, people: &[Person], waiting: &Positions) -> Self {
         let mut absent = Self::default();
-        let ours = |account: &&Account| account.source == source && account.origin == Origin::Directory;
+        let ours = |account: &&Account| account.source == policy.source && account.origin == Origin::Directory;
         let here = view.accounts.values().filter(ours).filter(|account| match account.state {
-            State::Deleted => account.former.is_some(),
+            // Whoever remembers an address that is the identity is found by it (I6).
+            State::Deleted => account.former.is_some() && !policy.by_address,
             State::Dormant => false,
             _ => proven && view.look_ups.get(&account.id) == Some(&LookUp::Gone),
         });
@@ -87,6 +90,9 @@ impl<'a> Absent<'a> {
         let apart = |account: &&&Account| !view.two_people.contains(&(account.id, comer.person.key.clone()));
         let alike = address.as_ref().and_then(|address| self.by_address.get(address));
         let mut alike = alike.into_iter().flatten().filter(apart).copied();
+        if policy.by_address {
+            return alike.next().map(Likeness::Same);
+        }
         let in_time = |account: &Account| match (policy.relink_within, &account.former) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -144,7 +150,7 @@ impl<'a> People<'a> {
         taken.values_mut().for_each(|counted| *counted &= holds);
         for (at, account, thing) in maybe.into_iter().filter(|(_, account, _)| !taken.contains_key(&account.id)) {
             if let Some(comer) = self.comers.get(at) {
-                self.decided.findings.resemblance(resemblance(comer, account, thing));
+                self.decided.findings.stands(resemblance(comer, account, thing));
             }
         }
         self.leavers.retain(|leaver| !taken.contains_key(&leaver.account.id));

@@ -22,8 +22,8 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
-    StoredMembership, UserChange,
+    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct, OpenConflict, Rule,
+    StoredGrant, StoredMembership, UserChange,
 };
 pub use crate::plan::{RecentDepartures, StoredGroup};
 use crate::roster::account::written;
@@ -82,6 +82,19 @@ pub struct SourceRecord {
     pub bases: String,
     /// When it was given up (S6).
     pub retired: Option<Timestamp>,
+    /// Whom it reads; `None` until its first run by a program that notes this.
+    pub reads: Option<Reads>,
+}
+
+/// Whom a source reads: tells whether it may see somebody whom another source has (I8).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reads {
+    /// Base DNs of users; none when users are switched off.
+    pub bases: Vec<String>,
+    /// The attribute of the unique id, lower case.
+    pub unique_id: String,
+    /// Whether its groups give roles (R1).
+    pub gives_roles: bool,
 }
 
 /// An order not to believe absence for a while (B5).
@@ -327,7 +340,7 @@ pub trait Store: Send + Sync {
     async fn owners(&self, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, StoreError>;
     /// Who among the active and kept bears these folded usernames, of whatever source.
     async fn name_owners(&self, names: &[String]) -> Result<Vec<(String, UserId)>, StoreError>;
-    /// Tombstones of the source that remember one of these as their primary address (I5).
+    /// Deleted and dormant users of the source that remember one of these as their primary address (I5, I6).
     async fn remembering(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError>;
     /// Pairs that a person called two people: the old user, and the newcomer's unique id (I5).
     async fn two_people(&self, source: &str) -> Result<std::collections::BTreeSet<(UserId, UniqueId)>, StoreError>;
@@ -387,6 +400,12 @@ pub trait Store: Send + Sync {
         conflict: ConflictId,
         one_person: bool,
     ) -> Result<bool, StoreError>;
+    /// The users of these sources that have one of these unique ids, tombstones included (I8).
+    async fn bearing(&self, sources: &[String], keys: &[UniqueId]) -> Result<Vec<(Digest, UserId)>, StoreError>;
+    /// What the directory gives these users (I8).
+    async fn holdings(&self, users: &[UserId]) -> Result<Holdings, StoreError>;
+    /// When the last complete run of the source that read users began.
+    async fn last_complete(&self, source: &str) -> Result<Option<Timestamp>, StoreError>;
     /// Drops changes older than `before`, and runs nothing refers to any more (`history.keep`).
     async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError>;
 

@@ -340,6 +340,7 @@ mod tests {
             directory: "dc=example".to_owned(),
             bases: bases.to_owned(),
             retired: None,
+            reads: None,
         }
     }
 

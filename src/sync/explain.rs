@@ -104,7 +104,7 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
     let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist: question.insist };
     let mut connection = scene.connect(request, &[]).await?;
     let (searches, policy) = asked(scene, &connection)?;
-    scene.check_source(&connection, &[]).await?;
+    scene.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), &[]).await?;
     let server = connection.about().server.clone();
     let directory = (&mut connection, &searches);
     let (account, sight) = identify(scene, question, directory, account).await?;

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
 use crate::plan::policy::Place;
-use crate::plan::{self, BrakeKind, Frozen, KnownGroup, Needs, Plan, Policy, RecentDepartures, StoredMembership, View};
+use crate::plan::{
+    self, BrakeKind, Frozen, KnownGroup, Needs, Neighbours, Plan, Policy, RecentDepartures, StoredMembership, View,
+};
 use crate::roster::{
     Account, Before, Dn, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
-use crate::store::{Action, Lease, RunId, Store, StoreError};
-use crate::sync::{Request, Scene, SyncError, refused, source};
+use crate::store::{Action, Lease, RunId, SourceRecord, Store, StoreError};
+use crate::sync::{Request, Scene, SyncError, neighbours, refused, source};
 
 /// Both sides as a run saw them.
 pub(super) struct Look {
@@ -26,6 +28,8 @@ pub(super) struct Look {
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
     accepted: Vec<String>,
+    /// Other sources of the same directory (I8).
+    neighbours: Vec<SourceRecord>,
 }
 
 /// What was read: everything, or only those who are due.
@@ -46,7 +50,8 @@ impl Look {
         let (mut connection, index) = (connected?, index?);
         let (searches, policy) = asked(scene, &connection)?;
         let server = connection.about().server.clone();
-        scene.check_source(&connection, leases).await?;
+        let gives_roles = !policy.rights.roles.is_empty();
+        let neighbours = scene.check_source(&connection, (&searches, gives_roles), leases).await?;
         let mut look = Self {
             seen: Seen::Due,
             index,
@@ -58,6 +63,7 @@ impl Look {
             approved_relinks: approval.relinks,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
+            neighbours,
             approved_rights: approval.rights,
             accepted: approval.accepted.clone(),
         };
@@ -219,6 +225,7 @@ impl Look {
         let needs = Needs::of(snapshot, &index);
         let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
         let needs = if nobody { needs } else { needs.with_claims(snapshot) };
+        let needs = if policy.by_address && !nobody { needs.with_identities(snapshot) } else { needs };
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
@@ -229,6 +236,11 @@ impl Look {
         }
         drop((needs.addresses, needs.names, needs.remembered));
         wanted.extend(owners.values().chain(name_owners.values()));
+        let neighbours = match self.neighbours.is_empty() {
+            true => Neighbours::default(),
+            false => neighbours::load(store, source, &self.neighbours, (snapshot, &index)).await?,
+        };
+        wanted.extend(neighbours.users.iter().map(|(_, user)| *user));
         let mut view = View {
             accounts: BTreeMap::new(),
             owners,
@@ -257,7 +269,9 @@ impl Look {
             approved_rights,
             accepted: accepted.into_iter().collect(),
             one_person: false,
+            neighbours,
         };
+        view.with_holdings();
         wanted.extend(plan::without_role(snapshot, &view, &policy));
         wanted.sort_unstable();
         wanted.dedup();
@@ -294,7 +308,8 @@ pub(super) fn asked(scene: &Scene<'_>, connection: &Connection) -> Result<(Searc
             .with_mapped(&config.mapped)?;
     let mapping = searches.mapping();
     let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
-    let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
+    let identity = if policy.by_address { " by address" } else { "" };
+    let searches = searches.with_policy(format!("{:?} {}{identity}", policy.managed, policy.address_required));
     Ok((searches, policy))
 }
 
@@ -369,9 +384,17 @@ impl Scene<'_> {
         Ok(connected?)
     }
 
-    /// Refuses a source that cannot be what the configuration says, and registers the others (I9).
-    pub(super) async fn check_source(&self, connection: &Connection, leases: &[Lease]) -> Result<(), SyncError> {
-        let ours = source::record(self.config, &connection.about().directory_id);
+    /// Refuses a source that cannot be what the configuration says, and registers the others (I9); returns the other
+    /// sources of the same directory (I8).
+    pub(super) async fn check_source(
+        &self,
+        connection: &Connection,
+        (searches, gives_roles): (&Searches, bool),
+        leases: &[Lease],
+    ) -> Result<Vec<SourceRecord>, SyncError> {
+        let bases = self.config.users.as_ref().map(|users| users.base_dns.as_slice()).unwrap_or_default();
+        let reads = neighbours::reads(searches, bases, gives_roles);
+        let ours = SourceRecord { reads, ..source::record(self.config, &connection.about().directory_id) };
         let known = self.store.sources().await?;
         if let Some(trouble) = source::trouble(&ours, &known) {
             return Err(trouble);
@@ -379,7 +402,7 @@ impl Scene<'_> {
         if self.writes && !known.contains(&ours) {
             self.store.put_source(&ours, leases).await?;
         }
-        Ok(())
+        Ok(neighbours::of(&ours, known))
     }
 
     /// The freeze that goes on, with what it withholds (B5).

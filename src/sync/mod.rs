@@ -12,6 +12,7 @@ mod events;
 pub mod explain;
 mod lease;
 mod look;
+mod neighbours;
 pub mod one;
 pub mod refused;
 pub mod retire;

@@ -206,7 +206,7 @@ impl LookOne {
         let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist };
         let mut connection = scene.connect(request, leases).await?;
         let (searches, policy) = asked(scene, &connection)?;
-        scene.check_source(&connection, leases).await?;
+        scene.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), leases).await?;
         let (key, account) = identify(scene, &mut connection, &searches, (who, account)).await?;
         let index = Index::new(account.iter().filter_map(known).collect());
         Self::of(scene, (&mut connection, &searches), policy, (key, account, index), version).await

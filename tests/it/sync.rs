@@ -2,7 +2,9 @@
 
 mod again;
 mod by_hand;
+mod crossing;
 mod erasing;
+mod identity;
 mod manual;
 mod mapping;
 mod one;

@@ -468,6 +468,9 @@ fn says(act: &Act, names: &crate::roster::FieldNames) -> String {
             let names: Vec<&str> = fields.iter().map(|field| field.name(names)).collect();
             format!("updates {}", names.join(", "))
         }
+        Act::Crossed { source: (before, _), .. } => format!("takes the user over from the source `{before}`"),
+        Act::Parted { address, .. } => format!("parks the user: the entry has the address {address} now"),
+        Act::Woken { .. } => "wakes the user: the address is back".to_owned(),
         Act::Moved { after, .. } => format!("notes the move to `{after}`"),
         Act::AliasAdded(address) => format!("gives the alias {address}"),
         Act::AliasRemoved(address) => format!("takes the alias {address}"),

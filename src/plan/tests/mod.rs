@@ -1,10 +1,12 @@
 //! The planner against the rules: a tiny world in which a test reads like the sentence it proves.
 
 mod by_hand;
+mod crossing;
 mod domains;
 mod explain;
 mod grouping;
 mod groups;
+mod identity;
 mod leaving;
 mod matching;
 mod model;
@@ -41,6 +43,7 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
         managed,
+        by_address: false,
         address_required: true,
         relink_within: Some(90 * day),
         delay: Delay::After(14 * day),

@@ -56,6 +56,8 @@ pub struct World {
     pub approved_relinks: BTreeSet<UserId>,
     pub two_people: BTreeSet<(UserId, UniqueId)>,
     pub vanished: BTreeSet<String>,
+    /// Other sources of the same directory.
+    pub neighbours: Neighbours,
     /// Why the next reads are not complete.
     pub broken: Option<&'static str>,
     /// Entries that the next search leaves out although they are in scope.
@@ -82,6 +84,7 @@ impl World {
             approved_relinks: BTreeSet::new(),
             two_people: BTreeSet::new(),
             vanished: BTreeSet::new(),
+            neighbours: Neighbours::default(),
             broken: None,
             hidden: BTreeSet::new(),
         }
@@ -232,6 +235,7 @@ impl World {
 
     pub fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
         let needs = Needs::of(snapshot, &index).with_claims(snapshot);
+        let needs = if self.policy.by_address { needs.with_identities(snapshot) } else { needs };
         let holds = |account: &Account| account.addresses.iter().map(|one| one.address.key()).collect::<Vec<_>>();
         let everybody = || self.store.accounts.values();
         let owner =
@@ -256,17 +260,12 @@ impl World {
             .chain(tombstones)
             .chain(owners.values())
             .chain(name_owners.values())
+            .chain(self.neighbours.users.iter().map(|(_, user)| user))
             .copied()
             .collect();
         View {
             index,
-            accounts: self
-                .store
-                .accounts
-                .iter()
-                .filter(|(id, _)| wanted.contains(id))
-                .map(|(i, a)| (*i, a.clone()))
-                .collect(),
+            accounts: wanted.iter().map(|id| (*id, self.store.accounts[id].clone())).collect(),
             owners,
             name_owners,
             look_ups,
@@ -299,6 +298,7 @@ impl World {
             mapped: self.store.mapped.values().cloned().collect(),
             approved_rights: self.approved_rights.clone(),
             accepted: self.accepted.clone(),
+            neighbours: self.neighbours.clone(),
             ..View::default()
         }
     }
@@ -384,6 +384,9 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
                     };
                     format!("update {}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
                 }
+                Act::Parted { address, .. } => format!("dormant for {address}"),
+                Act::Woken { .. } => "wake".to_owned(),
+                Act::Crossed { source, .. } => format!("cross from {} to {}", source.0, source.1),
                 Act::Moved { after, .. } => format!("move to {after}"),
                 Act::AliasAdded(address) => format!("gain {address}"),
                 Act::AliasRemoved(address) => format!("lose {address}"),

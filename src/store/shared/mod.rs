@@ -3,6 +3,7 @@
 
 mod addresses;
 mod by_hand;
+mod crossing;
 mod erasure;
 mod findings;
 mod flags;
@@ -31,7 +32,7 @@ use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, 
 use crate::clock::Timestamp;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
-    Conflict, ConflictId, GroupChange, GroupId, Held, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
+    Conflict, ConflictId, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
     StoredMembership, UserChange,
 };
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UniqueId, UserId};
@@ -375,6 +376,18 @@ impl Store for Database {
     ) -> Result<bool, StoreError> {
         let done = resemblance::settle(self, stamp, conflict, one_person).await;
         self.told(format!("settle conflict {}", conflict.0), done)
+    }
+
+    async fn bearing(&self, sources: &[String], keys: &[UniqueId]) -> Result<Vec<(Digest, UserId)>, StoreError> {
+        self.told("read who bears unique ids in other sources", crossing::bearing(self, sources, keys).await)
+    }
+
+    async fn holdings(&self, users: &[UserId]) -> Result<Holdings, StoreError> {
+        self.told("read what the directory gives users", crossing::holdings(self, users).await)
+    }
+
+    async fn last_complete(&self, source: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.told("read the last complete run", crossing::last_complete(self, source).await)
     }
 
     async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError> {

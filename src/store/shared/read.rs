@@ -87,7 +87,8 @@ async fn accounts_of(reader: &mut Connection, ids: &[i64], accounts: &mut Vec<Ac
     let mut rows = sqlx::query(concat!(
         "SELECT id, uuid, source, origin, unique_id, dn, extra, state, pending_reason, reasons_seen, flagged_at, \
          delete_after, fingerprint, review_at, username, user_principal_name, display_name, given_name, surname, \
-         home_phone, mobile, company, department, notes, former_address, former_username, updated_at FROM rd_users \
+         home_phone, mobile, company, department, notes, former_address, former_username, updated_at, \
+         former_unique_id FROM rd_users \
          WHERE id ",
         any_of!("$1"),
         " ORDER BY id"
@@ -131,7 +132,7 @@ fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account,
         delete_after: time(row.try_get(11)?),
         fingerprint: digest(row.try_get(12)?),
         review_at: time(row.try_get(13)?),
-        former: if state == State::Deleted { Some(former(row)?) } else { None },
+        former: if state.tombstone() { Some(former(row)?) } else { None },
     })
 }
 
@@ -140,6 +141,7 @@ fn former(row: &Row) -> Result<Box<Former>, Fault> {
     Ok(Box::new(Former {
         address: row.try_get::<Option<&str>, _>(at)?.map(AddressKey::from_stored),
         username: row.try_get(at + 1)?,
+        key: row.try_get::<Option<&str>, _>(at + 3)?.and_then(UniqueId::new),
         since: Timestamp::from_millis(row.try_get(at + 2)?),
     }))
 }
@@ -170,7 +172,7 @@ pub(super) async fn name_owners(database: &Database, names: &[String]) -> Result
     .await
 }
 
-/// Tombstones of the source that remember one of these addresses (I5).
+/// Deleted and dormant users of the source that remember one of these addresses (I5, I6).
 pub(super) async fn remembering(database: &Database, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, Fault> {
     let mut reader = database.snapshot().await?;
     let mut found = Vec::new();
@@ -179,7 +181,7 @@ pub(super) async fn remembering(database: &Database, source: &str, keys: &[Addre
         let rows = sqlx::query_scalar(concat!(
             "SELECT id FROM rd_users WHERE former_address ",
             any_of!("$1"),
-            " AND source = $2 AND origin = 'directory' AND state = 'deleted'"
+            " AND source = $2 AND origin = 'directory' AND state IN ('deleted', 'dormant')"
         ));
         let ids: Vec<i64> = rows.bind(any_list(&chunk)).bind(source).fetch_all(&mut *reader).await?;
         found.extend(ids.into_iter().map(UserId));

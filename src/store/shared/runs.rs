@@ -1,6 +1,7 @@
 //! Runs, and what is remembered from one to the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use sqlx::Row as _;
 
@@ -135,6 +136,7 @@ pub(super) async fn held(database: &Database, run: RunId) -> Result<Vec<Held>, F
             let kind = word("rd_held", user, kind, BrakeKind::parse(kind))?;
             let loses = match kind {
                 BrakeKind::Rights => Loss::Rights(reason.into()),
+                _ if reason == Loss::Dormant.as_str() => Loss::Dormant,
                 _ => Loss::Access(word("rd_held", user, reason, PendingReason::parse(reason))?),
             };
             Ok(Held { user: UserId(user), label: row.try_get::<&str, _>(1)?.into(), kind, loses })
@@ -158,10 +160,12 @@ pub(super) async fn recent_departures(
 ) -> Result<RecentDepartures, Fault> {
     // The feed ascends in time, so what is older is found from its end.
     let rows = sqlx::query(
-        "SELECT c.user_id, c.before, c.counted, u.state, u.origin FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
+        "SELECT c.user_id, c.before, c.counted, u.state, u.origin, c.rule FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
          AND (c.counted IS NOT NULL \
-         OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted')) \
+         OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted', \
+         'user.dormant', 'user.woken') \
+         OR (c.kind = 'user.moved' AND c.rule = 'I8')) \
          AND u.source = $1 ORDER BY c.seq",
     )
     .bind(source)
@@ -169,7 +173,8 @@ pub(super) async fn recent_departures(
     .fetch_all(&mut *database.reader().await?)
     .await?;
     let mut recent = RecentDepartures::default();
-    let mut seen = BTreeSet::new();
+    // Whether those whose access changed had it when the window began.
+    let mut before: BTreeMap<i64, (bool, bool)> = BTreeMap::new();
     for row in &rows {
         let (user, counted, state): (i64, Option<&str>, &str) = (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
         // Not in the statement: there Postgres, which knows nothing of a table just filled, reads the feed for every user.
@@ -184,14 +189,20 @@ pub(super) async fn recent_departures(
         if counted == Some(BrakeKind::Rights.as_str()) {
             continue;
         }
-        if seen.insert(user) {
-            let access = word("rd_users", user, state, State::parse(state))?.access();
-            let before = document(row, 1)?;
-            let before = before.as_ref().and_then(|before| State::parse(before.get("state")?.as_str()?));
-            let had_access = before.is_some_and(State::access);
-            recent.lost += u64::from(had_access && !access);
-            recent.gained += u64::from(!had_access && access);
+        let access = word("rd_users", user, state, State::parse(state))?.access();
+        // What happened to somebody in another source is none of this one's business (I8).
+        if row.try_get::<&str, _>(5)? == "I8" {
+            recent.departed.retain(|(_, departed)| departed.0 != user);
+            before.insert(user, (false, access));
+        } else if let Entry::Vacant(first) = before.entry(user) {
+            let was = document(row, 1)?;
+            let was = was.as_ref().and_then(|was| State::parse(was.get("state")?.as_str()?));
+            first.insert((was.is_some_and(State::access), access));
         }
+    }
+    for (had_access, access) in before.into_values() {
+        recent.lost += u64::from(had_access && !access);
+        recent.gained += u64::from(!had_access && access);
     }
     Ok(recent)
 }

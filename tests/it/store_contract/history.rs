@@ -153,7 +153,7 @@ on_both_stores! {
     /// I9
     async fn sources_are_registered_by_name(fixture: Fixture) {
         let record = |name: &str, bases: &str| SourceRecord {
-            name: name.to_owned(), directory: "dc=example,dc=com".to_owned(), bases: bases.to_owned(), retired: None,
+            name: name.to_owned(), directory: "dc=example,dc=com".to_owned(), bases: bases.to_owned(), retired: None, reads: None,
         };
         for source in [record("other", "a"), record("corp", "a\nb"), record("corp", "c")] {
             fixture.store.put_source(&source, &[]).await.unwrap();
@@ -168,7 +168,7 @@ on_both_stores! {
     async fn a_source_is_renamed_everywhere_and_given_up(fixture: Fixture) {
         let store = &fixture.store;
         let corp = SourceRecord {
-            name: SOURCE.to_owned(), directory: "d".to_owned(), bases: "b".to_owned(), retired: None,
+            name: SOURCE.to_owned(), directory: "d".to_owned(), bases: "b".to_owned(), retired: None, reads: None,
         };
         store.put_source(&corp, &[]).await.unwrap();
         let ada = fixture.add(day(0), person("ada")).await;
