@@ -10,8 +10,10 @@ mod model;
 mod names;
 mod people;
 mod properties;
+mod quiet;
 mod relinking;
 mod rights;
+mod simulation;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

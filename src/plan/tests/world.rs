@@ -60,6 +60,10 @@ pub struct World {
     pub broken: Option<&'static str>,
     /// Entries that the next search leaves out although they are in scope.
     pub hidden: BTreeSet<String>,
+    /// People whose look-up gives no usable answer.
+    pub unjudged: BTreeSet<String>,
+    /// What is remembered of the last complete run (E2).
+    pub before: Before,
 }
 
 pub const DAY: Duration = Duration::from_secs(86_400);
@@ -84,6 +88,8 @@ impl World {
             vanished: BTreeSet::new(),
             broken: None,
             hidden: BTreeSet::new(),
+            unjudged: BTreeSet::new(),
+            before: Before::default(),
         }
     }
 
@@ -144,14 +150,15 @@ impl World {
         let reading = self.read(&index);
         let ended =
             self.broken.map_or(Ok(()), |cause| Err(Incomplete { cause, says: cause.to_owned(), attribute: None }));
-        let before = Before::default();
-        let mut snapshot = Snapshot::judge(reading, ended, &before);
+        let vanished: BTreeSet<String> = self.before.vanished(&reading).map(|(name, _)| name.to_owned()).collect();
+        let mut snapshot = Snapshot::judge(reading, ended, &self.before);
         let needs = Needs::of(&snapshot, &index);
         let look_ups: HashMap<UserId, LookUp> = needs.look_ups.iter().map(|id| (*id, self.look_up(*id))).collect();
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);
         }
         let mut view = self.view(index, &snapshot, look_ups);
+        view.vanished.extend(vanished);
         for id in without_role(&snapshot, &view, &self.policy) {
             view.accounts.insert(id, self.store.accounts[&id].clone());
         }
@@ -161,13 +168,33 @@ impl World {
         Said { plan, text }
     }
 
+    /// The deletions that are due: after looking each person up, or by the date alone (L9, S1).
+    pub fn cleanup(&self, by_date: bool) -> Plan {
+        let index = self.store.index();
+        let due: Vec<UserId> = index.iter().filter(|known| is_due(known, self.now)).map(|known| known.id).collect();
+        let view = View {
+            accounts: due.iter().map(|id| (*id, self.store.accounts[id].clone())).collect(),
+            look_ups: due.iter().map(|id| (*id, self.look_up(*id))).collect(),
+            groups: self.store.groups.values().cloned().collect(),
+            skips: self.store.skips.clone(),
+            index,
+            ..View::default()
+        };
+        cleanup(&view, self.now, by_date)
+    }
+
     fn read(&self, index: &Index) -> Reading {
         let mut reading = Reading { passes: self.passes, ..Reading::default() };
         let visible = |name: &str, entry: &Entry| entry.in_base && entry.in_filter && !self.hidden.contains(name);
         for (name, entry) in self.people.iter().filter(|(name, entry)| self.passes.users && visible(name, entry)) {
             let mut person = person(name, entry);
             // Other domains make everybody be looked at again.
-            person.fingerprint = Digest::of(format!("{:?} {:?}", person.fingerprint, self.policy.managed));
+            let policy = (&self.policy.managed, self.policy.address_required);
+            person.fingerprint = Digest::of(format!("{:?} {policy:?}", person.fingerprint));
+            let has = [("", true), ("mail", !entry.mail.is_empty()), ("uid", entry.uid.is_some())];
+            for (name, has) in has {
+                *reading.coverage.entry(name.to_owned()).or_default() += u64::from(has);
+            }
             if entry.twin {
                 reading.skips.extend([&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| twin(name, dn)));
             }
@@ -217,6 +244,7 @@ impl World {
     fn look_up(&self, id: UserId) -> LookUp {
         let name = self.store.accounts[&id].key.as_ref().unwrap().as_str().to_owned();
         match self.people.get(&name) {
+            _ if self.unjudged.contains(&name) => LookUp::Unjudged { says: "the server is busy".into() },
             None => LookUp::Gone,
             Some(entry) => {
                 let dn = entry.dn.clone();

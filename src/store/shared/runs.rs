@@ -158,7 +158,8 @@ pub(super) async fn recent_departures(
         "SELECT c.user_id, c.before, c.counted, u.state, u.origin FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
          AND (c.counted IS NOT NULL \
-         OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted')) \
+         OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted', \
+         'user.linked')) \
          AND u.source = $1 ORDER BY c.seq",
     )
     .bind(source)
