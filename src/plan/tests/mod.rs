@@ -9,11 +9,13 @@ mod matching;
 mod model;
 mod names;
 mod people;
+mod plans;
 mod properties;
 mod quiet;
 mod relinking;
 mod rights;
 mod simulation;
+mod states;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
