@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod domains;
+mod giving;
 mod grouping;
 mod groups;
 mod leaving;

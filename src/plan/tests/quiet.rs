@@ -141,3 +141,18 @@ fn somebody_held_is_in_groups_under_the_new_dn() {
     assert!(said.contains(&"ada: held filtered-out".to_owned()), "{said:?}");
     assert_eq!(world.members("crew"), ["ada"]);
 }
+
+/// E1, E5: from a read that is not complete what is told of entries without a unique id is not dropped.
+#[test]
+fn a_partial_read_keeps_what_is_told_of_entries_it_may_not_have_seen() {
+    let mut world = world(&["ada"]);
+    let (dn, detail) = ("cn=nobody,dc=example".to_owned(), String::new());
+    let row = Skip { dn, unique_id: None, reason: "no-unique-id".into(), rule: "E5".into(), detail };
+    world.store.skips = vec![row.clone()];
+    world.broken = Some("connection-lost");
+    quiet(&mut world);
+    assert_eq!(world.store.skips, [row]);
+    world.broken = None;
+    quiet(&mut world);
+    assert!(world.store.skips.is_empty());
+}

@@ -64,6 +64,8 @@ pub struct World {
     pub unjudged: BTreeSet<String>,
     /// What is remembered of the last complete run (E2).
     pub before: Before,
+    /// Memberships that entries of people name: DN of the group, and who.
+    pub member_of: BTreeSet<(String, String)>,
 }
 
 pub const DAY: Duration = Duration::from_secs(86_400);
@@ -90,6 +92,7 @@ impl World {
             hidden: BTreeSet::new(),
             unjudged: BTreeSet::new(),
             before: Before::default(),
+            member_of: BTreeSet::new(),
         }
     }
 
@@ -209,6 +212,8 @@ impl World {
                 _ => {}
             }
         }
+        let named = |(group, who): &(String, String)| (Dn::digest_of(group), Digest::of(who));
+        reading.member_of = self.member_of.iter().map(named).collect();
         let nested = self.passes.users && self.policy.groups.flatten && !self.policy.rights.places.is_empty();
         if self.passes.groups || nested {
             let all = || self.groups.iter().map(|(id, group)| directory_group(id, group, !self.cut_off.contains(id)));
@@ -305,7 +310,7 @@ impl World {
                 .iter()
                 .map(|((group, user), via)| StoredMembership { group: *group, user: *user, via: *via })
                 .collect(),
-            usernames: Vec::new(),
+            usernames: if needs.usernames { self.store.usernames() } else { Vec::new() },
             conflicts: self
                 .store
                 .conflicts
@@ -383,8 +388,16 @@ pub fn person(name: &str, entry: &Entry) -> Person {
     }
 }
 
+/// A member by DN, or, as `name:ada`, by username.
+fn member(text: &str) -> MemberRef {
+    match text.strip_prefix("name:") {
+        Some(name) => MemberRef::Username(Digest::of(fold(name))),
+        None => MemberRef::Dn(Dn::digest_of(text)),
+    }
+}
+
 fn directory_group(id: &str, (name, members): &(String, Vec<String>), whole: bool) -> Group {
-    let mut members: Vec<MemberRef> = members.iter().map(|dn| MemberRef::Dn(Dn::digest_of(dn))).collect();
+    let mut members: Vec<MemberRef> = members.iter().map(|text| member(text)).collect();
     members.sort_unstable();
     members.dedup();
     Group {

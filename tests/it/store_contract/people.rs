@@ -1,7 +1,7 @@
 //! What becomes of people, seen through the views.
 
 use rosterd::plan::{Act, BrakeKind, Mark};
-use rosterd::roster::{AddressKind, FieldId, PendingReason, State};
+use rosterd::roster::{AddressKind, FieldId, Origin, PendingReason, State};
 use rosterd::store::rows::{Changes, Which};
 use serde_json::json;
 
