@@ -230,7 +230,7 @@ impl Simulation {
             _ => {
                 let one = OneGroup { priority: vec!["staff".into()], default: Some("guests".into()) };
                 self.world.policy.groups = GroupPolicy {
-                    flatten: choice % 2 == 0,
+                    flatten: choice.is_multiple_of(2),
                     one: (choice == 1).then_some(one),
                     drop_empty: choice == 5,
                 };

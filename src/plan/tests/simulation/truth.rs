@@ -135,8 +135,8 @@ impl Truth {
     pub fn recent(&self, world: &World) -> RecentDepartures {
         let since = world.now - world.policy.brake.window;
         let departed = within(&self.departed, |one| one.0 < since);
-        let mut recent = RecentDepartures::default();
-        recent.departed = departed.iter().map(|(_, id, kind)| (*kind, *id)).collect();
+        let departed = departed.iter().map(|(_, id, kind)| (*kind, *id)).collect();
+        let mut recent = RecentDepartures { departed, ..RecentDepartures::default() };
         let mut first = BTreeMap::new();
         within(&self.access, |one| one.0 < since).iter().for_each(|(_, id, had)| _ = first.entry(*id).or_insert(*had));
         for (id, had) in first {
