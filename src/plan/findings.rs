@@ -7,7 +7,9 @@ use crate::plan::people::People;
 use crate::plan::view::DUPLICATE_ID;
 use crate::plan::wishes::{Finding, Wish};
 use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
-use crate::roster::{PendingReason, Person, Skip, UniqueId};
+use crate::roster::{Account, PendingReason, Person, Skip, UniqueId};
+
+const NO_ROLE: &str = "no mapped group gives a role or a grant";
 
 /// Collects findings; the order in which they come does not matter.
 #[derive(Default)]
@@ -56,12 +58,23 @@ impl Findings {
                 ("malformed-address", "A6", "no well-formed address is left to be the primary".to_owned())
             }
             Some(_) | None if nothing_usable => ("no-address", "A1", "no address that can be the primary".to_owned()),
-            Some(PendingReason::NoRole) => ("no-role", "R3", "no mapped group gives a role or a grant".to_owned()),
+            Some(PendingReason::NoRole) => ("no-role", "R3", NO_ROLE.to_owned()),
             Some(other) => (other.as_str(), "L2", String::new()),
             None => return true,
         };
         self.skip(person, reason, rule, detail);
         false
+    }
+
+    /// Somebody whose entry is as it was, and who is out at once for want of a role (R3).
+    pub fn without_role(&mut self, account: &Account) {
+        self.skips.insert(Skip {
+            dn: account.dn.clone().unwrap_or_default(),
+            unique_id: account.key.as_ref().map(ToString::to_string),
+            reason: Cow::Borrowed("no-role"),
+            rule: Cow::Borrowed("R3"),
+            detail: NO_ROLE.to_owned(),
+        });
     }
 
     /// Single values of one person that were left out.
@@ -108,6 +121,11 @@ impl Findings {
     /// resemble one the lowest unique id counts), or somebody is seen by two sources (I8).
     pub fn stands(&mut self, conflict: Conflict) {
         self.others.entry((conflict.kind, conflict.subject.clone())).or_insert(conflict);
+    }
+
+    /// Drops what is over with this run.
+    pub fn drop_resemblances(&mut self, is_over: impl Fn(&Conflict) -> bool) {
+        self.others.retain(|_, conflict| !is_over(conflict));
     }
 
     /// Two entries with one value of a configured unique id: neither was applied, and a user who has it stays (I7).
@@ -184,7 +202,10 @@ impl Findings {
         for now in now {
             match known.get(&(now.kind, &*now.subject)) {
                 None => conflicts.opened.push(now),
-                Some(one) if proven && one.conflict != now => conflicts.reworded.push(now),
+                // A question about somebody who is in by now is not given up for a newcomer who waits outside.
+                Some(one) if proven && one.conflict != now && !lasting.contains(&one.id) => {
+                    conflicts.reworded.push(now)
+                }
                 Some(_) => {}
             }
         }

@@ -101,6 +101,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
             groups = groups::decide(&mut reading, view, policy, now, proven, &members);
         }
     }
+    decided.findings.drop_resemblances(|conflict| relink::is_over(conflict, view, &decided.changes));
     decided.findings.duplicate_ids(&reading.skips, view);
     decided.findings.add_skips(reading.skips.iter().cloned());
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
@@ -185,7 +186,9 @@ fn kept_skips<'a>(
                 let known = view.index.get(at).and_then(|known| view.look_ups.get(&known.id));
                 known.is_some_and(|found| departures::cause(found).is_none())
             };
-            let kept = |at| reading.unchanged.contains(at) || reading.waiting.contains(at) || unjudged(at);
+            // An entry that is as it was bears an id that no other one bears (I7).
+            let unchanged = |at| reading.unchanged.contains(at) && skip.reason != view::DUPLICATE_ID;
+            let kept = |at| unchanged(at) || reading.waiting.contains(at) || unjudged(at);
             all || position.is_some_and(kept)
         })
         .cloned()

@@ -18,7 +18,7 @@ use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
 use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Mark, Policy, UserChange, UserRef, View, brake};
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, Known, PendingReason, Person, Positions, Reading, State, UserId,
+    Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Positions, Reading, State, UserId,
 };
 
 /// What was decided about people.
@@ -172,7 +172,9 @@ impl<'a> People<'a> {
             let before = account.or(elsewhere.as_ref().map(Elsewhere::account));
             let remembered = match before {
                 Some(account) => account.former.as_ref().and_then(|former| former.address.clone()),
-                None => absent.remembered(&claims).or_else(|| bearers.remembered(&claims)),
+                None => absent
+                    .remembered(&claims, person.fields.first(FieldId::USERNAME))
+                    .or_else(|| bearers.remembered(&claims)),
             };
             let wish = wishes::addresses(claims, self.present_primary(before), remembered.as_ref(), self.policy);
             let manual = account.is_some_and(matching::is_manual);
@@ -335,8 +337,7 @@ impl<'a> People<'a> {
         let mut acts = Vec::new();
         match &leaver.seen {
             Seen::Read(read) => {
-                let (person, wish) = &**read;
-                self.decided.findings.values(person, &wish.findings);
+                let (person, _) = &**read;
                 acts.extend(acts::plain_fields(person, account, self.policy, self.view));
                 acts.extend(acts::moved(account, &person.dn));
             }
@@ -344,6 +345,11 @@ impl<'a> People<'a> {
             Seen::Vanished(None) | Seen::Unchanged => {}
         }
         if self.is_held(leaver) {
+            self.values_of(leaver);
+            // Groups list the entry where it is now (U3).
+            if let Seen::Vanished(Some(dn)) = &leaver.seen {
+                self.decided.places.push((crate::roster::Dn::digest_of(dn), UserRef::Known(account.id)));
+            }
             let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
             return acts::change(account, acts, mark);
         }
@@ -357,9 +363,13 @@ impl<'a> People<'a> {
             None => departures::flag(account, departure, self.policy, self.now, self.proven),
         };
         let deleted = matches!(flag.acts.last(), Some(Act::Deleted { .. } | Act::Removed { .. }));
-        if let (Seen::Read(read), true) = (&leaver.seen, deleted) {
-            // From now on an unknown entry that may not come in (U3: the next run says the same).
-            self.decided.findings.admit(&read.0, &read.1, Some(leaver.departure.reason), self.policy);
+        // From now on an unknown entry that may not come in (U3: the next run says the same).
+        match &leaver.seen {
+            Seen::Read(read) if deleted => {
+                self.decided.findings.admit(&read.0, &read.1, Some(leaver.departure.reason), self.policy);
+            }
+            Seen::Unchanged if deleted => self.decided.findings.without_role(account),
+            _ => self.values_of(leaver),
         }
         acts.extend(flag.acts);
         // Only an entry that itself says why the person is out may go unread next time.
@@ -369,6 +379,13 @@ impl<'a> People<'a> {
             Seen::Read(_) | Seen::Vanished(_) => (None, None),
         };
         acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen })
+    }
+
+    /// Writes down the single values of a leaver's entry that are left out.
+    fn values_of(&mut self, leaver: &Leaver) {
+        if let Seen::Read(read) = &leaver.seen {
+            self.decided.findings.values(&read.0, &read.1.findings);
+        }
     }
 
     /// The primary address somebody should have: the wished one, else the present one; none when addresses are

@@ -8,6 +8,7 @@ mod history;
 mod leases;
 mod lists;
 mod people;
+mod rights;
 mod schema;
 
 /// Makes each function a test on SQLite and one on Postgres; both take a fresh, migrated store.

@@ -47,6 +47,12 @@ impl Model {
         Index::new(ours.filter_map(known).collect())
     }
 
+    /// Who bears which name, of those who are not deleted.
+    pub fn usernames(&self) -> Vec<(Digest, UserId)> {
+        let living = self.accounts.values().filter(|one| !one.state.tombstone());
+        living.filter_map(|one| Some((Digest::of(fold(one.fields.get(&FieldId::USERNAME)?)), one.id))).collect()
+    }
+
     /// Applies a plan unit by unit; panics when a unit leaves two owners of one address or name.
     pub fn apply(&mut self, plan: &Plan, names: &FieldNames, at: Timestamp) {
         plan.mapped.acts.iter().for_each(|act| self.remember(act));

@@ -62,6 +62,12 @@ pub struct World {
     pub broken: Option<&'static str>,
     /// Entries that the next search leaves out although they are in scope.
     pub hidden: BTreeSet<String>,
+    /// People whose look-up gives no usable answer.
+    pub unjudged: BTreeSet<String>,
+    /// What is remembered of the last complete run (E2).
+    pub before: Before,
+    /// Memberships that entries of people name: DN of the group, and who.
+    pub member_of: BTreeSet<(String, String)>,
 }
 
 pub const DAY: Duration = Duration::from_secs(86_400);
@@ -87,6 +93,9 @@ impl World {
             neighbours: Neighbours::default(),
             broken: None,
             hidden: BTreeSet::new(),
+            unjudged: BTreeSet::new(),
+            before: Before::default(),
+            member_of: BTreeSet::new(),
         }
     }
 
@@ -147,14 +156,15 @@ impl World {
         let reading = self.read(&index);
         let ended =
             self.broken.map_or(Ok(()), |cause| Err(Incomplete { cause, says: cause.to_owned(), attribute: None }));
-        let before = Before::default();
-        let mut snapshot = Snapshot::judge(reading, ended, &before);
+        let vanished: BTreeSet<String> = self.before.vanished(&reading).map(|(name, _)| name.to_owned()).collect();
+        let mut snapshot = Snapshot::judge(reading, ended, &self.before);
         let needs = Needs::of(&snapshot, &index);
         let look_ups: HashMap<UserId, LookUp> = needs.look_ups.iter().map(|id| (*id, self.look_up(*id))).collect();
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);
         }
         let mut view = self.view(index, &snapshot, look_ups);
+        view.vanished.extend(vanished);
         for id in without_role(&snapshot, &view, &self.policy) {
             view.accounts.insert(id, self.store.accounts[&id].clone());
         }
@@ -164,13 +174,33 @@ impl World {
         Said { plan, text }
     }
 
+    /// The deletions that are due: after looking each person up, or by the date alone (L9, S1).
+    pub fn cleanup(&self, by_date: bool) -> Plan {
+        let index = self.store.index();
+        let due: Vec<UserId> = index.iter().filter(|known| is_due(known, self.now)).map(|known| known.id).collect();
+        let view = View {
+            accounts: due.iter().map(|id| (*id, self.store.accounts[id].clone())).collect(),
+            look_ups: due.iter().map(|id| (*id, self.look_up(*id))).collect(),
+            groups: self.store.groups.values().cloned().collect(),
+            skips: self.store.skips.clone(),
+            index,
+            ..View::default()
+        };
+        cleanup(&view, self.now, by_date)
+    }
+
     pub fn read(&self, index: &Index) -> Reading {
         let mut reading = Reading { passes: self.passes, ..Reading::default() };
         let visible = |name: &str, entry: &Entry| entry.in_base && entry.in_filter && !self.hidden.contains(name);
         for (name, entry) in self.people.iter().filter(|(name, entry)| self.passes.users && visible(name, entry)) {
             let mut person = person(name, entry);
             // Other domains make everybody be looked at again.
-            person.fingerprint = Digest::of(format!("{:?} {:?}", person.fingerprint, self.policy.managed));
+            let policy = (&self.policy.managed, self.policy.address_required);
+            person.fingerprint = Digest::of(format!("{:?} {policy:?}", person.fingerprint));
+            let has = [("", true), ("mail", !entry.mail.is_empty()), ("uid", entry.uid.is_some())];
+            for (name, has) in has {
+                *reading.coverage.entry(name.to_owned()).or_default() += u64::from(has);
+            }
             if entry.twin {
                 reading.skips.extend([&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| twin(name, dn)));
             }
@@ -185,6 +215,8 @@ impl World {
                 _ => {}
             }
         }
+        let named = |(group, who): &(String, String)| (Dn::digest_of(group), Digest::of(who));
+        reading.member_of = self.member_of.iter().map(named).collect();
         let nested = self.passes.users && self.policy.groups.flatten && !self.policy.rights.places.is_empty();
         if self.passes.groups || nested {
             let all = || self.groups.iter().map(|(id, group)| directory_group(id, group, !self.cut_off.contains(id)));
@@ -220,6 +252,7 @@ impl World {
     pub fn look_up(&self, id: UserId) -> LookUp {
         let name = self.store.accounts[&id].key.as_ref().unwrap().as_str().to_owned();
         match self.people.get(&name) {
+            _ if self.unjudged.contains(&name) => LookUp::Unjudged { says: "the server is busy".into() },
             None => LookUp::Gone,
             Some(entry) => {
                 let dn = entry.dn.clone();
@@ -276,6 +309,7 @@ impl World {
                 .iter()
                 .map(|((group, user), via)| StoredMembership { group: *group, user: *user, via: *via })
                 .collect(),
+            usernames: if needs.usernames { self.store.usernames() } else { Vec::new() },
             conflicts: self
                 .store
                 .conflicts
@@ -355,8 +389,16 @@ pub fn person(name: &str, entry: &Entry) -> Person {
     }
 }
 
+/// A member by DN, or, as `name:ada`, by username.
+fn member(text: &str) -> MemberRef {
+    match text.strip_prefix("name:") {
+        Some(name) => MemberRef::Username(Digest::of(fold(name))),
+        None => MemberRef::Dn(Dn::digest_of(text)),
+    }
+}
+
 fn directory_group(id: &str, (name, members): &(String, Vec<String>), whole: bool) -> Group {
-    let mut members: Vec<MemberRef> = members.iter().map(|dn| MemberRef::Dn(Dn::digest_of(dn))).collect();
+    let mut members: Vec<MemberRef> = members.iter().map(|text| member(text)).collect();
     members.sort_unstable();
     members.dedup();
     Group {

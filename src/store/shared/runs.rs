@@ -164,7 +164,7 @@ pub(super) async fn recent_departures(
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
          AND (c.counted IS NOT NULL \
          OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted', \
-         'user.dormant', 'user.woken') \
+         'user.dormant', 'user.woken', 'user.linked') \
          OR (c.kind = 'user.moved' AND c.rule = 'I8')) \
          AND u.source = $1 ORDER BY c.seq",
     )
