@@ -66,7 +66,8 @@ impl<'a> People<'a> {
     /// Notes the manual accounts whose entry a complete read did not show: another one may have been made for it.
     pub(super) fn see_deserted(&mut self, people: &[Person], reading: &Reading) {
         let linked = self.view.accounts.values().filter(|one| self.proven && is_manual(one));
-        let ours = linked.filter(|one| one.source == self.policy.source);
+        // Without a DN nothing ever linked it: somebody wrote the id by hand.
+        let ours = linked.filter(|one| one.source == self.policy.source && one.dn.is_some());
         let seen = |key: &UniqueId| {
             let position = self.view.index.position(key.digest());
             people.binary_search_by(|person| person.key.cmp(key)).is_ok()
