@@ -135,7 +135,7 @@ impl Simulation {
             let account = now.values().find(|one| one.key.as_ref() == Some(key));
             let access = account.is_some_and(|one| one.state.access());
             let free = !self.truth.contested(world, key, entry);
-            let enters = self.truth.enters(world, key, entry) == Some(true);
+            let enters = self.truth.enters(world, (key, entry), &self.whole()) == Some(true);
             assert!(access || !enters || !free, "{key} is not in: {entry:?} {account:?}");
             let mut wanted: Vec<String> = [&entry.mail[..], &entry.aliases[..]].concat();
             wanted.retain(|one| one.contains('@') && self.truth.serves(one));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::plan::policy::Delay;
 use crate::plan::tests::world::{Entry, World};
-use crate::plan::{BrakeKind, RecentDepartures};
+use crate::plan::{BrakeKind, Conflict, ConflictKind, RecentDepartures};
 use crate::roster::{Origin, PendingReason, State, UserId};
 
 /// One user as anybody can see it.
@@ -196,7 +196,7 @@ impl Truth {
                 (true, true, false) => removed(out(PendingReason::FilteredOut, false)),
             };
         }
-        if !entry.readable || entry.twin {
+        if !entry.readable || entry.twin || was_twin(world, key, round) {
             return Verdict::Unknown;
         }
         let wished = well_formed(&entry.mail);
@@ -222,11 +222,12 @@ impl Truth {
     }
 
     /// Whether an entry nobody knows, or of somebody deleted, may come in; `None` when nobody can tell.
-    pub fn enters(&self, world: &World, key: &str, entry: &Entry) -> Option<bool> {
+    pub fn enters(&self, world: &World, (key, entry): (&str, &Entry), round: &Round) -> Option<bool> {
         let wished = well_formed(&entry.mail);
         let ours = wished.iter().any(|one| self.manages(one));
         let address = ours || (!world.policy.address_required && wished.is_empty());
-        let seen = shown(world, key, entry) && entry.readable && !entry.twin;
+        let twin = entry.twin || was_twin(world, key, round);
+        let seen = shown(world, key, entry) && entry.readable && !twin;
         if !seen || !entry.enabled || !address {
             return Some(false);
         }
@@ -266,6 +267,12 @@ fn within<T>(log: &[T], older: impl Fn(&T) -> bool) -> &[T] {
 /// Whether a search brings an entry.
 pub fn shown(world: &World, key: &str, entry: &Entry) -> bool {
     entry.in_base && entry.in_filter && !world.hidden.contains(key)
+}
+
+/// Whether two entries bore this id when everything was read last: a partial read may show the wrong one (I7).
+fn was_twin(world: &World, key: &str, round: &Round) -> bool {
+    let open = |one: &Conflict| one.kind == ConflictKind::DuplicateId && one.subject == key;
+    !round.proven && world.store.conflicts.values().any(open)
 }
 
 /// Names of the groups that list a DN, and of those that list these.

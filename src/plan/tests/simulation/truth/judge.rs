@@ -73,7 +73,7 @@ impl Truth {
         let key = before.key.as_deref().unwrap_or_default();
         let entry = world.people.get(key);
         if before.state == State::Deleted {
-            let enters = entry.map_or(Some(false), |entry| self.enters(world, key, entry));
+            let enters = entry.map_or(Some(false), |entry| self.enters(world, (key, entry), round));
             let unsure = enters.is_none()
                 || enters == Some(true)
                     && (round.veiled || entry.is_some_and(|entry| self.contested(world, key, entry)));
@@ -189,7 +189,7 @@ impl Truth {
     fn newcomers(&self, world: &World, round: &Round, now: &People) {
         let known = |people: &People, key: &String| people.values().any(|one| one.key.as_ref() == Some(key));
         for (key, entry) in world.people.iter().filter(|(key, _)| !known(&self.known, key)) {
-            let enters = if round.users { self.enters(world, key, entry) } else { Some(false) };
+            let enters = if round.users { self.enters(world, (key, entry), round) } else { Some(false) };
             let is_in = known(now, key);
             assert!(!is_in || enters != Some(false), "U1, U4: {key} came in: {entry:?}");
             let free = !self.contested(world, key, entry) && !round.veiled && !round.cut;
