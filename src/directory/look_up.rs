@@ -2,7 +2,6 @@
 //! and not a guess (L2).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use super::connect::Connection;
 use super::disabled;
@@ -116,10 +115,6 @@ impl Sink for ById<'_> {
     fn reference(&mut self, urls: Vec<String>) {
         let searches = self.searches;
         self.referred |= !is_outside(&urls, &searches.outside, self.naming_contexts, &searches.base_dn);
-    }
-
-    fn batch(&mut self) -> ControlFlow<()> {
-        ControlFlow::Continue(())
     }
 }
 

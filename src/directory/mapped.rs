@@ -1,7 +1,5 @@
 //! Reads the groups that give roles and grants: by DN, by the unique id known under it, or by filter (R1, R2, R4).
 
-use std::ops::ControlFlow;
-
 use super::connect::Connection;
 use super::disabled::generalized_time;
 use super::entry::{AttributeName, RawEntry};
@@ -227,9 +225,5 @@ impl Sink for Givers<'_> {
 
     fn reference(&mut self, urls: Vec<String>) {
         self.read &= is_outside(&urls, self.outside, &self.naming_contexts, &self.base);
-    }
-
-    fn batch(&mut self) -> ControlFlow<()> {
-        ControlFlow::Continue(())
     }
 }

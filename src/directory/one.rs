@@ -142,10 +142,6 @@ impl Sink for Entries<'_> {
     }
 
     fn reference(&mut self, _: Vec<String>) {}
-
-    fn batch(&mut self) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
 }
 
 impl OnePerson {
@@ -443,10 +439,6 @@ impl Sink for Groups<'_> {
 
     fn reference(&mut self, urls: Vec<String>) {
         self.referred.push(urls);
-    }
-
-    fn batch(&mut self) -> ControlFlow<()> {
-        ControlFlow::Continue(())
     }
 }
 

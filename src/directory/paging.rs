@@ -59,7 +59,9 @@ pub trait Sink: Send {
     /// The URLs of a continuation reference, or of a referral that stood for the whole search.
     fn reference(&mut self, urls: Vec<String>);
     /// The end of a batch; `Break` ends the search after this page.
-    fn batch(&mut self) -> ControlFlow<()>;
+    fn batch(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
     /// Whether it ever breaks, so that it has to have seen a page before the next one is asked for.
     fn may_break(&self) -> bool {
         false

@@ -14,7 +14,7 @@ use crate::roster::{Account, Address, AddressKey, Digest, Dn, FieldId, Fields, P
 /// A change of somebody the store has.
 pub(super) fn change(account: &Account, acts: Vec<Act>, mark: Mark) -> UserChange {
     // Of a tombstone nothing is remembered but who it was (L6).
-    let deleted = acts.iter().any(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
+    let deleted = acts.iter().any(Act::deletes);
     let mark = (!deleted).then_some(mark);
     UserChange { subject: UserRef::Known(account.id), label: account.label().into(), unit: 0, acts, mark }
 }

@@ -11,7 +11,7 @@ use crate::plan::{
 };
 use crate::roster::account::written;
 use crate::roster::{
-    Address, Digest, FieldId, FieldNames, Fields, Origin, PendingReason, Skip, State, UniqueId, UserId,
+    Address, Digest, FieldId, FieldNames, Fields, Incomplete, Origin, PendingReason, Skip, State, UniqueId, UserId,
 };
 
 /// The store's row number of a group.
@@ -203,6 +203,11 @@ pub enum Act {
 }
 
 impl Act {
+    /// Whether a run deletes the person by it.
+    pub fn deletes(&self) -> bool {
+        matches!(self, Self::Deleted { .. } | Self::Removed { .. })
+    }
+
     /// The event's name, which is also the `kind` of the change in `roster_changes`.
     pub fn event(&self) -> &'static str {
         match self {
@@ -404,6 +409,11 @@ impl Frozen {
     /// Whether anything waits.
     pub fn withholds(&self) -> bool {
         self.missing > 0 || self.due > 0
+    }
+
+    /// Nothing is taken away on the word of absence, as from a read that is not complete (E1).
+    pub fn doubt(&self) -> Incomplete {
+        Incomplete { cause: "frozen", says: self.says(), attribute: None }
     }
 
     /// One sentence.

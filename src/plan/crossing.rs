@@ -38,11 +38,11 @@ pub struct Neighbour {
 /// What the directory gives some users.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Holdings {
-    /// Memberships but local ones.
+    /// Memberships but local ones, in order of group, then user.
     pub memberships: Vec<StoredMembership>,
     /// Role of those who have one.
     pub roles: Vec<(UserId, Box<str>)>,
-    /// Grants but local ones.
+    /// Grants but local ones, in order of user.
     pub grants: Vec<StoredGrant>,
 }
 
@@ -144,8 +144,7 @@ impl<'a> People<'a> {
         let from = neighbours.users.partition_point(|(other, _)| *other < key);
         let same = neighbours.users.get(from..)?.iter().take_while(|(other, _)| *other == key);
         let accounts = same.filter_map(|(_, user)| self.view.accounts.get(user));
-        let since = |account: &Account| account.former.as_ref().map_or(i64::MAX, |former| former.since.millis());
-        let account = accounts.filter(|one| one.state != State::Dormant).max_by_key(|one| (since(one), one.id))?;
+        let account = accounts.filter(|one| one.state != State::Dormant).max_by_key(|one| (one.since(), one.id))?;
         let source = neighbours.named(&account.source)?;
         let missed = match (account.state, account.reason) {
             (State::Deleted, _) => true,

@@ -123,6 +123,11 @@ impl Findings {
         self.others.entry((conflict.kind, conflict.subject.clone())).or_insert(conflict);
     }
 
+    /// Whether anybody may be somebody else.
+    pub fn any_resemblance(&self) -> bool {
+        self.others.keys().any(|(kind, _)| *kind == ConflictKind::MaybeSamePerson)
+    }
+
     /// Drops what is over with this run.
     pub fn drop_resemblances(&mut self, is_over: impl Fn(&Conflict) -> bool) {
         self.others.retain(|_, conflict| !is_over(conflict));

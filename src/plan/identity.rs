@@ -9,7 +9,7 @@ use crate::plan::policy::AttributeUse;
 use crate::plan::wishes::Wish;
 use crate::plan::{Act, BrakeKind, Held, Loss, Mark, UserChange, UserRef};
 use crate::roster::{
-    Account, AddressKey, Claim, ClaimKind, Digest, LookUp, Origin, Person, Positions, Reading, State, UniqueId, UserId,
+    Account, AddressKey, Claim, Digest, LookUp, Origin, Person, Positions, Reading, State, UniqueId, UserId,
 };
 
 /// Those who remember an address, and whose entry is still there; nobody where unique ids are the identity.
@@ -64,16 +64,17 @@ impl<'a> Bearers<'a> {
             }
         }
         for alike in bearers.by_address.values_mut() {
-            let since = |one: &Account| one.former.as_ref().map_or(i64::MAX, |former| former.since.millis());
-            alike.sort_by_key(|one| (one.state == State::Deleted, Reverse(since(one)), Reverse(one.id)));
+            alike.sort_by_key(|one| (one.state == State::Deleted, Reverse(one.since()), Reverse(one.id)));
         }
         bearers
     }
 
     /// The address among those that may become the primary by which somebody is remembered (A1).
     pub fn remembered(&self, claims: &[Claim]) -> Option<AddressKey> {
-        let primary = claims.iter().filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
-        primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).find(|key| self.by_address.contains_key(key))
+        if self.by_address.is_empty() {
+            return None;
+        }
+        claims.iter().filter_map(Claim::primary_key).find(|key| self.by_address.contains_key(key))
     }
 
     /// Of several who remember an address the one with the entry's unique id, else the last one whose entry is not there

@@ -101,7 +101,9 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
             groups = groups::decide(&mut reading, view, policy, now, proven, &members);
         }
     }
-    decided.findings.drop_resemblances(|conflict| relink::is_over(conflict, view, &decided.changes));
+    if decided.findings.any_resemblance() {
+        decided.findings.drop_resemblances(relink::is_over(view, &decided.changes));
+    }
     decided.findings.duplicate_ids(&reading.skips, view);
     decided.findings.add_skips(reading.skips.iter().cloned());
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
@@ -214,7 +216,7 @@ impl Plan {
             counts.moved += has(|act| matches!(act, Act::Moved { .. } | Act::Crossed { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
             counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
-            counts.deleted += has(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
+            counts.deleted += has(Act::deletes);
         }
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;

@@ -362,7 +362,7 @@ impl<'a> People<'a> {
             }
             None => departures::flag(account, departure, self.policy, self.now, self.proven),
         };
-        let deleted = matches!(flag.acts.last(), Some(Act::Deleted { .. } | Act::Removed { .. }));
+        let deleted = flag.acts.last().is_some_and(Act::deletes);
         // From now on an unknown entry that may not come in (U3: the next run says the same).
         match &leaver.seen {
             Seen::Read(read) if deleted => {

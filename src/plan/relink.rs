@@ -9,8 +9,7 @@ use crate::plan::{
 };
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, AddressKey, Claim, ClaimKind, Digest, FieldId, LookUp, Origin, PendingReason, Person, Positions, State,
-    UserId,
+    Account, AddressKey, Claim, Digest, FieldId, LookUp, Origin, PendingReason, Person, Positions, State, UserId,
 };
 
 /// So many people of one run are re-linked without asking: a re-imported directory has new ids for everybody.
@@ -63,9 +62,7 @@ impl<'a> Absent<'a> {
             }
         }
         for alike in absent.by_address.values_mut() {
-            alike.sort_by_key(|account| {
-                (Reverse(account.former.as_ref().map_or(i64::MAX, |it| it.since.millis())), Reverse(account.id))
-            });
+            alike.sort_by_key(|account| (Reverse(account.since()), Reverse(account.id)));
         }
         absent
     }
@@ -83,8 +80,7 @@ impl<'a> Absent<'a> {
         let name = fold(name?);
         let same = |account: &&Account| name_of(account).as_ref() == Some(&name);
         let known = |key: &AddressKey| self.by_address.get(key).is_some_and(|alike| alike.iter().any(same));
-        let primary = claims.iter().filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
-        primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).find(known)
+        claims.iter().filter_map(Claim::primary_key).find(known)
     }
 
     /// Of those whom no other newcomer is.
@@ -216,16 +212,23 @@ fn resemblance(comer: &Comer, account: &Account, thing: String) -> Conflict {
 
 /// Whether a resemblance is over with this run: the old one is deleted in it, only the name was the same, and the
 /// newcomer stays outside. The next run, which sees a tombstone, would open none (U3).
-pub(super) fn is_over(conflict: &Conflict, view: &View, changes: &[UserChange]) -> bool {
-    let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { return false };
-    let of = |subject: UserRef| changes.iter().filter(move |change| change.subject == subject);
-    let deleted =
-        |change: &UserChange| change.acts.iter().any(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
-    let address = view.accounts.get(&old).and_then(address_of).map(|address| address.to_string());
-    conflict.kind == ConflictKind::MaybeSamePerson
-        && address.as_ref() != Some(&conflict.subject)
-        && of(UserRef::Known(old)).any(deleted)
-        && of(UserRef::New(key.digest())).next().is_none()
+pub(super) fn is_over(view: &View, changes: &[UserChange]) -> impl Fn(&Conflict) -> bool {
+    let deleted = having(changes, Act::deletes);
+    let new: HashSet<UserRef> =
+        changes.iter().map(|change| change.subject).filter(|subject| matches!(subject, UserRef::New(_))).collect();
+    move |conflict| {
+        let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { return false };
+        let address = view.accounts.get(&old).and_then(address_of).map(|address| address.to_string());
+        conflict.kind == ConflictKind::MaybeSamePerson
+            && address.as_ref() != Some(&conflict.subject)
+            && deleted.contains(&UserRef::Known(old))
+            && !new.contains(&UserRef::New(key.digest()))
+    }
+}
+
+/// Whom an act of some kind is about.
+fn having(changes: &[UserChange], wanted: fn(&Act) -> bool) -> HashSet<UserRef> {
+    changes.iter().filter(|change| change.acts.iter().any(wanted)).map(|change| change.subject).collect()
 }
 
 /// The open `maybe-same-person` conflicts that still stand although the newcomer is in by now: the old one is still gone
@@ -237,12 +240,8 @@ pub(super) fn lasting(view: &View, changes: &[UserChange]) -> BTreeSet<ConflictI
         return BTreeSet::new();
     }
     let states: HashMap<UserId, State> = view.index.iter().map(|known| (known.id, known.state)).collect();
-    let having = |wanted: fn(&Act) -> bool| -> HashSet<UserRef> {
-        let changes = changes.iter().filter(move |change| change.acts.iter().any(wanted));
-        changes.map(|change| change.subject).collect()
-    };
-    let deleted_now = having(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
-    let back_now = having(|act| matches!(act, Act::Revived(_) | Act::Relinked { .. }));
+    let deleted_now = having(changes, Act::deletes);
+    let back_now = having(changes, |act| matches!(act, Act::Revived(_) | Act::Relinked { .. }));
     let stands = |conflict: &Conflict| {
         let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { return false };
         let in_store = view.index.find(key.digest()).is_some_and(|known| {

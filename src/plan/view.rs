@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::plan::{BrakeKind, GroupId, KnownGroup, Neighbours, OpenConflict, StoredGrant, Via};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State,
+    Account, AddressKey, Claim, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State,
     UniqueId, UserId,
 };
 
@@ -128,8 +128,7 @@ impl Needs {
             let known = index.find(person.key.digest());
             needs.accounts.extend(known.map(|known| known.id));
             if known.is_none() && tombstones {
-                let primary = person.claims.iter().filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
-                needs.remembered.extend(primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())));
+                needs.remembered.extend(person.claims.iter().filter_map(Claim::primary_key));
             }
         }
         let twice = reading.skips.iter().filter(|skip| skip.reason == DUPLICATE_ID);
@@ -150,8 +149,7 @@ impl Needs {
     /// With everybody who remembers an address that somebody claims as primary, for those whose identity it is (I6).
     pub fn with_identities(mut self, snapshot: &Snapshot) -> Self {
         let claims = snapshot.reading().people.iter().flat_map(|person| &person.claims);
-        let primary = claims.filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
-        self.remembered = primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).collect();
+        self.remembered = claims.filter_map(Claim::primary_key).collect();
         self
     }
 

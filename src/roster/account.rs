@@ -189,6 +189,11 @@ impl Account {
         self.addresses.iter().filter(|stored| stored.kind == AddressKind::Alias).map(|stored| &stored.address)
     }
 
+    /// Since when a tombstone is one, in milliseconds; whoever is none comes after all of them.
+    pub fn since(&self) -> i64 {
+        self.former.as_ref().map_or(i64::MAX, |former| former.since.millis())
+    }
+
     /// What a person calls this user: username, else primary address, else DN, else the internal id. Of somebody
     /// deleted or dormant what is remembered of these.
     pub fn label(&self) -> String {

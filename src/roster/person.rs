@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::clock::Timestamp;
-use crate::roster::{Address, Digest, FieldId, Fields};
+use crate::roster::{Address, AddressKey, Digest, FieldId, Fields};
 
 /// The directory's unique id of an entry, in its one written encoding (E6).
 ///
@@ -68,6 +68,16 @@ pub struct Claim {
     pub kind: ClaimKind,
     /// The address, or the text that is no address.
     pub value: Result<Address, Box<str>>,
+}
+
+impl Claim {
+    /// The address in the form that is compared, if it may become the primary.
+    pub fn primary_key(&self) -> Option<AddressKey> {
+        match (self.kind, &self.value) {
+            (ClaimKind::Primary(_), Ok(address)) => Some(address.key()),
+            _ => None,
+        }
+    }
 }
 
 /// What an address value asks for (A1, A2).

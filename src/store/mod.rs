@@ -350,14 +350,12 @@ pub trait Store: Send + Sync {
     async fn groups(&self, source: &str) -> Result<Vec<StoredGroup>, StoreError>;
     /// Memberships that came from the directory, of groups of the source; in order of group, then user.
     async fn memberships(&self, source: &str) -> Result<Vec<StoredMembership>, StoreError>;
-    /// The same of a few users, whatever the source (S4).
-    async fn memberships_of(&self, users: &[UserId]) -> Result<Vec<StoredMembership>, StoreError>;
     /// Role of every user of the source that has one (R1).
     async fn roles(&self, source: &str) -> Result<Vec<(UserId, Box<str>)>, StoreError>;
     /// Grants of users of the source that mapped groups gave, in order of user (R2).
     async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError>;
-    /// Role, and the grants that mapped groups gave, of one user (S4).
-    async fn rights_of(&self, user: UserId) -> Result<(Option<Box<str>>, Vec<StoredGrant>), StoreError>;
+    /// What the directory gives some users (S4, I8).
+    async fn holdings(&self, users: &[UserId]) -> Result<Holdings, StoreError>;
     /// The groups that hold under the mapped DNs of the source (R4).
     async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError>;
     /// Privileges that were given to one user by hand, in order.
@@ -402,8 +400,6 @@ pub trait Store: Send + Sync {
     ) -> Result<bool, StoreError>;
     /// The users of these sources that have one of these unique ids, tombstones included (I8).
     async fn bearing(&self, sources: &[String], keys: &[UniqueId]) -> Result<Vec<(Digest, UserId)>, StoreError>;
-    /// What the directory gives these users (I8).
-    async fn holdings(&self, users: &[UserId]) -> Result<Holdings, StoreError>;
     /// When the last complete run of the source that read users began.
     async fn last_complete(&self, source: &str) -> Result<Option<Timestamp>, StoreError>;
     /// Drops changes older than `before`, and runs nothing refers to any more (`history.keep`).

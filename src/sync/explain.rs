@@ -9,10 +9,10 @@ use crate::plan::explain::{Entry, Explanation, Facts, explain};
 use crate::plan::one::known;
 use crate::plan::{Plan, Policy, View};
 use crate::roster::{Account, AttributeUse, FieldNames, Index, Known, LookUp, UserId};
-use crate::store::{Action, Store, Trigger};
-use crate::sync::look::{asked, skips};
+use crate::store::Store;
+use crate::sync::look::skips;
 use crate::sync::one::{LookOne, ambiguous, look_up, of_another_source};
-use crate::sync::{Request, Scene, SyncError, chain, source};
+use crate::sync::{Scene, SyncError, chain, source};
 
 /// Whom to explain.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,10 +101,7 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
     let store = scene.store;
     source::in_use(store, &scene.config.source.name).await?;
     let version = store.version().await?;
-    let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist: question.insist };
-    let mut connection = scene.connect(request, &[]).await?;
-    let (searches, policy) = asked(scene, &connection)?;
-    scene.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), &[]).await?;
+    let (mut connection, searches, policy) = scene.reach_for_one(question.insist, &[]).await?;
     let server = connection.about().server.clone();
     let directory = (&mut connection, &searches);
     let (account, sight) = identify(scene, question, directory, account).await?;

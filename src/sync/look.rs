@@ -202,9 +202,8 @@ impl Look {
             return Ok(Plan { frozen, ..plan::cleanup(&view, now, false) });
         };
         let view = self.view(store, source, &snapshot, now).await?;
-        // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
         let snapshot = match &frozen {
-            Some(frozen) => snapshot.doubted(Incomplete { cause: "frozen", says: frozen.says(), attribute: None }),
+            Some(frozen) => snapshot.doubted(frozen.doubt()),
             None => *snapshot,
         };
         let mut plan = plan::plan(snapshot, &view, &policy, now);
@@ -276,13 +275,7 @@ impl Look {
         wanted.sort_unstable();
         wanted.dedup();
         view.accounts = accounts(store, &wanted).await?;
-        let old_names = plan::old_names(snapshot, &view.index, &view.accounts);
-        if !old_names.is_empty() {
-            let bearers = store.name_owners(&old_names).await?;
-            let more: Vec<UserId> = bearers.iter().map(|(_, user)| *user).collect();
-            view.accounts.extend(accounts(store, &more).await?);
-            view.name_owners.extend(bearers);
-        }
+        with_old_names(store, snapshot, &mut view).await?;
         Ok(view)
     }
 
@@ -298,6 +291,18 @@ impl Look {
         });
         scene.frozen(now, missing, due_users(&self.index, now).len() as u64).await
     }
+}
+
+/// Adds who bears the names that people who come back fall back on (L5).
+pub(super) async fn with_old_names(store: &dyn Store, snapshot: &Snapshot, view: &mut View) -> Result<(), SyncError> {
+    let old_names = plan::old_names(snapshot, &view.index, &view.accounts);
+    if !old_names.is_empty() {
+        let bearers = store.name_owners(&old_names).await?;
+        let more: Vec<UserId> = bearers.iter().map(|(_, user)| *user).collect();
+        view.accounts.extend(accounts(store, &more).await?);
+        view.name_owners.extend(bearers);
+    }
+    Ok(())
 }
 
 /// What is asked of this kind of directory, and the policy for it.

@@ -212,18 +212,25 @@ pub async fn sync(
     stop: &CancellationToken,
 ) -> Result<Report, SyncError> {
     let scene = Scene { config, store, clock, progress, writes: true };
-    source::in_use(store, &config.source.name).await?;
-    let began = clock.since_boot();
-    let held = Held::acquire(store, &lease::source_scope(&config.source.name)).await?;
-    let work = async {
-        if config.enabled { scene.run(request, &held, stop).await } else { scene.switched_off(&held, stop).await }
-    };
-    let result = held.keep_while(work).await;
-    held.release().await;
-    result.map(|mut report| {
-        report.seconds = (clock.since_boot().saturating_sub(began)).as_secs_f64();
-        report
+    alone(&scene, async |held| match config.enabled {
+        true => scene.run(request, held, stop).await,
+        false => scene.switched_off(held, stop).await,
     })
+    .await
+}
+
+/// Works while no other run of a source that is in use goes on, and says how long it took.
+async fn alone(
+    scene: &Scene<'_>,
+    work: impl AsyncFnOnce(&Held<'_>) -> Result<Report, SyncError>,
+) -> Result<Report, SyncError> {
+    let source = &scene.config.source.name;
+    source::in_use(scene.store, source).await?;
+    let began = scene.clock.since_boot();
+    let held = Held::acquire(scene.store, &lease::source_scope(source)).await?;
+    let result = held.keep_while(work(&held)).await;
+    held.release().await;
+    result.map(|report| Report { seconds: scene.clock.since_boot().saturating_sub(began).as_secs_f64(), ..report })
 }
 
 /// What a run would do; changes nothing (B2). `insist` as in [`Request`].

@@ -8,13 +8,13 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::directory::{self, Circle, Connection, Found, OnePerson, Progress, Searches};
 use crate::plan::one::{is_unjudged, known, plan_one};
-use crate::plan::{self, Frozen, Needs, Plan, Policy, View};
+use crate::plan::{self, Frozen, Holdings, Needs, Plan, Policy, View};
 use crate::roster::address::fold;
 use crate::roster::{Account, FieldId, Incomplete, Index, LookUp, Origin, Snapshot, State, UniqueId, UserId};
 use crate::store::{Action, Lease, RunId, RunStart, Stamp, Store, Trigger};
-use crate::sync::lease::{Held, source_scope};
-use crate::sync::look::{accounts, asked, known_groups, rebase, skips};
-use crate::sync::{Report, Request, Scene, SyncError, apply, report, run_end, source};
+use crate::sync::lease::Held;
+use crate::sync::look::{accounts, asked, known_groups, rebase, skips, with_old_names};
+use crate::sync::{Report, Request, Scene, SyncError, alone, apply, report, run_end};
 
 /// How many candidates an error names.
 const CANDIDATES: usize = 10;
@@ -66,12 +66,9 @@ pub async fn sync_one(
     stop: &CancellationToken,
 ) -> Result<Report, SyncError> {
     let scene = Scene { config, store, clock, progress, writes: true };
-    source::in_use(store, &config.source.name).await?;
-    let began = clock.since_boot();
-    let held = Held::acquire(store, &source_scope(&config.source.name)).await?;
-    let work = async {
+    alone(&scene, async |held| {
         if !config.enabled {
-            return scene.one_by_date(who, &held, stop).await;
+            return scene.one_by_date(who, held, stop).await;
         }
         let start = RunStart {
             source: config.source.name.clone(),
@@ -80,17 +77,25 @@ pub async fn sync_one(
             mode: "person",
             at: clock.now(),
         };
-        scene.recorded(&start, &held, async |run| scene.look_and_apply(run, (who, insist), &held, stop).await).await
-    };
-    let result = held.keep_while(work).await;
-    held.release().await;
-    result.map(|mut report| {
-        report.seconds = clock.since_boot().saturating_sub(began).as_secs_f64();
-        report
+        scene.recorded(&start, held, async |run| scene.look_and_apply(run, (who, insist), held, stop).await).await
     })
+    .await
 }
 
 impl Scene<'_> {
+    /// Connects to look at one person; `insist` as in [`Request`].
+    pub(super) async fn reach_for_one(
+        &self,
+        insist: bool,
+        leases: &[Lease],
+    ) -> Result<(Connection, Searches, Policy), SyncError> {
+        let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist };
+        let connection = self.connect(request, leases).await?;
+        let (searches, policy) = asked(self, &connection)?;
+        self.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), leases).await?;
+        Ok((connection, searches, policy))
+    }
+
     async fn look_and_apply(
         &self,
         run: RunId,
@@ -203,10 +208,7 @@ impl LookOne {
             Who::User(user) => Some(ours(scene, *user).await?),
             Who::Unknown(_) => None,
         };
-        let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist };
-        let mut connection = scene.connect(request, leases).await?;
-        let (searches, policy) = asked(scene, &connection)?;
-        scene.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), leases).await?;
+        let (mut connection, searches, policy) = scene.reach_for_one(insist, leases).await?;
         let (key, account) = identify(scene, &mut connection, &searches, (who, account)).await?;
         let index = Index::new(account.iter().filter_map(known).collect());
         Self::of(scene, (&mut connection, &searches), policy, (key, account, index), version).await
@@ -289,10 +291,7 @@ impl LookOne {
         let now = scene.clock.now();
         let frozen = self.frozen(scene, now).await?;
         let snapshot = match &frozen {
-            Some(frozen) => {
-                let why = Incomplete { cause: "frozen", says: frozen.says(), attribute: None };
-                self.snapshot.clone().doubted(why)
-            }
+            Some(frozen) => self.snapshot.clone().doubted(frozen.doubt()),
             None => self.snapshot.clone(),
         };
         let view = self.view(scene.store, &scene.config.source.name, &snapshot).await?;
@@ -304,35 +303,23 @@ impl LookOne {
     async fn view(&self, store: &dyn Store, source: &str, snapshot: &Snapshot) -> Result<View, SyncError> {
         let needs = Needs::of(snapshot, &self.index).with_claims(snapshot);
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
-        let mut name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
+        let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let themselves: Vec<UserId> = self.user.into_iter().chain(self.former).collect();
         let mut wanted = themselves.clone();
         if self.index.is_empty() {
             wanted.extend(store.remembering(source, &needs.addresses).await?);
         }
         wanted.extend(owners.values().chain(name_owners.values()));
-        let mut accounts = accounts(store, &wanted).await?;
-        let old_names = plan::old_names(snapshot, &self.index, &accounts);
-        let bearers = store.name_owners(&old_names).await?;
-        let more: Vec<UserId> = bearers.iter().map(|(_, user)| *user).collect();
-        accounts.extend(super::look::accounts(store, &more).await?);
-        name_owners.extend(bearers);
-        let memberships = store.memberships_of(&themselves).await?;
+        let Holdings { mut memberships, roles, grants } = store.holdings(&themselves).await?;
         let read: BTreeSet<&str> = snapshot.reading().groups.iter().map(|group| group.key.as_str()).collect();
         let mut groups = store.groups(source).await?;
         let theirs: BTreeSet<_> = memberships.iter().map(|one| one.group).collect();
         groups.retain(|group| read.contains(group.key.as_str()) || theirs.contains(&group.id));
-        let (mut roles, mut grants) = (HashMap::new(), Vec::new());
-        for user in &themselves {
-            let (role, given) = store.rights_of(*user).await?;
-            roles.extend(role.map(|role| (*user, role)));
-            grants.extend(given);
-        }
-        grants.sort_unstable();
+        memberships.retain(|one| groups.iter().any(|group| group.id == one.group));
         let approved: BTreeSet<UserId> = themselves.into_iter().collect();
-        Ok(View {
+        let mut view = View {
             index: self.index.clone(),
-            accounts,
+            accounts: accounts(store, &wanted).await?,
             owners,
             name_owners,
             look_ups: self.look_ups.clone(),
@@ -344,12 +331,14 @@ impl LookOne {
             approved_rights: approved.clone(),
             approved_relinks: approved.clone(),
             approved,
-            roles,
+            roles: roles.into_iter().collect(),
             grants,
             mapped: store.mapped(source).await?,
             one_person: true,
             ..View::default()
-        })
+        };
+        with_old_names(store, snapshot, &mut view).await?;
+        Ok(view)
     }
 
     /// What a freeze that goes on withholds of this person (B5).
@@ -480,7 +469,7 @@ async fn circle(
 ) -> Result<Circle, SyncError> {
     let (store, source) = (scene.store, scene.config.source.name.as_str());
     let people: Vec<UserId> = people.map(|account| account.id).collect();
-    let theirs: BTreeSet<_> = store.memberships_of(&people).await?.into_iter().map(|one| one.group).collect();
+    let theirs: BTreeSet<_> = store.holdings(&people).await?.memberships.into_iter().map(|one| one.group).collect();
     let groups = store.groups(source).await?;
     let default = policy.groups.one.as_ref().and_then(|one| one.default.clone());
     Ok(Circle {

@@ -11,8 +11,8 @@ use crate::clock::Clock as _;
 use crate::config::Config;
 use crate::plan::UserChange;
 use crate::roster::{Account, FieldNames, UserId};
-use crate::store::Store;
-use crate::store::rows::Which;
+use crate::store::rows::{UserRow, Which};
+use crate::store::{Store, StoreError};
 use crate::sync::{SyncError, by_hand};
 
 /// What is to be done, as decided on the store as it is.
@@ -88,9 +88,11 @@ pub async fn carry_out(
             Some(user) => Some(account(store, user).await?),
             None => intent.account,
         };
-        let id = user.map(|user| user.uuid.to_string()).unwrap_or_default();
-        let rows = store.user_rows(&Which::Who(id)).await?;
-        session.screen.json(&rows.first())?;
+        let row = match user {
+            Some(user) => row(store, &user).await?,
+            None => None,
+        };
+        session.screen.json(&row)?;
     } else {
         let done = if nothing { "Nothing to do: it is so already." } else { &intent.done };
         session.screen.done(done)?;
@@ -159,7 +161,7 @@ async fn at_most_one(
         several => {
             let mut rows = Vec::new();
             for account in store.accounts(several).await? {
-                rows.extend(store.user_rows(&Which::Who(account.uuid.to_string())).await?);
+                rows.extend(row(store, &account).await?);
             }
             if session.screen.json {
                 session.screen.json(&rows)?;
@@ -174,6 +176,11 @@ async fn at_most_one(
             Err(Failure::Refused(says))
         }
     }
+}
+
+/// One user as it is shown.
+pub async fn row(store: &dyn Store, account: &Account) -> Result<Option<UserRow>, StoreError> {
+    Ok(store.user_rows(&Which::Who(account.uuid.to_string())).await?.pop())
 }
 
 /// One user as it is now.

@@ -6,7 +6,8 @@ use crate::cli::failure::Failure;
 use crate::cli::provenance;
 use crate::cli::render::explain::{View, print, value};
 use crate::clock::Clock as _;
-use crate::store::rows::{Changes, UserRow, Which};
+use crate::roster::UserId;
+use crate::store::rows::{Changes, UserRow};
 use crate::store::{Store, StoreError};
 use crate::sync::explain::{Question, examine};
 
@@ -19,19 +20,14 @@ pub async fn run(session: &mut Session, who: &str) -> Result<u8, Failure> {
         Some(_) => None,
         None => by_hand::deleted(session, &*store, who).await?,
     };
-    let held_by = match user {
-        Some(user) => match row(&*store, user).await? {
-            Some(row) => users::held_by(&*store, &row).await?,
-            None => None,
-        },
+    let asked_for = row(&*store, user).await?;
+    let held_by = match &asked_for {
+        Some(row) => users::held_by(&*store, row).await?,
         None => None,
     };
     let question = Question { who, user, tombstone, held_by, insist: session.on_terminal() };
     let examined = examine(&config, &*store, &session.clock, &question, &Silent).await?;
-    let row = match examined.user {
-        Some(user) => row(&*store, user).await?,
-        None => None,
-    };
+    let row = if examined.user == user { asked_for } else { row(&*store, examined.user).await? };
     let attributes = match &examined.uses {
         Some(uses) => provenance::attributes(uses, &examined.names),
         None => provenance::attributes_last_read(&config, &store.coverage(&config.source.name).await?),
@@ -53,9 +49,10 @@ pub async fn run(session: &mut Session, who: &str) -> Result<u8, Failure> {
     Ok(examined.error.as_ref().map_or(exit::DONE, crate::sync::SyncError::exit_code))
 }
 
-async fn row(store: &dyn Store, user: crate::roster::UserId) -> Result<Option<UserRow>, StoreError> {
+async fn row(store: &dyn Store, user: Option<UserId>) -> Result<Option<UserRow>, StoreError> {
+    let Some(user) = user else { return Ok(None) };
     let Some(account) = store.accounts(&[user]).await?.pop() else { return Ok(None) };
-    Ok(store.user_rows(&Which::Who(account.uuid.to_string())).await?.pop())
+    by_hand::row(store, &account).await
 }
 
 /// Two or three entries need no progress bar.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
+use crate::plan::one::known;
 use crate::plan::*;
 use crate::roster::address::fold;
 use crate::roster::*;
@@ -30,19 +31,6 @@ impl Model {
     }
 
     pub fn index(&self) -> Index {
-        let known = |account: &Account| {
-            Some(Known {
-                id: account.id,
-                key: account.key.as_ref()?.digest(),
-                dn: Dn::digest_of(account.dn.as_deref().unwrap_or_default()),
-                fingerprint: account.fingerprint,
-                review_at: account.review_at,
-                state: account.state,
-                reason: account.reason,
-                delete_after: account.delete_after,
-                manual: account.origin != Origin::Directory,
-            })
-        };
         let ours = self.accounts.values().filter(|account| account.source == "corp");
         Index::new(ours.filter_map(known).collect())
     }

@@ -3,19 +3,17 @@
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::dialect::{Connection, Database, any_list};
+use super::dialect::{Database, any_list};
+use super::read::CHUNK;
+use super::time;
 use super::users::{BY_ID, on_each};
 use super::write::{Event, Ledger, Statements};
-use super::{time, word};
 use crate::clock::Timestamp;
-use crate::plan::{Grant, GroupId, Holdings, StoredGrant, StoredMembership, Via};
+use crate::plan::{GroupId, Via};
 use crate::roster::{Digest, Dn, UniqueId, UserId};
 use crate::store::Stamp;
 use crate::store::bulk::Rows;
 use crate::store::error::Fault;
-
-/// Items bound to one statement.
-const CHUNK: usize = 10_000;
 
 pub(super) async fn bearing(
     database: &Database,
@@ -38,57 +36,6 @@ pub(super) async fn bearing(
     }
     found.sort_unstable();
     Ok(found)
-}
-
-pub(super) async fn holdings(database: &Database, users: &[UserId]) -> Result<Holdings, Fault> {
-    let ids: Vec<i64> = users.iter().map(|user| user.0).collect();
-    let mut reader = database.snapshot().await?;
-    let mut holdings = Holdings::default();
-    for chunk in ids.chunks(CHUNK) {
-        holdings_of(&mut reader, chunk, &mut holdings).await?;
-    }
-    Ok(holdings)
-}
-
-async fn holdings_of(reader: &mut Connection, ids: &[i64], holdings: &mut Holdings) -> Result<(), Fault> {
-    let rows = sqlx::query(concat!(
-        "SELECT group_id, user_id, via FROM rd_memberships WHERE via <> 'local' AND user_id ",
-        any_of!("$1"),
-        " ORDER BY group_id, user_id"
-    ))
-    .bind(any_list(ids))
-    .fetch_all(&mut *reader)
-    .await?;
-    for row in &rows {
-        let (group, user, via): (i64, i64, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        let via = word("rd_memberships", group, via, Via::parse(via))?;
-        holdings.memberships.push(StoredMembership { group: GroupId(group), user: UserId(user), via });
-    }
-    let rows =
-        sqlx::query(concat!("SELECT id, role FROM rd_users WHERE coalesce(role, '') <> '' AND id ", any_of!("$1")))
-            .bind(any_list(ids))
-            .fetch_all(&mut *reader)
-            .await?;
-    for row in &rows {
-        holdings.roles.push((UserId(row.try_get(0)?), row.try_get::<&str, _>(1)?.into()));
-    }
-    let rows = sqlx::query(concat!(
-        "SELECT user_id, privilege, group_key, group_dn FROM rd_grants WHERE group_key IS NOT NULL AND user_id ",
-        any_of!("$1")
-    ))
-    .bind(any_list(ids))
-    .fetch_all(&mut *reader)
-    .await?;
-    for row in &rows {
-        let (user, key): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
-        let grant = Grant {
-            privilege: row.try_get::<&str, _>(1)?.into(),
-            key: word("rd_grants", user, key, UniqueId::new(key))?,
-            dn: row.try_get::<Option<&str>, _>(3)?.unwrap_or_default().into(),
-        };
-        holdings.grants.push(StoredGrant { user: UserId(user), grant });
-    }
-    Ok(())
 }
 
 pub(super) async fn last_complete(database: &Database, source: &str) -> Result<Option<Timestamp>, Fault> {

@@ -301,10 +301,6 @@ impl Store for Database {
         self.told("read the memberships", read::memberships(self, source).await)
     }
 
-    async fn memberships_of(&self, users: &[UserId]) -> Result<Vec<StoredMembership>, StoreError> {
-        self.told("read the memberships of one user", read::memberships_of(self, users).await)
-    }
-
     async fn roles(&self, source: &str) -> Result<Vec<(UserId, Box<str>)>, StoreError> {
         self.told("read the roles", rights::roles(self, source).await)
     }
@@ -313,8 +309,8 @@ impl Store for Database {
         self.told("read the grants", rights::grants(self, source).await)
     }
 
-    async fn rights_of(&self, user: UserId) -> Result<(Option<Box<str>>, Vec<StoredGrant>), StoreError> {
-        self.told("read the rights of one user", rights::rights_of(self, user).await)
+    async fn holdings(&self, users: &[UserId]) -> Result<Holdings, StoreError> {
+        self.told("read what the directory gives some users", rights::holdings(self, users).await)
     }
 
     async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError> {
@@ -380,10 +376,6 @@ impl Store for Database {
 
     async fn bearing(&self, sources: &[String], keys: &[UniqueId]) -> Result<Vec<(Digest, UserId)>, StoreError> {
         self.told("read who bears unique ids in other sources", crossing::bearing(self, sources, keys).await)
-    }
-
-    async fn holdings(&self, users: &[UserId]) -> Result<Holdings, StoreError> {
-        self.told("read what the directory gives users", crossing::holdings(self, users).await)
     }
 
     async fn last_complete(&self, source: &str) -> Result<Option<Timestamp>, StoreError> {

@@ -20,7 +20,7 @@ use crate::store::bulk::clean;
 use crate::store::error::Fault;
 
 /// Items bound to one statement.
-const CHUNK: usize = 10_000;
+pub(super) const CHUNK: usize = 10_000;
 
 /// Streams narrow rows only: a million of them fit.
 pub(super) async fn index(database: &Database, source: &str) -> Result<Index, Fault> {
@@ -284,26 +284,6 @@ pub(super) async fn memberships(database: &Database, source: &str) -> Result<Vec
     }
     found.sort_unstable();
     Ok(found)
-}
-
-/// Sorted, of a few users.
-pub(super) async fn memberships_of(database: &Database, users: &[UserId]) -> Result<Vec<StoredMembership>, Fault> {
-    let users: Vec<i64> = users.iter().map(|user| user.0).collect();
-    let rows = sqlx::query(concat!(
-        "SELECT m.group_id, m.user_id, m.via FROM rd_memberships m JOIN rd_groups g ON g.id = m.group_id \
-         WHERE g.origin = 'directory' AND m.via <> 'local' AND m.user_id ",
-        any_of!("$1"),
-        " ORDER BY m.group_id, m.user_id"
-    ))
-    .bind(any_list(&users))
-    .fetch_all(&mut *database.reader().await?)
-    .await?;
-    let row = |row: &Row| {
-        let (group, via): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
-        let via = word("rd_memberships", group, via, Via::parse(via))?;
-        Ok(StoredMembership { group: GroupId(group), user: UserId(row.try_get(1)?), via })
-    };
-    rows.iter().map(row).collect()
 }
 
 /// A member in a row of a whole group: the user, and how, unless directly.

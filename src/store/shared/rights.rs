@@ -4,12 +4,13 @@ use futures::TryStreamExt as _;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::dialect::{Database, Guid, Row, from_guid, to_guid};
+use super::dialect::{Connection, Database, Guid, Row, any_list, from_guid, to_guid};
+use super::read::CHUNK;
 use super::views::guid;
 use super::word;
 use super::write::Write;
 use crate::plan::local_groups::LocalGroup;
-use crate::plan::{Grant, GroupId, KnownGroup, MappedAct, StoredGrant};
+use crate::plan::{Grant, GroupId, Holdings, KnownGroup, MappedAct, StoredGrant, StoredMembership, Via};
 use crate::roster::address::fold;
 use crate::roster::{Dn, UniqueId, UserId};
 use crate::store::bulk::{Rows, clean};
@@ -57,24 +58,38 @@ fn grant(row: &Row) -> Result<StoredGrant, Fault> {
     })
 }
 
-/// Role, and the grants that mapped groups gave, of one user.
-pub(super) async fn rights_of(
-    database: &Database,
-    user: UserId,
-) -> Result<(Option<Box<str>>, Vec<StoredGrant>), Fault> {
+pub(super) async fn holdings(database: &Database, users: &[UserId]) -> Result<Holdings, Fault> {
     let mut reader = database.snapshot().await?;
-    let role: Option<Option<String>> =
-        sqlx::query_scalar("SELECT role FROM rd_users WHERE id = $1").bind(user.0).fetch_optional(&mut *reader).await?;
-    let rows = sqlx::query(
-        "SELECT user_id, privilege, group_key, group_dn FROM rd_grants WHERE group_key IS NOT NULL AND user_id = $1",
-    )
-    .bind(user.0)
-    .fetch_all(&mut *reader)
-    .await?;
-    let mut grants = rows.iter().map(grant).collect::<Result<Vec<_>, _>>()?;
-    grants.sort_unstable();
-    let role = role.flatten().filter(|role| !role.is_empty());
-    Ok((role.map(String::into_boxed_str), grants))
+    let mut holdings = Holdings::default();
+    for chunk in users.chunks(CHUNK) {
+        let ids: Vec<i64> = chunk.iter().map(|user| user.0).collect();
+        holdings_of(&mut reader, &ids, &mut holdings).await?;
+    }
+    holdings.memberships.sort_unstable();
+    holdings.grants.sort_unstable();
+    Ok(holdings)
+}
+
+async fn holdings_of(reader: &mut Connection, ids: &[i64], holdings: &mut Holdings) -> Result<(), Fault> {
+    let statement =
+        concat!("SELECT group_id, user_id, via FROM rd_memberships WHERE via <> 'local' AND user_id ", any_of!("$1"));
+    for row in &sqlx::query(statement).bind(any_list(ids)).fetch_all(&mut *reader).await? {
+        let (group, user, via): (i64, i64, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let via = word("rd_memberships", group, via, Via::parse(via))?;
+        holdings.memberships.push(StoredMembership { group: GroupId(group), user: UserId(user), via });
+    }
+    let statement = concat!("SELECT id, role FROM rd_users WHERE coalesce(role, '') <> '' AND id ", any_of!("$1"));
+    for row in &sqlx::query(statement).bind(any_list(ids)).fetch_all(&mut *reader).await? {
+        holdings.roles.push((UserId(row.try_get(0)?), row.try_get::<&str, _>(1)?.into()));
+    }
+    let statement = concat!(
+        "SELECT user_id, privilege, group_key, group_dn FROM rd_grants WHERE group_key IS NOT NULL AND user_id ",
+        any_of!("$1")
+    );
+    for row in &sqlx::query(statement).bind(any_list(ids)).fetch_all(&mut *reader).await? {
+        holdings.grants.push(grant(row)?);
+    }
+    Ok(())
 }
 
 /// Privileges that were given to one user by hand.
