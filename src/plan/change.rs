@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::plan::{Counts, GroupChange, GroupCounts, HandAct, Loss, MappedGroups, RightsAct, RightsCounts, Without};
+use crate::plan::{
+    Counts, GroupChange, GroupCounts, HandAct, LateClock, Loss, MappedGroups, RightsAct, RightsCounts, Since, Without,
+};
 use crate::roster::account::written;
 use crate::roster::{
     Address, Digest, FieldId, FieldNames, Fields, Origin, PendingReason, Skip, State, UniqueId, UserId,
@@ -46,6 +48,10 @@ pub enum BrakeKind {
     Disabled,
     /// Users whose domain is no longer managed (D2).
     Domains,
+    /// Aliases lost by people who stay.
+    Aliases,
+    /// Memberships lost by people who stay.
+    Memberships,
     /// Roles and grants lost.
     Rights,
     /// People re-linked to the users they were before (I5).
@@ -56,6 +62,8 @@ written!(BrakeKind {
     Missing = "missing",
     Disabled = "disabled",
     Domains = "domains",
+    Aliases = "aliases",
+    Memberships = "memberships",
     Rights = "roles-and-grants",
     Relinks = "re-links",
 });
@@ -116,7 +124,12 @@ pub enum Act {
     /// An alias is gained (A2).
     AliasAdded(Address),
     /// An alias is lost (A2).
-    AliasRemoved(Address),
+    AliasRemoved {
+        /// Which.
+        address: Address,
+        /// Whether the brake counts it; false when it becomes the primary, or a person approved it.
+        counted: bool,
+    },
     /// Access ends, deletion is scheduled (L2); or the reason of somebody pending changes.
     Flagged {
         /// State before: active, kept, or pending when only the reason changes.
@@ -180,7 +193,7 @@ impl Act {
             Self::Updated(_) => "user.updated",
             Self::Moved { .. } => "user.moved",
             Self::AliasAdded(_) => "alias.added",
-            Self::AliasRemoved(_) => "alias.removed",
+            Self::AliasRemoved { .. } => "alias.removed",
             Self::Flagged { .. } => "user.flagged",
             Self::Restored { .. } => "user.restored",
             Self::Deleted { .. } | Self::Removed { .. } => "user.deleted",
@@ -198,7 +211,7 @@ impl Act {
             Self::Revived(_) => "L7",
             Self::Updated(_) => "U2",
             Self::Moved { .. } => "I3",
-            Self::AliasAdded(_) | Self::AliasRemoved(_) => "A2",
+            Self::AliasAdded(_) | Self::AliasRemoved { .. } => "A2",
             Self::Flagged { .. } => "L2",
             Self::Restored { .. } => "L5",
             Self::Deleted { .. } => "L6",
@@ -225,7 +238,7 @@ impl Act {
             }
             Self::Moved { before, after } => (Some(json!({ "dn": before })), Some(json!({ "dn": after }))),
             Self::AliasAdded(address) => (None, Some(json!({ "address": address.as_str() }))),
-            Self::AliasRemoved(address) => (Some(json!({ "address": address.as_str() })), None),
+            Self::AliasRemoved { address, .. } => (Some(json!({ "address": address.as_str() })), None),
             Self::Flagged { from, reason, delete_after, detail, .. } => (
                 Some(json!({ "state": from.as_str() })),
                 Some(json!({
@@ -443,6 +456,10 @@ pub struct Plan {
     pub without: Option<Without>,
     /// What waits because the source is frozen (B5).
     pub frozen: Option<Frozen>,
+    /// What changed since the last run that ended well, when something is held (B1).
+    pub since: Option<Since>,
+    /// Deletions that wait because the clock is not believed (L10).
+    pub late: Option<LateClock>,
     /// The numbers.
     pub counts: Counts,
     /// How many people are pending deletion after the run.

@@ -1,6 +1,6 @@
 //! Every person of a run: who comes in, what changes, who returns, who leaves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::plan::acts::{self, Awards};
@@ -72,6 +72,8 @@ pub(super) struct People<'a> {
     pub entitled: Option<Entitled>,
     /// Kinds of departure that the brake holds.
     held_kinds: Vec<BrakeKind>,
+    /// Who keeps aliases that the entry does not list, because the brake holds their loss.
+    keep_aliases: HashSet<UserId>,
     pub(super) comers: Vec<Comer<'a>>,
     /// Unknown entries whose primary address a manual account has.
     pub(super) matches: Vec<Match<'a>>,
@@ -100,6 +102,7 @@ impl<'a> People<'a> {
             proven,
             entitled: None,
             held_kinds: Vec::new(),
+            keep_aliases: HashSet::new(),
             comers: Vec::new(),
             matches: Vec::new(),
             any_unlinked,
@@ -242,6 +245,7 @@ impl<'a> People<'a> {
     pub fn decide(mut self, absent: &Absent<'a>) -> Decided {
         self.relink(absent);
         self.hold();
+        self.keep_aliases = self.hold_aliases();
         let leavers = std::mem::take(&mut self.leavers);
         let comers = std::mem::take(&mut self.comers);
         let mut units = Units::default();
@@ -317,7 +321,9 @@ impl<'a> People<'a> {
                 let counted = departure.counted.then(|| departure.kind());
                 Flag { acts: vec![Act::Removed { from, domain, counted }], reasons_seen: Vec::new() }
             }
-            None => departures::flag(account, departure, self.policy, self.now, self.proven),
+            None => {
+                departures::flag(account, departure, self.policy, self.now, self.proven && !self.view.clock_doubted)
+            }
         };
         let deleted = matches!(flag.acts.last(), Some(Act::Deleted { .. } | Act::Removed { .. }));
         if let (Seen::Read(read), true) = (&leaver.seen, deleted) {
@@ -436,6 +442,8 @@ impl<'a> People<'a> {
         let mut aliases: Vec<Digest> = comer.wish.aliases.iter().map(|address| address.digest()).collect();
         if !self.proven || self.keeps_addresses(comer) {
             aliases.extend(account.map(stored).unwrap_or_default());
+        } else if self.keeps_aliases(comer) {
+            aliases.extend(account.into_iter().flat_map(Account::aliases).map(|alias| alias.digest()));
         }
         let name = |text: &str| contest::name_digest(&fold(text));
         let stored_name = account.and_then(|account| account.fields.get(&FieldId::USERNAME));
@@ -468,6 +476,11 @@ impl<'a> People<'a> {
         let present = account.primary();
         let primary = if out || lost.primary { present } else { self.primary(comer, present) };
         name.or_else(|| primary.map(ToString::to_string)).unwrap_or_else(|| comer.person.dn.to_string())
+    }
+
+    /// Whether aliases that the entry does not list stay because the brake holds their loss (B1).
+    pub(super) fn keeps_aliases(&self, comer: &Comer) -> bool {
+        comer.account.is_some_and(|account| self.keep_aliases.contains(&account.id))
     }
 
     /// Whether the primary stays what it is because the attribute it comes from vanished from everybody (E2).

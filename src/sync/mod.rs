@@ -7,7 +7,10 @@
 //!   everything is compared again (B3).
 
 mod apply;
+mod approval;
+mod basis;
 pub mod by_hand;
+mod due;
 mod events;
 mod lease;
 mod look;
@@ -24,10 +27,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::directory::{DirectoryError, MappingError, Progress};
 use crate::plan::refusal::Refusal;
-use crate::plan::{Counts, Frozen, Plan};
-use crate::roster::Incomplete;
+use crate::plan::{Counts, Frozen, LateClock, Plan};
+use crate::roster::{Digest, Incomplete};
 use crate::store::{Action, Holder, Lease, Outcome, RunEnd, RunId, RunStart, Stamp, Store, StoreError, Trigger};
 
+pub use basis::deciding_settings;
 pub use events::chain;
 use lease::Held;
 use look::Look;
@@ -43,6 +47,15 @@ pub struct Request {
     pub approve: Option<RunId>,
     /// A person at a terminal asks: a bind that was refused a moment ago may be tried once more (E9).
     pub insist: bool,
+    /// The plan that was saved before: nothing is done unless it is still the same (B2).
+    pub expects: Option<Expected>,
+}
+
+/// A plan that was saved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Expected {
+    /// [`Plan::digest`].
+    pub digest: Digest,
 }
 
 /// What a run did.
@@ -129,6 +142,12 @@ pub enum SyncError {
         /// What is wrong and what to do.
         says: String,
     },
+    /// Directory or store no longer give the plan that was saved (B2).
+    #[error(
+        "directory and store no longer give the plan that was saved; nothing was done. Look at what would be done now with \
+         `rosterd plan`, and save it again with `rosterd plan --out FILE`"
+    )]
+    OtherPlan,
     /// The bind was refused a short while ago with the same password (E9).
     #[error(
         "the bind of `{account}` was refused at {at} and the password has not changed since; the next try is at \
@@ -167,7 +186,12 @@ impl SyncError {
             Self::Directory(error) => error.is_transient(),
             Self::Store(error) => error.is_transient(),
             Self::Busy { .. } | Self::Turn { .. } | Self::BindRefusedBefore { .. } | Self::Timeout(_) => true,
-            Self::Source { .. } | Self::Mapping(_) | Self::Refused(_) | Self::Overtaken { .. } | Self::Stopped => false,
+            Self::Source { .. }
+            | Self::Mapping(_)
+            | Self::Refused(_)
+            | Self::Overtaken { .. }
+            | Self::OtherPlan
+            | Self::Stopped => false,
         }
     }
 }
@@ -227,12 +251,12 @@ pub async fn plan(
         let plan = scene.due_by_date().await?;
         return Ok(Preview { plan, incomplete: None, server: None, names: config.names() });
     }
-    let request = Request { trigger: Trigger::Command, action, approve: None, insist };
+    let request = Request { trigger: Trigger::Command, action, approve: None, insist, expects: None };
     let look = Look::take(&scene, request, &[]).await?;
     let server = Some(look.server().to_owned());
     let names = look.policy().names.clone();
     let incomplete = look.incomplete().cloned();
-    let plan = look.plan(&scene).await?;
+    let (plan, _) = look.plan(&scene).await?;
     Ok(Preview { plan, incomplete, server, names })
 }
 
@@ -274,6 +298,7 @@ impl Scene<'_> {
             server: None,
             held: Vec::new(),
             coverage: None,
+            basis: None,
         };
         if let Err(second) = self.store.finish_run(run, &end, &[held.lease().clone()]).await {
             // The next run of the source marks this one as interrupted.
@@ -328,13 +353,16 @@ impl Scene<'_> {
         let names = look.policy().names.clone();
         let accepted = look.accepted().to_vec();
         self.in_turn(stop, async |turn| {
-            let plan = look.plan(self).await?;
+            let (plan, basis) = look.plan(self).await?;
+            if request.expects.is_some_and(|expected| expected.digest != plan.digest()) {
+                return Err(SyncError::OtherPlan);
+            }
             let leases = [held.lease().clone(), turn.lease().clone()];
             let source = &self.config.source.name;
             let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
             let plan = apply::apply(self, stamp, plan).await?;
             let report = report(run, plan, incomplete, server);
-            let end = run_end(&report, self.clock.now(), coverage, accepted);
+            let end = RunEnd { coverage, basis: Some(basis), ..run_end(&report, self.clock.now(), accepted) };
             self.store.finish_run(run, &end, &leases).await?;
             let old = self.clock.now() - self.config.history_keep;
             if let Err(error) = self.store.forget_history(old, &leases).await {
@@ -392,7 +420,7 @@ impl Scene<'_> {
 }
 
 fn report(run: RunId, plan: Plan, incomplete: Option<Incomplete>, server: String) -> Report {
-    let held = !plan.holds.is_empty() || plan.frozen.as_ref().is_some_and(Frozen::withholds);
+    let held = plan.waits();
     let outcome = match (&incomplete, held) {
         (Some(_), _) => Outcome::Incomplete,
         (None, true) => Outcome::Held,
@@ -402,23 +430,21 @@ fn report(run: RunId, plan: Plan, incomplete: Option<Incomplete>, server: String
     Report { run: Some(run), outcome, counts, plan, incomplete, server, seconds: 0.0, note: None }
 }
 
-fn run_end(
-    report: &Report,
-    at: Timestamp,
-    coverage: Option<std::collections::BTreeMap<String, u64>>,
-    mut accepted: Vec<String>,
-) -> RunEnd {
-    let held: Vec<&str> = report.plan.holds.iter().map(|hold| hold.says.as_str()).collect();
-    let held = (!held.is_empty()).then(|| format!("held by the brake: {}", held.join("; ")));
-    let frozen = report.plan.frozen.as_ref().filter(|frozen| frozen.withholds()).map(Frozen::says);
-    let held = [held, frozen].into_iter().flatten().reduce(|a, b| format!("{a}; {b}"));
+fn run_end(report: &Report, at: Timestamp, mut accepted: Vec<String>) -> RunEnd {
+    let plan = &report.plan;
+    let late = plan.late.as_ref().filter(|late| late.withholds());
     let cause = report.incomplete.as_ref().map(|why| match &why.attribute {
         Some(attribute) => format!("{}:{attribute}", why.cause),
         None => why.cause.to_owned(),
     });
     accepted.extend(cause);
-    accepted.extend(report.plan.mapped.causes.iter().cloned());
+    accepted.extend(late.map(|_| "clock".to_owned()));
+    accepted.extend(plan.mapped.causes.iter().cloned());
     let cause = (!accepted.is_empty()).then(|| accepted.join(","));
+    let run = report.run.map_or(0, |run| run.0);
+    let frozen = plan.frozen.as_ref().filter(|frozen| frozen.withholds()).map(Frozen::says);
+    let held = [plan.held_in_words(run), late.map(LateClock::sentence), frozen].into_iter().flatten();
+    let held = held.reduce(|a, b| format!("{a}; {b}"));
     RunEnd {
         outcome: report.outcome,
         at,
@@ -426,7 +452,8 @@ fn run_end(
         error: report.incomplete.as_ref().map(|why| why.says.clone()).or(held),
         cause,
         server: report.server.clone(),
-        held: report.plan.held.clone(),
-        coverage,
+        held: plan.held.clone(),
+        coverage: None,
+        basis: None,
     }
 }

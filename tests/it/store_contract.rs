@@ -9,6 +9,7 @@ mod leases;
 mod lists;
 mod people;
 mod schema;
+mod window;
 
 /// Makes each function a test on SQLite and one on Postgres; both take a fresh, migrated store.
 macro_rules! on_both_stores {

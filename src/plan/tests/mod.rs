@@ -5,6 +5,7 @@ mod domains;
 mod grouping;
 mod groups;
 mod leaving;
+pub mod losses;
 mod matching;
 mod model;
 mod names;

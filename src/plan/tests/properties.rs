@@ -10,7 +10,7 @@ use super::rights::rights;
 use super::world::{DAY, Entry, World};
 use crate::plan::policy::{GroupPolicy, OneGroup, Rights};
 use crate::plan::{Act, BrakeKind, UserRef};
-use crate::roster::{Account, FieldId, Origin, PendingReason, State, UniqueId, UserId};
+use crate::roster::{Account, Address, FieldId, Origin, PendingReason, State, UniqueId, UserId};
 
 const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const TEAMS: [&str; 4] = ["crew", "guests", "staff", "team"];
@@ -343,6 +343,17 @@ fn checked_run(world: &mut World, broken: bool) {
             .flat_map(|change| &change.acts)
             .filter(|act| matches!(act, Act::Flagged { counted: Some(kind), reason, .. } if *kind == hold.kind && (!by_gone || *reason == PendingReason::NoRole)));
         assert_eq!(flags.count(), 0, "P11");
+    }
+    let holds = |kind: BrakeKind| said.plan.holds.iter().any(|hold| hold.kind == kind);
+    let acts = || said.plan.users.iter().flat_map(|change| &change.acts);
+    let lost_aliases = acts().filter(|act| matches!(act, Act::AliasRemoved { counted: true, .. })).count();
+    assert!(!holds(BrakeKind::Aliases) || lost_aliases == 0, "P11: {said:?}");
+    assert!(!holds(BrakeKind::Memberships) || !said.plan.loses_memberships(), "P11: {said:?}");
+    // Who is held loses nothing of the kind, and gains go on (B1).
+    for held in said.plan.held.iter().filter(|held| held.kind == BrakeKind::Aliases) {
+        let (before, after) = (&before.accounts[&held.user], &world.store.accounts[&held.user]);
+        let has = |alias| after.addresses.iter().any(|one| one.address.key() == Address::key(alias));
+        assert!(before.aliases().all(has), "B1: {} loses an alias", held.label);
     }
     // P2: quiet when run again at the same moment.
     let again = world.look();

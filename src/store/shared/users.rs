@@ -158,7 +158,7 @@ impl Batch {
                     self.moved.add([id.into(), after.as_ref().into(), Dn::digest_of(after).into()]);
                 }
                 Act::AliasAdded(address) => addresses.claim(address, AddressKind::Alias),
-                Act::AliasRemoved(address) => addresses.release(address),
+                Act::AliasRemoved { address, .. } => addresses.release(address),
                 Act::Flagged { reason, flagged_at, delete_after, detail, .. } => {
                     let (reason, flagged_at, delete_after) = (*reason, *flagged_at, *delete_after);
                     fate = Some(Fate::Flagged { reason, flagged_at, delete_after, detail: detail.clone() });
@@ -317,6 +317,7 @@ fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
     let (before, after) = act.before_after(stamp.names);
     let counted = match act {
         Act::Flagged { counted, .. } | Act::Removed { counted, .. } => counted.map(BrakeKind::as_str),
+        Act::AliasRemoved { counted: true, .. } => Some(BrakeKind::Aliases.as_str()),
         Act::Rights(act) => act.counted().then_some(BrakeKind::Rights.as_str()),
         _ => None,
     };
