@@ -54,6 +54,34 @@ pub(super) fn run_finished(run: RunId, start: &RunStart, report: &Report, second
         let (missing, due) = (frozen.missing, frozen.due);
         warn!(event = "run.frozen", run = run.0, source, until, missing, due, "{says}");
     }
+    run_held(run, start, report);
+    let counts = report.counts;
+    info!(
+        event = "run.finished",
+        run = run.0,
+        source = start.source,
+        trigger = start.trigger.as_str(),
+        action = start.action.as_str(),
+        mode = start.mode,
+        outcome = report.outcome.as_str(),
+        server = report.server,
+        entries = counts.entries,
+        added = counts.added,
+        updated = counts.updated,
+        moved = counts.moved,
+        flagged = counts.flagged,
+        restored = counts.restored,
+        deleted = counts.deleted,
+        conflicts = counts.conflicts,
+        skipped = counts.skipped,
+        seconds,
+        "run {} finished: {}",
+        run.0,
+        report.outcome
+    );
+}
+
+fn run_held(run: RunId, start: &RunStart, report: &Report) {
     for hold in &report.plan.holds {
         let held = report.plan.held.iter().filter(|held| held.kind == hold.kind).count();
         let since = report.plan.since.as_ref().map(Since::says);
@@ -84,30 +112,6 @@ pub(super) fn run_finished(run: RunId, start: &RunStart, report: &Report, second
             run.0
         );
     }
-    let counts = report.counts;
-    info!(
-        event = "run.finished",
-        run = run.0,
-        source = start.source,
-        trigger = start.trigger.as_str(),
-        action = start.action.as_str(),
-        mode = start.mode,
-        outcome = report.outcome.as_str(),
-        server = report.server,
-        entries = counts.entries,
-        added = counts.added,
-        updated = counts.updated,
-        moved = counts.moved,
-        flagged = counts.flagged,
-        restored = counts.restored,
-        deleted = counts.deleted,
-        conflicts = counts.conflicts,
-        skipped = counts.skipped,
-        seconds,
-        "run {} finished: {}",
-        run.0,
-        report.outcome
-    );
 }
 
 pub(super) fn run_failed(run: RunId, start: &RunStart, error: &SyncError, seconds: f64) {

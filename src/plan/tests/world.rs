@@ -271,13 +271,7 @@ impl World {
             .collect();
         View {
             index,
-            accounts: self
-                .store
-                .accounts
-                .iter()
-                .filter(|(id, _)| wanted.contains(id))
-                .map(|(i, a)| (*i, a.clone()))
-                .collect(),
+            accounts: self.accounts(&wanted),
             owners,
             name_owners,
             look_ups,
@@ -316,6 +310,11 @@ impl World {
             clock_doubted: self.clock_doubted,
             held_relinks: BTreeSet::new(),
         }
+    }
+
+    fn accounts(&self, wanted: &BTreeSet<UserId>) -> BTreeMap<UserId, Account> {
+        let wanted = self.store.accounts.iter().filter(|(id, _)| wanted.contains(id));
+        wanted.map(|(id, account)| (*id, account.clone())).collect()
     }
 
     /// What is not given otherwise: everything was there before the window.
