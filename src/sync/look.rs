@@ -81,7 +81,14 @@ impl Look {
         };
         if request.action == Action::Cleanup {
             let due = due_users(&look.index, scene.clock.now());
-            look.look_up(scene, &mut connection, &searches, &due).await?;
+            match look.behind(scene).await? {
+                // What such a server does not show says nothing.
+                Some(Incomplete { says, .. }) => {
+                    let unjudged = due.iter().map(|user| (*user, LookUp::Unjudged { says: says.clone() }));
+                    look.look_ups = unjudged.collect();
+                }
+                None => look.look_up(scene, &mut connection, &searches, &due).await?,
+            }
             return Ok(look);
         }
         look.read(scene, &mut connection, &searches, request.action, approval.accepted).await?;
@@ -119,10 +126,9 @@ impl Look {
         let missing = snapshot.complete().map(|complete| complete.missing(&self.index).map(|known| known.id).collect());
         let missing: Vec<UserId> = missing.unwrap_or_default();
         self.look_up(scene, connection, searches, &missing).await?;
-        let accepted = |known: &str| before.accepted.iter().any(|cause| cause == known);
-        let last = store.basis(source, &[Outcome::Ok, Outcome::Held]).await?;
-        let behind = last.and_then(|(_, last)| self.basis.behind(&last)).filter(|_| !accepted("server-behind"));
-        let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted("unjudged")).or(behind);
+        let accepted = before.accepted.iter().any(|cause| cause == "unjudged");
+        let behind = self.behind(scene).await?;
+        let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted).or(behind);
         let reading = snapshot.reading();
         self.basis.users = reading.passes.users.then(|| reading.coverage.get("").copied().unwrap_or_default());
         self.basis.groups = reading.passes.groups.then_some(reading.groups.len() as u64);
@@ -132,6 +138,13 @@ impl Look {
         };
         self.seen = Seen::Directory(Box::new(snapshot));
         Ok(())
+    }
+
+    /// Whether the server knows less than the one of the last complete run, and no person said that it is right (E7).
+    async fn behind(&self, scene: &Scene<'_>) -> Result<Option<Incomplete>, SyncError> {
+        let last = scene.store.basis(&scene.config.source.name, &[Outcome::Ok, Outcome::Held]).await?;
+        let accepted = self.accepted.iter().any(|cause| cause == "server-behind");
+        Ok(last.and_then(|(_, last)| self.basis.behind(&last)).filter(|_| !accepted))
     }
 
     /// The unique id that holds under each mapped place (R4).

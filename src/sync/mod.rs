@@ -51,6 +51,16 @@ pub struct Request {
     pub expects: Option<Expected>,
 }
 
+impl Request {
+    /// Refuses a plan that is another than the one that was saved (B2).
+    fn accepts(&self, plan: &Plan) -> Result<(), SyncError> {
+        match self.expects {
+            Some(expected) if expected.digest != plan.digest() => Err(SyncError::OtherPlan),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A plan that was saved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Expected {
@@ -224,7 +234,11 @@ pub async fn sync(
     let began = clock.since_boot();
     let held = Held::acquire(store, &lease::source_scope(&config.source.name)).await?;
     let work = async {
-        if config.enabled { scene.run(request, &held, stop).await } else { scene.switched_off(&held, stop).await }
+        if config.enabled {
+            scene.run(request, &held, stop).await
+        } else {
+            scene.switched_off(request, &held, stop).await
+        }
     };
     let result = held.keep_while(work).await;
     held.release().await;
@@ -354,9 +368,7 @@ impl Scene<'_> {
         let accepted = look.accepted().to_vec();
         self.in_turn(stop, async |turn| {
             let (plan, basis) = look.plan(self).await?;
-            if request.expects.is_some_and(|expected| expected.digest != plan.digest()) {
-                return Err(SyncError::OtherPlan);
-            }
+            request.accepts(&plan)?;
             let leases = [held.lease().clone(), turn.lease().clone()];
             let source = &self.config.source.name;
             let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
@@ -379,10 +391,16 @@ impl Scene<'_> {
     }
 
     /// With `enabled = false` nothing is read and no run is recorded, but who is due is deleted (S1).
-    async fn switched_off(&self, held: &Held<'_>, stop: &CancellationToken) -> Result<Report, SyncError> {
+    async fn switched_off(
+        &self,
+        request: Request,
+        held: &Held<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Report, SyncError> {
         let plan = self
             .in_turn(stop, async |turn| {
                 let plan = self.due_by_date().await?;
+                request.accepts(&plan)?;
                 let leases = [held.lease().clone(), turn.lease().clone()];
                 let names = self.config.names();
                 let source = &self.config.source.name;

@@ -140,6 +140,7 @@ fn a_restored_backup_deletes_nobody() {
     site.expect(5, &["plan"]);
     site.expect(5, &["sync"]);
     let run = last_run(&site)["id"].to_string();
+    site.expect(0, &["sync", "--only", "cleanup"]);
     site.expect(0, &["approve", &run]);
     assert_eq!((site.count("active"), site.count("pending")), (2, 2));
     site.expect(0, &["sync"]);
@@ -308,6 +309,32 @@ fn a_contested_address_says_when_its_owner_is_deleted() {
         assert!(due.is_string());
         assert_eq!(taken["due_at"], due, "{taken}");
     });
+}
+
+/// E7, L9: a clean-up asks no server that knows less than before.
+#[test]
+fn a_clean_up_believes_no_server_that_is_behind() {
+    let Some(mut slapd) = Slapd::start(Options::default()) else { return };
+    slapd.back_up();
+    slapd.ldif(&people(&["ada", "bob"]));
+    let mut site = Site::new(&slapd);
+    site.set("deletion", "minimum = \"0d\"\ndelay = \"1s\"\n");
+    site.expect(0, &["sync"]);
+    slapd.ldif(&format!("dn: {}\nchangetype: delete\n", dn("bob")));
+    site.expect(0, &["sync"]);
+    slapd.restore();
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let plan = site.expect(0, &["plan", "--only", "cleanup"]).out;
+    assert!(plan.contains("restored from a backup"), "{plan}");
+    site.expect(0, &["sync", "--only", "cleanup"]);
+    assert_eq!((site.state("bob"), site.count("deleted")), ("pending".into(), 0));
+    site.set("source", &crate::support::program::source(&slapd, slapd.url(), "enabled = false"));
+    let file = site.path("plan.json");
+    let file = file.to_str().unwrap();
+    site.expect(3, &["plan", "--out", file]);
+    site.expect(0, &["sync", "--plan", file]);
+    assert_eq!(site.count("deleted"), 1, "by the date alone");
+    site.expect(1, &["sync", "--plan", file]);
 }
 
 /// RSA-10, E7: another server that has not caught up yet deletes nobody, and is read as usual once it has.
