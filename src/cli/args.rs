@@ -38,8 +38,8 @@ pub struct Cli {
 
 const QUESTIONS: &str = "\
 Four questions, and where the answer is:
-  Why is she not in?           rosterd users show ada@example.com
-  Why is he locked out?        rosterd users show bob
+  Why is she not in?           rosterd explain ada@example.com
+  Why is he locked out?        rosterd explain bob
   Who has this address?        rosterd users show sales@example.com
   What will tonight's run do?  rosterd plan
 
@@ -66,8 +66,14 @@ anything.
 Without a terminal, and with [log] format set to text, json or journald, the log is written to
 standard error instead of plain progress lines.
 
+With --user one person is looked up, with this person's groups, and what is found is applied: no brake
+holds it, and nobody else is touched. Somebody whom the store does not know is looked for in the
+directory, by DN, unique id, username and mail.
+
 Example, everything now, after the run that may be going on:
-  rosterd sync --wait")]
+  rosterd sync --wait
+Example, somebody who wants to sign in now:
+  rosterd sync --user ada@example.com")]
     Sync(Sync),
     /// Show what a run would do, person by person, and change nothing
     #[command(after_help = "\
@@ -147,6 +153,19 @@ Examples:
   rosterd grants add ada wallet-read
   rosterd grants remove ada wallet-read")]
     Grants(Grants),
+    /// Why somebody is in, or is not: rule by rule, reading the directory now
+    #[command(after_help = "\
+Looks at store and directory and changes nothing: entry, filter, disabled test, addresses and who has
+them, groups, roles, dates, where each value comes from, what the next run does, and what to do if
+that is not what was wanted. Without the directory it says what the store knows, and ends with 1.
+
+Example, why is she not in:
+  rosterd explain ada@example.com")]
+    Explain {
+        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        #[arg(value_name = "WHO")]
+        who: String,
+    },
     /// Accept what a run held, and apply it now
     #[command(after_help = "\
 Applies the held departures of that run to those people who, looked at again, still depart; whoever
@@ -193,6 +212,9 @@ pub struct Sync {
     /// Do only this much: users, groups, all, or cleanup (due deletions)
     #[arg(long, value_name = "WHAT", value_enum, default_value = "all", hide_possible_values = true)]
     pub only: Only,
+    /// Only this person: id, unique id, DN, username, primary address or alias, matched exactly
+    #[arg(long, value_name = "WHO", conflicts_with_all = ["only", "full"])]
+    pub user: Option<String>,
     /// Read everything, even where changes alone would do (this version always does)
     #[arg(long)]
     pub full: bool,

@@ -93,6 +93,8 @@ pub struct Config {
     pub directory_only: Vec<String>,
     /// `domains.managed`; `None` = every domain (D1).
     pub managed: Option<BTreeSet<Domain>>,
+    /// `users.identity = "address"` (I6).
+    pub by_address: bool,
     /// `users.address = "required"` (U10).
     pub address_required: bool,
     /// `users.on_match` (M2).
@@ -176,6 +178,7 @@ pub fn load_in(path: &Path, environment: &Environment) -> Result<Config, Problem
         mapped,
         directory_only,
         managed,
+        by_address: values.text("users.identity") == Some("address"),
         address_required: values.text("users.address") != Some("optional"),
         on_match: values.text("users.on_match").and_then(OnMatch::parse).unwrap_or_default(),
         relink_within,
@@ -208,6 +211,7 @@ impl Config {
             names,
             uses,
             managed: self.managed.clone(),
+            by_address: self.by_address,
             address_required: self.address_required,
             relink_within: self.relink_within,
             delay: self.delay,

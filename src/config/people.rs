@@ -16,10 +16,6 @@ use crate::roster::{FieldId, FieldNames};
 
 /// The settings of users; `None` with `users.enabled = false`.
 pub fn users(draft: &mut Draft<'_>) -> Option<UserSettings> {
-    if draft.values.text("users.identity") == Some("address") {
-        let remedy = "leave it at \"unique-id\"";
-        draft.wrong("users.identity", "\"address\" is not available in this version", remedy);
-    }
     draft.not_empty("users.primary", "name \"mail\", \"proxyAddresses\" or both");
     let base_dns = bases(draft, "users.base_dns");
     let attributes = attributes(draft);

@@ -1,7 +1,9 @@
 //! Collects what a read brings: whom it saw, who differs, who waits (E3, E5).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
+
+use foldhash::HashMap;
 
 use super::codes::printable;
 use super::entry::RawEntry;
@@ -47,7 +49,7 @@ struct Later<T> {
 
 impl<T> Later<T> {
     fn new() -> Self {
-        Self { at: HashMap::new(), items: Vec::new() }
+        Self { at: HashMap::default(), items: Vec::new() }
     }
 
     fn get(&self, key: Digest) -> Option<&T> {

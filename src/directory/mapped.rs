@@ -13,7 +13,7 @@ use super::reference::is_outside;
 use super::searches::Searches;
 use super::session::Session as _;
 use super::settings::{MappedPlace, MappedSettings, Scope};
-use super::understand::{Key, key, key_assertion, members};
+use super::understand::{Key, key, key_assertion, members, names_by_username};
 use crate::roster::filter::escape;
 use crate::roster::{Giver, Incomplete, Sought, UniqueId};
 
@@ -64,6 +64,19 @@ impl Mapped {
             place.filter.as_ref().map_or_else(|| place.base.clone(), |(filter, _)| filter.clone())
         };
         self.places.iter().map(shown).collect()
+    }
+
+    /// The same without lists of members, but for those that name people by username: these are short, and no filter
+    /// compares them as we do.
+    pub fn without_lists(&self) -> Self {
+        let mut light = self.clone();
+        light.places.iter_mut().for_each(|place| place.members.retain(names_by_username));
+        light
+    }
+
+    /// The attributes that list the members of a group at one place.
+    pub fn members(&self, at: usize) -> &[AttributeName] {
+        self.places.get(at).map(|place| place.members.as_slice()).unwrap_or_default()
     }
 
     fn attributes(&self, place: &PlaceSearch) -> Vec<String> {

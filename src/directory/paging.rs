@@ -3,6 +3,7 @@
 //! ldap3's own adapter looks at the cookie alone; here the result code of every page, the presence of the control in
 //! every answer, and progress are looked at too (RFC 2696).
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use super::error::DirectoryError;
 use super::session::{Done, Item, Request, Session};
 use super::settings::Scope;
 
+/// Bytes of entries that wait until the next page has been asked for.
+const BACKLOG: usize = 2 << 20;
 /// Pages without an entry in a row, at most.
 const MAX_EMPTY: u32 = 50;
 
@@ -57,6 +60,10 @@ pub trait Sink: Send {
     fn reference(&mut self, urls: Vec<String>);
     /// The end of a batch; `Break` ends the search after this page.
     fn batch(&mut self) -> ControlFlow<()>;
+    /// Whether it ever breaks, so that it has to have seen a page before the next one is asked for.
+    fn may_break(&self) -> bool {
+        false
+    }
 }
 
 /// Reads a search to its end. Everything the sink took is true also when an error follows; that there is nothing else
@@ -71,10 +78,12 @@ pub async fn all(
     doing: &str,
     sink: &mut dyn Sink,
 ) -> Result<(), DirectoryError> {
-    let mut pages = Pages { session, search, size: search.page_size, sink };
+    let mut pages = Pages { session, search, size: search.page_size, sink, backlog: VecDeque::new(), waiting: 0 };
     loop {
-        match pages.run(doing).await? {
-            Ended::Complete => return Ok(()),
+        let ended = pages.run(doing).await;
+        let taken = pages.work_off(0, doing);
+        match ended? {
+            Ended::Complete => return taken.map(|_| ()),
             Ended::TooLarge => pages.size /= 2,
         }
     }
@@ -130,6 +139,10 @@ struct Pages<'a> {
     search: &'a Search,
     size: u32,
     sink: &'a mut dyn Sink,
+    /// Entries that came, and that the sink has not seen yet.
+    backlog: VecDeque<Vec<Bytes>>,
+    /// Their bytes.
+    waiting: usize,
 }
 
 /// What one page brought.
@@ -171,22 +184,37 @@ impl Pages<'_> {
 
     async fn page(&mut self, control: Option<Vec<u8>>, doing: &str) -> Result<Page, DirectoryError> {
         self.session.start(&request(self.search, control), doing).await?;
-        let (mut first, mut stop) = (None, false);
+        // The server makes this page ready while the last one is understood.
+        let mut stop = self.work_off(0, doing)?;
+        let mut first = None;
+        let left = if self.sink.may_break() { 0 } else { BACKLOG };
         loop {
             match self.session.next(doing).await? {
                 Item::Entries(entries) => {
-                    for content in &entries {
-                        self.sink.entry(&parse(self.session, content, doing)?);
-                    }
                     if first.is_none() {
-                        first = entries.into_iter().next();
+                        first = entries.first().cloned();
                     }
-                    stop |= self.sink.batch().is_break();
+                    self.waiting += entries.iter().map(Bytes::len).sum::<usize>();
+                    self.backlog.push_back(entries);
+                    stop |= self.work_off(left, doing)?;
                 }
                 Item::Reference(urls) => self.sink.reference(urls),
                 Item::Done(done) => return Ok(Page { done, first, stop }),
             }
         }
+    }
+
+    /// Gives the sink what waits, the oldest first, until no more than `left` bytes do; whether it wants no more.
+    fn work_off(&mut self, left: usize, doing: &str) -> Result<bool, DirectoryError> {
+        let mut stop = false;
+        while let Some(entries) = self.backlog.pop_front_if(|_| self.waiting > left) {
+            self.waiting -= entries.iter().map(Bytes::len).sum::<usize>();
+            for content in &entries {
+                self.sink.entry(&parse(self.session, content, doing)?);
+            }
+            stop |= self.sink.batch().is_break();
+        }
+        Ok(stop)
     }
 
     /// The cookie of the next page; `None` at the proven end.

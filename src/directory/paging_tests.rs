@@ -51,6 +51,9 @@ impl Sink for Seen {
     fn batch(&mut self) -> ControlFlow<()> {
         if self.stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+    fn may_break(&self) -> bool {
+        self.stop
+    }
 }
 
 fn entries(names: &[&str]) -> Item {

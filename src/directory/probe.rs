@@ -275,6 +275,10 @@ impl Sink for Sample<'_> {
     fn batch(&mut self) -> ControlFlow<()> {
         if self.read >= ENOUGH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
+
+    fn may_break(&self) -> bool {
+        true
+    }
 }
 
 impl<'a> Sample<'a> {

@@ -75,7 +75,7 @@ pub async fn read(
 }
 
 /// Reads pass by pass and base by base; an error is returned only while nothing was read, else it becomes the trouble.
-async fn run(
+pub(super) async fn run(
     connection: &mut Connection,
     searches: &Searches,
     bases: &[(&Pass, String)],
@@ -105,7 +105,7 @@ async fn run(
 
 /// Reads each base object. Those that cannot be read are left out and make the read incomplete; when none can,
 /// that is the error.
-async fn readable_bases<'p>(
+pub(super) async fn readable_bases<'p>(
     connection: &mut Connection,
     passes: &[&'p Pass],
     trouble: &mut Option<Incomplete>,
@@ -160,7 +160,7 @@ pub(super) async fn check_base(session: &mut dyn Session, key: &str, base: &str)
 }
 
 /// Looks for the entries that every complete run has to contain (E10).
-async fn must_see(
+pub(super) async fn must_see(
     connection: &mut Connection,
     searches: &Searches,
     trouble: &mut Option<Incomplete>,

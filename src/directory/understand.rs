@@ -263,11 +263,16 @@ impl GroupMapping {
     }
 }
 
+/// Whether a group's attribute names members by username, not by DN.
+pub fn names_by_username(attribute: &AttributeName) -> bool {
+    attribute.base() == "memberuid"
+}
+
 /// The members that a group lists, in order, and whether those are all.
 pub fn members(entry: &RawEntry<'_>, attributes: &[AttributeName]) -> (Box<[MemberRef]>, bool) {
     let (mut members, mut whole) = (Vec::new(), true);
     for attribute in attributes {
-        let by_name = attribute.base() == "memberuid";
+        let by_name = names_by_username(attribute);
         let optional_uid = attribute.base() == "uniquemember";
         let values = entry.values(attribute).filter(|value| !value.is_empty());
         members.extend(values.take(MAX_MEMBERS).map(|value| member(value, by_name, optional_uid)));

@@ -1,6 +1,7 @@
 //! What one person gets, once every contest is settled: the acts of a change, and the mark.
 
 use crate::plan::contest::{Lost, Outcome, Participant, Winner, name_digest};
+use crate::plan::crossing;
 use crate::plan::findings::Findings;
 use crate::plan::left::Left;
 use crate::plan::matching;
@@ -22,6 +23,15 @@ pub(super) fn change(account: &Account, acts: Vec<Act>, mark: Mark) -> UserChang
 pub(super) fn called(person: &Person, wish: &Wish) -> String {
     let name = person.fields.first(FieldId::USERNAME).map(str::to_owned);
     name.or_else(|| wish.primary.as_ref().map(ToString::to_string)).unwrap_or_else(|| person.dn.to_string())
+}
+
+/// How somebody known comes to be this source's, or this entry's: over from another source (I8), or deleted and
+/// re-added (I5).
+fn arrived(comer: &Comer, people: &People<'_>) -> Option<Act> {
+    let dormant = comer.account.is_some_and(|account| account.state == State::Dormant);
+    let woken = || Act::Woken { key: comer.person.key.clone(), dn: comer.person.dn.clone() };
+    let crossed = || crossing::crossed(comer, people.view, &people.policy.source);
+    dormant.then(woken).or_else(crossed).or_else(|| relinked(comer))
 }
 
 /// The new unique id of somebody who was deleted and re-added (I5).
@@ -95,7 +105,7 @@ impl Awards<'_> {
         findings.values(&comer.person, &comer.wish.findings);
         match comer.account {
             None if out => None,
-            Some(account) if out && account.state == State::Deleted => None,
+            Some(account) if out && account.state.tombstone() => None,
             Some(account) if out => Some(self.still_pending(account, &comer)),
             Some(account) if account.state != State::Deleted => Some(self.update(at, account, comer, lost, contested)),
             tombstone => Some(self.bring_in(at, comer, tombstone, contested)),
@@ -104,8 +114,10 @@ impl Awards<'_> {
 
     /// Somebody new, or a tombstone that comes back with its internal id (L7).
     fn bring_in(&self, at: Option<usize>, comer: Comer, tombstone: Option<&Account>, contested: bool) -> UserChange {
-        let mut acts: Vec<Act> = relinked(&comer).into_iter().collect();
-        let Comer { person, wish, .. } = comer;
+        let arrived = arrived(&comer, self.people);
+        let mut acts = Vec::with_capacity(1 + usize::from(arrived.is_some()));
+        acts.extend(arrived);
+        let (person, wish) = (*comer.person, *comer.wish);
         let mark = Mark {
             fingerprint: self.settled(contested, false).then_some(person.fingerprint),
             review_at: person.review_at,
@@ -127,19 +139,21 @@ impl Awards<'_> {
     fn still_pending(&self, account: &Account, comer: &Comer) -> UserChange {
         let (people, person) = (self.people, &comer.person);
         let fields = plain_fields(person, account, people.policy, people.view);
-        let acts = relinked(comer).into_iter().chain(fields).chain(moved(account, &person.dn)).collect();
+        let moved = moved(account, &person.dn).filter(|_| !comer.crosses);
+        let acts = arrived(comer, people).into_iter().chain(fields).chain(moved).collect();
         change(account, acts, Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() })
     }
 
     /// Somebody known who is in: returns when pending, and gets what differs.
     fn update(&self, at: Option<usize>, account: &Account, comer: Comer, lost: Lost, contested: bool) -> UserChange {
         let people = self.people;
-        let mut acts: Vec<Act> = relinked(&comer).into_iter().collect();
+        let mut acts: Vec<Act> = arrived(&comer, people).into_iter().collect();
         if account.state == State::Pending || (account.state == State::Kept && !comer.kept_on) {
             acts.push(Act::Restored { from: account.state, reason: account.reason });
         }
         acts.extend(match account.key {
-            Some(_) => moved(account, &comer.person.dn),
+            _ if account.state == State::Dormant => None,
+            Some(_) => moved(account, &comer.person.dn).filter(|_| !comer.crosses),
             None => Some(matching::linked(account, &comer.person, people.policy)),
         });
         let mut fields = field_changes(&comer.person, account, people.policy, people.view, !lost.name);
@@ -148,7 +162,7 @@ impl Awards<'_> {
             acts.push(Act::Updated(fields.into_boxed_slice()));
         }
         acts.sort_by_key(|act| matches!(act, Act::AliasAdded(_)));
-        let settled = self.settled(contested, withheld) && !comer.kept_on;
+        let settled = self.settled(contested, withheld) && !comer.kept_on && !comer.deferred;
         let mark = Mark {
             fingerprint: settled.then_some(comer.person.fingerprint),
             review_at: comer.person.review_at,
@@ -269,6 +283,7 @@ impl Awards<'_> {
             Winner::Participant(at) => {
                 let participant = self.participants.get(at)?;
                 let user = participant.user.map_or_else(|| UserRef::New(participant.key.digest()), UserRef::Known);
+                let user = participant.heir.filter(|_| !self.outcome.lost(at).primary).unwrap_or(user);
                 // Whoever has to wait in `pending` keeps what is frozen, and the date stands still (L5).
                 let waits = participant.frozen.is_some() && self.outcome.lost(at).keeps_out(participant);
                 let waits = if waits { ", who is pending and waits for a username" } else { "" };

@@ -10,6 +10,8 @@ use crate::roster::{AddressKey, PendingReason, UserId};
 pub enum Loss {
     /// Access, for this reason.
     Access(PendingReason),
+    /// Access, because the address is another one (I6).
+    Dormant,
     /// Aliases, memberships, roles or grants, in a few words.
     Things(Box<str>),
 }
@@ -19,6 +21,7 @@ impl Loss {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Access(reason) => reason.as_str(),
+            Self::Dormant => "dormant",
             Self::Things(what) => what,
         }
     }

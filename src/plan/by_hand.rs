@@ -229,13 +229,10 @@ fn keep(account: &Account, back: Remembered, rivals: Rivals<'_>) -> Result<UserC
 /// Removes whatever is left of somebody deleted, unique id included: a return is somebody new (B3).
 ///
 /// # Errors
-/// When not deleted, or when nothing is left.
+/// When not deleted. It may be done again: something may have been told of the person since.
 pub fn erase(account: &Account) -> Result<UserChange, Refusal> {
     if account.state != State::Deleted {
         return Err(Refusal::NotDeleted { who: account.label(), state: account.state });
-    }
-    if account.key.is_none() && Remembered::of(account) == Remembered::default() {
-        return Err(Refusal::Erased { who: account.label() });
     }
     Ok(change(account, vec![Act::ByHand(HandAct::Erased)], None))
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::plan::{
-    Counts, GroupChange, GroupCounts, HandAct, LateClock, Loss, MappedGroups, RightsAct, RightsCounts, Since, Without,
+    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, LateClock, Loss, MappedGroups, RightsAct, RightsCounts,
+    Since, Via, Without,
 };
 use crate::roster::account::written;
 use crate::roster::{
@@ -16,10 +17,6 @@ use crate::roster::{
 /// The store's row number of a group.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct GroupId(pub i64);
-
-/// The store's number of a conflict, as `roster_conflicts.id`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ConflictId(pub i64);
 
 /// A user that the store has, or one that this plan adds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -114,6 +111,39 @@ pub enum Act {
     Revived(Box<NewUser>),
     /// Mapped fields or the primary address change (U2, A1).
     Updated(Box<[FieldChange]>),
+    /// Comes over from another source of the same directory (I8).
+    Crossed {
+        /// The unique id, which stays.
+        key: UniqueId,
+        /// Name of the source before, and now.
+        source: (Box<str>, Box<str>),
+        /// DN before, if it is still known, and now.
+        dn: (Option<Box<str>>, Box<str>),
+        /// State before.
+        from: State,
+        /// Memberships that are left behind: the new source gives its own.
+        leaves: Box<[(GroupId, Via)]>,
+    },
+    /// The entry has another address and so another user from now on (I6): dormant, and out of the way.
+    Parted {
+        /// The unique id, which the heir has now.
+        key: UniqueId,
+        /// State before; a tombstone stays one.
+        from: State,
+        /// The address the entry has now.
+        address: Box<str>,
+        /// Whose user the entry is.
+        heir: UserRef,
+        /// The kind the brake counts it under; `None` when the person had no access, or a person approved it.
+        counted: Option<BrakeKind>,
+    },
+    /// Somebody dormant whose address is back (I6).
+    Woken {
+        /// The entry's unique id.
+        key: UniqueId,
+        /// Its DN.
+        dn: Box<str>,
+    },
     /// The DN changed (I3).
     Moved {
         /// DN in the store.
@@ -191,7 +221,10 @@ impl Act {
             Self::Relinked { .. } => "user.relinked",
             Self::Revived(_) => "user.revived",
             Self::Updated(_) => "user.updated",
-            Self::Moved { .. } => "user.moved",
+            Self::Parted { from: State::Deleted, .. } => "user.updated",
+            Self::Parted { .. } => "user.dormant",
+            Self::Woken { .. } => "user.woken",
+            Self::Moved { .. } | Self::Crossed { .. } => "user.moved",
             Self::AliasAdded(_) => "alias.added",
             Self::AliasRemoved { .. } => "alias.removed",
             Self::Flagged { .. } => "user.flagged",
@@ -211,6 +244,8 @@ impl Act {
             Self::Revived(_) => "L7",
             Self::Updated(_) => "U2",
             Self::Moved { .. } => "I3",
+            Self::Crossed { .. } => "I8",
+            Self::Parted { .. } | Self::Woken { .. } => "I6",
             Self::AliasAdded(_) | Self::AliasRemoved { .. } => "A2",
             Self::Flagged { .. } => "L2",
             Self::Restored { .. } => "L5",
@@ -235,6 +270,22 @@ impl Act {
             }
             Self::Relinked { before, after, .. } => {
                 (Some(json!({ "unique_id": before.as_str() })), Some(json!({ "unique_id": after.as_str() })))
+            }
+            Self::Parted { key, from: State::Deleted, .. } => {
+                (Some(json!({ "unique_id": key.as_str() })), Some(json!({ "unique_id": null })))
+            }
+            Self::Parted { key, from, address, .. } => (
+                Some(json!({ "state": from.as_str(), "unique_id": key.as_str() })),
+                Some(
+                    json!({ "state": State::Dormant.as_str(), "detail": format!("the entry's address is now `{address}`") }),
+                ),
+            ),
+            Self::Woken { key, dn } => (
+                Some(json!({ "state": State::Dormant.as_str() })),
+                Some(json!({ "state": State::Active.as_str(), "unique_id": key.as_str(), "dn": dn })),
+            ),
+            Self::Crossed { source, dn, .. } => {
+                (Some(json!({ "source": source.0, "dn": dn.0 })), Some(json!({ "source": source.1, "dn": dn.1 })))
             }
             Self::Moved { before, after } => (Some(json!({ "dn": before })), Some(json!({ "dn": after }))),
             Self::AliasAdded(address) => (None, Some(json!({ "address": address.as_str() }))),
@@ -319,56 +370,6 @@ pub struct UserChange {
     pub acts: Vec<Act>,
     /// The new mark; `None` leaves the stored one.
     pub mark: Option<Mark>,
-}
-
-/// The kinds of conflict this version knows; `pending-deletion` goes with the flag and is kept by the store itself.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum ConflictKind {
-    /// Somebody waits for deletion (L2).
-    PendingDeletion,
-    /// Two people claim one address (A4).
-    AddressTaken,
-    /// Two people claim one username (U7).
-    UsernameTaken,
-    /// A newcomer resembles a known person (I5).
-    MaybeSamePerson,
-    /// Two entries bear one configured unique id (I7).
-    DuplicateId,
-    /// Two sources see one person (I8).
-    Overlap,
-}
-
-written!(ConflictKind {
-    PendingDeletion = "pending-deletion",
-    AddressTaken = "address-taken",
-    UsernameTaken = "username-taken",
-    MaybeSamePerson = "maybe-same-person",
-    DuplicateId = "duplicate-id",
-    Overlap = "overlap",
-});
-
-/// A conflict that is to be open after the run.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Conflict {
-    /// What is contested.
-    pub kind: ConflictKind,
-    /// The folded address or name, for `maybe-same-person` the one that is the same; a unique id for `duplicate-id`.
-    pub subject: String,
-    /// The present owner.
-    pub owner: Option<UserRef>,
-    /// One sentence that names both parties and what settles it.
-    pub detail: String,
-    /// The unique id of the newcomer, for `maybe-same-person` (I5).
-    pub other: Option<UniqueId>,
-}
-
-/// A conflict that is open in the store.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OpenConflict {
-    /// Its number.
-    pub id: ConflictId,
-    /// The same words as when it was opened.
-    pub conflict: Conflict,
 }
 
 /// A departure that the brake holds.

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::plan::UserRef;
 use crate::roster::{Digest, UniqueId, UserId};
 
 /// Somebody who claims addresses and a name in this plan.
@@ -33,6 +34,8 @@ pub(super) struct Participant {
     pub present_name: Option<Digest>,
     /// What is claimed when the participant has to stay pending: the addresses it has (L4).
     pub frozen: Option<Box<[Digest]>>,
+    /// Another user than before, who takes primary and name together or not at all (I6).
+    pub heir: Option<UserRef>,
 }
 
 impl Participant {
@@ -114,7 +117,7 @@ pub(super) fn settle(
                     old_name: lost.old_name && freed(participant.old_name()),
                 };
                 again |= back != Lost::default();
-                *lost = lost.without(back);
+                *lost = lost.without(back).whole(participant);
             }
             if again {
                 retries -= 1;
@@ -142,6 +145,7 @@ pub(super) fn settle(
         for (at, new) in settled {
             if let Some(lost) = lost.get_mut(at) {
                 *lost = lost.with(new);
+                *lost = participants.get(at).map_or(*lost, |participant| lost.whole(participant));
             }
         }
     }
@@ -182,6 +186,12 @@ impl Lost {
             name: self.name || more.name,
             old_name: self.old_name || more.old_name,
         }
+    }
+
+    /// With a name goes the address, and the other way round, of somebody who would be another user.
+    fn whole(self, participant: &Participant) -> Self {
+        let any = participant.heir.is_some() && (self.primary || self.name);
+        Self { primary: self.primary || any, name: self.name || (any && participant.name.is_some()), ..self }
     }
 
     fn without(self, back: Self) -> Self {
@@ -282,6 +292,7 @@ mod tests {
             name: None,
             present_name: None,
             frozen: None,
+            heir: None,
         }
     }
 

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::plan::people::People;
 use crate::plan::view::DUPLICATE_ID;
 use crate::plan::wishes::{Finding, Wish};
 use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
-use crate::roster::{PendingReason, Person, Skip, UniqueId};
+use crate::roster::{Account, PendingReason, Person, Skip, UniqueId};
+
+const NO_ROLE: &str = "no mapped group gives a role or a grant";
 
 /// Collects findings; the order in which they come does not matter.
 #[derive(Default)]
@@ -15,6 +18,15 @@ pub(super) struct Findings {
     contests: BTreeMap<(ConflictKind, String), Contest>,
     /// What is not contested between claims: resemblances (I5), ids that two entries bear (I7).
     others: BTreeMap<(ConflictKind, String), Conflict>,
+}
+
+impl<'a> People<'a> {
+    /// Unique ids that two entries bore at the last complete read, of which a partial one may show only the wrong one (I7).
+    pub(super) fn borne_twice(&self) -> BTreeSet<&'a str> {
+        let (view, proven) = (self.view, self.proven);
+        let open = view.conflicts.iter().map(|open| &open.conflict).filter(|_| !proven);
+        open.filter(|open| open.kind == ConflictKind::DuplicateId).map(|open| open.subject.as_str()).collect()
+    }
 }
 
 /// What becomes of conflicts.
@@ -46,12 +58,23 @@ impl Findings {
                 ("malformed-address", "A6", "no well-formed address is left to be the primary".to_owned())
             }
             Some(_) | None if nothing_usable => ("no-address", "A1", "no address that can be the primary".to_owned()),
-            Some(PendingReason::NoRole) => ("no-role", "R3", "no mapped group gives a role or a grant".to_owned()),
+            Some(PendingReason::NoRole) => ("no-role", "R3", NO_ROLE.to_owned()),
             Some(other) => (other.as_str(), "L2", String::new()),
             None => return true,
         };
         self.skip(person, reason, rule, detail);
         false
+    }
+
+    /// Somebody whose entry is as it was, and who is out at once for want of a role (R3).
+    pub fn without_role(&mut self, account: &Account) {
+        self.skips.insert(Skip {
+            dn: account.dn.clone().unwrap_or_default(),
+            unique_id: account.key.as_ref().map(ToString::to_string),
+            reason: Cow::Borrowed("no-role"),
+            rule: Cow::Borrowed("R3"),
+            detail: NO_ROLE.to_owned(),
+        });
     }
 
     /// Single values of one person that were left out.
@@ -87,9 +110,22 @@ impl Findings {
         self.skip(person, "held", "I5", says);
     }
 
-    /// A newcomer may be somebody whom the store knows; of several who resemble one the lowest unique id counts.
-    pub fn resemblance(&mut self, conflict: Conflict) {
+    /// A newcomer whose address somebody dormant remembers, whose entry may still be there for all a partial read tells.
+    pub fn not_proven(&mut self, person: &Person) {
+        let says =
+            "the address is that of a former user; a complete run tells whether this is the same person".to_owned();
+        self.skip(person, "incomplete", "I6", says);
+    }
+
+    /// A conflict that is no contest between claims: a newcomer may be somebody whom the store knows (I5; of several who
+    /// resemble one the lowest unique id counts), or somebody is seen by two sources (I8).
+    pub fn stands(&mut self, conflict: Conflict) {
         self.others.entry((conflict.kind, conflict.subject.clone())).or_insert(conflict);
+    }
+
+    /// Drops what is over with this run.
+    pub fn drop_resemblances(&mut self, is_over: impl Fn(&Conflict) -> bool) {
+        self.others.retain(|_, conflict| !is_over(conflict));
     }
 
     /// Two entries with one value of a configured unique id: neither was applied, and a user who has it stays (I7).
@@ -166,7 +202,10 @@ impl Findings {
         for now in now {
             match known.get(&(now.kind, &*now.subject)) {
                 None => conflicts.opened.push(now),
-                Some(one) if proven && one.conflict != now => conflicts.reworded.push(now),
+                // A question about somebody who is in by now is not given up for a newcomer who waits outside.
+                Some(one) if proven && one.conflict != now && !lasting.contains(&one.id) => {
+                    conflicts.reworded.push(now)
+                }
                 Some(_) => {}
             }
         }

@@ -6,7 +6,7 @@ use crate::plan::people::{Comer, People};
 use crate::plan::policy::OnMatch;
 use crate::plan::wishes::Wish;
 use crate::plan::{Act, Policy, UserRef};
-use crate::roster::{Account, Address, FieldId, Fields, Origin, PendingReason, Person, State};
+use crate::roster::{Account, Address, FieldId, Fields, Origin, PendingReason, Person, Reading, State, UniqueId};
 
 /// An unknown entry and the manual account that has its primary address.
 pub(super) struct Match<'a> {
@@ -59,7 +59,23 @@ impl<'a> People<'a> {
         let owner = self.view.owners.get(&primary.key())?;
         let account = self.view.accounts.get(owner)?;
         let same = account.primary().map(Address::key) == Some(primary.key());
-        (same && account.state.access() && is_unlinked(account)).then_some(account)
+        let free = is_unlinked(account) || self.deserted.contains(&account.id);
+        (same && account.state.access() && free).then_some(account)
+    }
+
+    /// Notes the manual accounts whose entry a complete read did not show: another one may have been made for it.
+    pub(super) fn see_deserted(&mut self, people: &[Person], reading: &Reading) {
+        let linked = self.view.accounts.values().filter(|one| self.proven && is_manual(one));
+        // Without a DN nothing ever linked it: somebody wrote the id by hand.
+        let ours = linked.filter(|one| one.source == self.policy.source && one.dn.is_some());
+        let seen = |key: &UniqueId| {
+            let position = self.view.index.position(key.digest());
+            people.binary_search_by(|person| person.key.cmp(key)).is_ok()
+                || position.is_some_and(|at| reading.unchanged.contains(at) || reading.waiting.contains(at))
+        };
+        let deserted = ours.filter(|one| one.key.as_ref().is_some_and(|key| !seen(key))).map(|one| one.id);
+        self.deserted = deserted.collect();
+        self.any_unlinked |= !self.deserted.is_empty();
     }
 
     /// Of several entries with one manual account's address the lowest unique id is linked; the others contest (M2).
@@ -73,8 +89,8 @@ impl<'a> People<'a> {
                 self.decided.findings.matched(&person, &account.label());
             } else if taken.insert(account.id) {
                 linked.insert(UserRef::New(person.key.digest()), UserRef::Known(account.id));
-                if self.policy.on_match == OnMatch::Adopt {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: false, relinked: false });
+                if self.policy.on_match == OnMatch::Adopt && account.key.is_none() {
+                    self.comers.push(Comer::new(person, wish, Some(account)));
                 } else {
                     self.supplement(person, wish, account, None);
                 }
@@ -97,11 +113,10 @@ impl<'a> People<'a> {
         if reason.is_none() {
             keep_own(&mut person, &mut wish, account, self.policy);
             self.comers.push(Comer {
-                person,
-                wish,
-                account: Some(account),
                 kept_on: account.state == State::Kept,
-                relinked: false,
+                crosses: account.key.is_some() && account.source != self.policy.source,
+                relinked: self.deserted.contains(&account.id),
+                ..Comer::new(person, wish, Some(account))
             });
         }
     }

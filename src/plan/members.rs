@@ -1,6 +1,6 @@
 //! Who may be in a group after a run, and which user a member stands for (G1, G3).
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use crate::plan::{Act, UserChange, UserRef, View};
 use crate::roster::address::fold;
@@ -28,16 +28,18 @@ pub(super) struct Members<'a> {
     states: HashMap<UserId, State>,
     /// Who was known by another unique id before, or by none: by digest of the entry's (I5, M2).
     became: HashMap<Digest, UserRef>,
-    /// By digest of the folded username.
+    /// By digest of the folded username; nobody where no group names members so.
     by_name: HashMap<Digest, UserRef>,
 }
 
 impl<'a> Members<'a> {
-    /// After these changes, with those whose entry was read standing at these places.
+    /// After these changes, with those whose entry was read standing at these places; `by_name` says that groups name
+    /// members by username.
     pub fn new(
         view: &'a View,
         unchanged: &Positions,
         (changes, places, frozen): (&[UserChange], &[(Digest, UserRef)], &[UserId]),
+        by_name: bool,
     ) -> Self {
         let mut by_dn: HashMap<Digest, UserRef> = HashMap::with_capacity(view.index.len() + places.len());
         // Whoever was read stands where the entry stands now, and nowhere else.
@@ -60,25 +62,27 @@ impl<'a> Members<'a> {
             changes.iter().filter_map(|change| Some((change.subject, after(&change.acts)?))).collect();
         after.extend(frozen.iter().map(|user| (UserRef::Known(*user), After::Frozen)));
         let states = view.index.iter().map(|known| (known.id, known.state)).collect();
-        let became = changes.iter().filter_map(|change| Some((became(&change.acts)?, change.subject))).collect();
+        let became = changes.iter().filter_map(became).collect();
         let mut members = Self { view, by_dn, after, states, became, by_name: HashMap::new() };
-        members.by_name = members.names(changes);
+        if by_name {
+            members.by_name = members.names(changes);
+        }
         members
     }
 
     /// The same before anything is decided: who was read bears the name the entry says, unless somebody whose name it
     /// is already keeps it.
-    pub fn before(view: &'a View, unchanged: &Positions, people: &[Person]) -> Self {
+    pub fn before(view: &'a View, unchanged: &Positions, people: &[Person], by_name: bool) -> Self {
         let known = |person: &Person| view.index.find(person.key.digest()).map(|known| UserRef::Known(known.id));
         let user = |person: &Person| known(person).unwrap_or_else(|| UserRef::New(person.key.digest()));
         let name = |person: &Person| person.fields.first(FieldId::USERNAME).map(|name| Digest::of(fold(name)));
         let places: Vec<_> = people.iter().map(|person| (Dn::digest_of(&person.dn), user(person))).collect();
-        let mut members = Self::new(view, unchanged, (&[], &places, &[]));
-        if !view.usernames.is_empty() {
-            let says: HashMap<UserRef, Option<Digest>> =
-                people.iter().map(|person| (user(person), name(person))).collect();
-            members.by_name.retain(|name, user| says.get(user).is_none_or(|says| *says == Some(*name)));
+        let mut members = Self::new(view, unchanged, (&[], &places, &[]), by_name);
+        if !by_name {
+            return members;
         }
+        let says: HashMap<UserRef, Option<Digest>> = people.iter().map(|person| (user(person), name(person))).collect();
+        members.by_name.retain(|name, user| says.get(user).is_none_or(|says| *says == Some(*name)));
         for person in people {
             if let Some(name) = name(person) {
                 members.by_name.entry(name).or_insert_with(|| user(person));
@@ -143,6 +147,7 @@ impl<'a> Members<'a> {
 fn name_after(acts: &[Act]) -> Option<Option<&str>> {
     acts.iter().rev().find_map(|act| match act {
         Act::Added(new) | Act::Revived(new) => Some(new.fields.first(FieldId::USERNAME)),
+        Act::Parted { .. } => Some(None),
         Act::Updated(fields) => {
             let name = fields.iter().find(|field| field.field == Some(FieldId::USERNAME))?;
             Some(name.after.as_deref())
@@ -152,9 +157,12 @@ fn name_after(acts: &[Act]) -> Option<Option<&str>> {
 }
 
 /// The unique id that somebody gets who is in the store.
-fn became(acts: &[Act]) -> Option<Digest> {
-    acts.iter().find_map(|act| match act {
-        Act::Relinked { after: key, .. } | Act::Linked { key, .. } => Some(key.digest()),
+fn became(change: &UserChange) -> Option<(Digest, UserRef)> {
+    change.acts.iter().find_map(|act| match act {
+        Act::Parted { key, heir, .. } => Some((key.digest(), *heir)),
+        Act::Relinked { after: key, .. } | Act::Linked { key, .. } | Act::Crossed { key, .. } => {
+            Some((key.digest(), change.subject))
+        }
         _ => None,
     })
 }
@@ -164,8 +172,11 @@ fn after(acts: &[Act]) -> Option<After> {
     acts.iter().rev().find_map(|act| match act {
         // A manual account that is linked was not in the index before.
         Act::Added(_) | Act::Revived(_) | Act::Restored { .. } | Act::Linked { .. } => Some(After::Access),
-        Act::Flagged { .. } => Some(After::Frozen),
-        Act::Deleted { .. } | Act::Removed { .. } => Some(After::Gone),
+        // Neither was somebody of another source.
+        Act::Crossed { from, .. } if from.access() => Some(After::Access),
+        Act::Woken { .. } => Some(After::Access),
+        Act::Flagged { .. } | Act::Crossed { .. } => Some(After::Frozen),
+        Act::Parted { .. } | Act::Deleted { .. } | Act::Removed { .. } => Some(After::Gone),
         _ => None,
     })
 }

@@ -16,12 +16,17 @@ mod basis;
 mod brake;
 pub mod by_hand;
 pub mod change;
+mod claims;
 mod clock;
+mod conflict;
 mod contest;
 mod counts;
+pub mod crossing;
 mod departures;
+pub mod explain;
 mod findings;
 mod groups;
+mod identity;
 mod leaves;
 mod left;
 pub mod local_groups;
@@ -29,6 +34,7 @@ pub mod manual;
 mod matching;
 mod members;
 mod nesting;
+pub mod one;
 mod people;
 pub mod policy;
 pub mod refusal;
@@ -50,7 +56,9 @@ pub use brake::Loss;
 pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
 pub use clock::{ClockReading, LateClock};
+pub use conflict::{Conflict, ConflictId, ConflictKind, OpenConflict};
 pub use counts::{Counts, GroupCounts};
+pub use crossing::{Holdings, Neighbour, Neighbours};
 pub use nesting::Via;
 pub use policy::Policy;
 pub use retire::retire;
@@ -82,18 +90,22 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         people.see_missing(complete);
     }
     let mut reading = snapshot.into_reading();
+    let by_name = reading.names_members_by_username();
     // Taken out so that it can be looked at while the rest of the reading is worked off.
     let mapped = Reading { mapped: std::mem::take(&mut reading.mapped), passes: reading.passes, ..Reading::default() };
     let mappings = Mappings::new(&mapped, view, policy, proven);
-    people.entitled = Entitled::new(&mappings, (&reading, proven), view, policy);
+    people.entitled = Entitled::new(&mappings, (&reading, proven, by_name), view, policy);
     people.see_without_role(&reading.unchanged);
-    let read: HashSet<Digest> = reading.people.iter().filter(|_| !proven).map(|one| one.key.digest()).collect();
-    let absent = people.see_people(std::mem::take(&mut reading.people), &reading.waiting);
+    let read: HashSet<Digest> =
+        reading.people.iter().filter(|_| !proven || view.one_person).map(|one| one.key.digest()).collect();
+    let entries = std::mem::take(&mut reading.people);
+    let absent = people.see_people(entries, &reading);
     let mut decided = people.decide(&absent);
     let concerned = rights::concerned(&reading, view, policy);
     let mut groups = groups::Decided::default();
     if concerned || reading.passes.groups {
-        let members = Members::new(view, &reading.unchanged, (&decided.changes, &decided.places, &decided.frozen));
+        let after = (&*decided.changes, &*decided.places, &*decided.frozen);
+        let members = Members::new(view, &reading.unchanged, after, by_name);
         if concerned {
             rights::assign(&mut decided, &mappings, &members, (&reading, proven), view, policy);
         }
@@ -101,11 +113,12 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
             groups = groups::decide(&mut reading, view, policy, now, proven, &members);
         }
     }
+    decided.findings.drop_resemblances(|conflict| relink::is_over(conflict, view, &decided.changes));
     decided.findings.duplicate_ids(&reading.skips, view);
     decided.findings.add_skips(reading.skips.iter().cloned());
     decided.findings.add_skips(kept_skips(&reading, view, proven, &read));
     // A run that looked at no user knows nothing of conflicts between them.
-    let judged = proven && reading.passes.users;
+    let judged = proven && reading.passes.users && !view.one_person;
     let lasting = relink::lasting(view, &decided.changes);
     let conflicts = decided.findings.conflicts(&view.conflicts, judged, &lasting);
     decided.changes.retain(|change| change.writes(view));
@@ -178,7 +191,7 @@ fn kept_skips<'a>(
     proven: bool,
     read: &'a HashSet<Digest>,
 ) -> impl Iterator<Item = Skip> + 'a {
-    let all = !proven || !reading.passes.users;
+    let all = !proven || !reading.passes.users || view.one_person;
     view.skips
         .iter()
         .filter(move |skip| {
@@ -191,7 +204,9 @@ fn kept_skips<'a>(
                 let known = view.index.get(at).and_then(|known| view.look_ups.get(&known.id));
                 known.is_some_and(|found| departures::cause(found).is_none())
             };
-            let kept = |at| reading.unchanged.contains(at) || reading.waiting.contains(at) || unjudged(at);
+            // An entry that is as it was bears an id that no other one bears (I7).
+            let unchanged = |at| reading.unchanged.contains(at) && skip.reason != view::DUPLICATE_ID;
+            let kept = |at| unchanged(at) || reading.waiting.contains(at) || unjudged(at);
             all || position.is_some_and(kept)
         })
         .cloned()
@@ -205,6 +220,7 @@ impl Plan {
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
             let changes = |act: &Act| match act {
                 Act::Relinked { from, .. } => *from != State::Deleted,
+                Act::Parted { from, .. } => *from != State::Deleted,
                 Act::Updated(_)
                 | Act::AliasAdded(_)
                 | Act::AliasRemoved { .. }
@@ -215,15 +231,17 @@ impl Plan {
             let is_new = has(|act| matches!(act, Act::Added(_) | Act::Revived(_))) > 0;
             counts.updated += u64::from(!is_new && change.acts.iter().any(changes));
             self.rights.add(change);
-            counts.moved += has(|act| matches!(act, Act::Moved { .. }));
+            counts.moved += has(|act| matches!(act, Act::Moved { .. } | Act::Crossed { .. }));
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
-            counts.restored += has(|act| matches!(act, Act::Restored { .. }));
+            counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
             counts.deleted += has(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
         }
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
+        let brought = self.users.iter().filter(|change| change.brings_pending()).count() as u64;
         let left = self.users.iter().filter(|change| change.leaves_pending()).count() as u64;
-        self.pending = waiting + counts.flagged - left.min(waiting + counts.flagged);
+        let waiting = waiting + brought + counts.flagged;
+        self.pending = waiting - left.min(waiting);
         counts.conflicts = self.pending + others;
         self.counts = counts;
         self.group_counts = GroupCounts::of(&self.groups);
@@ -281,10 +299,15 @@ impl UserChange {
         !self.acts.is_empty() || self.mark.as_ref().is_some_and(marked)
     }
 
+    /// Whether somebody who waits for deletion comes over from another source (I8).
+    fn brings_pending(&self) -> bool {
+        self.acts.iter().any(|act| matches!(act, Act::Crossed { from: State::Pending, .. }))
+    }
+
     /// Whether the user's pending deletion ends here, by return or by deletion.
     fn leaves_pending(&self) -> bool {
         let leaves = |act: &Act| {
-            let (Act::Restored { from, .. } | Act::Removed { from, .. }) = act else {
+            let (Act::Restored { from, .. } | Act::Removed { from, .. } | Act::Parted { from, .. }) = act else {
                 return matches!(act, Act::Deleted { .. });
             };
             *from == State::Pending

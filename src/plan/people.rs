@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::plan::acts::{self, Awards};
-use crate::plan::contest::{self, Lost, Participant};
+use crate::plan::contest::{self, Participant};
+use crate::plan::crossing::Elsewhere;
 use crate::plan::departures::{self, Departure, Flag};
 use crate::plan::findings::Findings;
+use crate::plan::identity::{Bearers, Heir, Identity};
 use crate::plan::left::Left;
 use crate::plan::matching::{self, Match};
 use crate::plan::policy::AttributeUse;
@@ -15,9 +17,8 @@ use crate::plan::rights::Entitled;
 use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
 use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Mark, Policy, UserChange, UserRef, View, brake};
-use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Positions, State, UserId,
+    Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Positions, Reading, State, UserId,
 };
 
 /// What was decided about people.
@@ -34,15 +35,23 @@ pub(super) struct Decided {
 }
 
 /// Somebody whose entry was read and who is, or may come, in.
+///
+/// Boxed, so that what is worked off makes room for what comes out of it.
 pub(super) struct Comer<'a> {
-    pub person: Person,
-    pub wish: Wish,
+    pub person: Box<Person>,
+    pub wish: Box<Wish>,
     /// The user of the store; a tombstone for somebody who comes back.
     pub account: Option<&'a Account>,
     /// A reason that an administrator chose to ignore still holds.
     pub kept_on: bool,
     /// The account is known by another unique id (I5).
     pub relinked: bool,
+    /// The account is another source's until now (I8).
+    pub crosses: bool,
+    /// Who the entry's user is once it has the address it asks for (I6).
+    pub heir: Option<Heir<'a>>,
+    /// Not everything the entry says is applied in this run.
+    pub deferred: bool,
 }
 
 /// Somebody who leaves, or stays away.
@@ -79,6 +88,8 @@ pub(super) struct People<'a> {
     pub(super) matches: Vec<Match<'a>>,
     /// Whether there can be any.
     pub(super) any_unlinked: bool,
+    /// Manual accounts whose entry is not there any more (M2).
+    pub(super) deserted: HashSet<UserId>,
     pub(super) leavers: Vec<Leaver<'a>>,
     pub(super) decided: Decided,
 }
@@ -106,6 +117,7 @@ impl<'a> People<'a> {
             comers: Vec::new(),
             matches: Vec::new(),
             any_unlinked,
+            deserted: HashSet::new(),
             leavers: Vec::new(),
             decided,
         }
@@ -120,6 +132,11 @@ impl<'a> People<'a> {
                 continue;
             }
             let found = self.view.look_ups.get(&known.id);
+            if let Some(left) = self.left_to_others(account, found).filter(|_| removed.is_none()) {
+                self.decided.unjudged.push((account.label().into(), left.detail.clone()));
+                self.decided.findings.add_skips([left]);
+                continue;
+            }
             match found.and_then(departures::cause) {
                 Some((reason, dn)) => {
                     let departure = Departure { removed, ..self.departure(known, reason, dn) };
@@ -135,11 +152,17 @@ impl<'a> People<'a> {
     }
 
     /// Sorts those whose entry was read and is new or differs; returns whom newcomers may be.
-    pub fn see_people(&mut self, people: Vec<Person>, waiting: &Positions) -> Absent<'a> {
-        let absent = Absent::among(self.view, &self.policy.source, self.proven, &people, waiting);
+    pub fn see_people(&mut self, people: Vec<Person>, reading: &Reading) -> Absent<'a> {
+        let absent = Absent::among(self.view, self.policy, self.proven, &people, &reading.waiting);
+        let mut bearers = Bearers::among(self, &people, reading);
+        self.see_deserted(&people, reading);
+        let twice = self.borne_twice();
         self.comers.reserve_exact(people.len());
         self.decided.places.reserve_exact(people.len());
         for mut person in people {
+            if twice.contains(person.key.as_str()) {
+                continue;
+            }
             let known = self.view.index.find(person.key.digest());
             let account = known.and_then(|known| self.view.accounts.get(&known.id));
             if known.is_some() && account.is_none() {
@@ -148,21 +171,33 @@ impl<'a> People<'a> {
             let user = known.map_or_else(|| UserRef::New(person.key.digest()), |known| UserRef::Known(known.id));
             self.decided.places.push((crate::roster::Dn::digest_of(&person.dn), user));
             let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
-            let remembered = match account {
+            let elsewhere = if known.is_none() { self.elsewhere(&person) } else { None };
+            let before = account.or(elsewhere.as_ref().map(Elsewhere::account));
+            let remembered = match before {
                 Some(account) => account.former.as_ref().and_then(|former| former.address.clone()),
-                None => absent.remembered(&claims),
+                None => absent
+                    .remembered(&claims, person.fields.first(FieldId::USERNAME))
+                    .or_else(|| bearers.remembered(&claims)),
             };
-            let wish = wishes::addresses(claims, self.present_primary(account), remembered.as_ref(), self.policy);
+            let wish = wishes::addresses(claims, self.present_primary(before), remembered.as_ref(), self.policy);
             let manual = account.is_some_and(matching::is_manual);
+            let elsewhere = elsewhere.filter(|it| !self.policy.by_address || it.has_address(&wish));
             let lacks_role = !manual && self.entitled.as_ref().is_some_and(|entitled| entitled.lacks(user, account));
             let reason = departures::reason(&person, &wish, (account, lacks_role), self.policy, self.view);
             match account {
+                None if reason.is_none() && elsewhere.is_some() => self.come_over(person, wish, elsewhere),
                 None if reason.is_none() && self.unlinked(&wish).is_some() => {
                     let account = self.unlinked(&wish);
                     self.matches.extend(account.map(|account| Match { person, wish, account }));
                 }
                 Some(account) if manual => self.supplement(person, wish, account, reason),
-                _ => self.sort(person, wish, known, account, reason),
+                _ => {
+                    let comes = reason.is_none() && self.policy.by_address;
+                    match comes.then(|| self.identity(&mut bearers, (&person, &wish), account)) {
+                        None | Some(Identity::Same) => self.sort(person, wish, known, account, reason),
+                        Some(identity) => self.become_other((person, wish), account, identity),
+                    }
+                }
             }
         }
         self.link();
@@ -208,16 +243,16 @@ impl<'a> People<'a> {
             (Some(account), ..) if account.state == State::Dormant => {}
             (None, ..) | (Some(Account { state: State::Deleted, .. }), ..) => {
                 if findings.admit(&person, &wish, reason, self.policy) {
-                    self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false });
+                    self.comers.push(Comer::new(person, wish, account));
                 }
             }
             (Some(Account { state: State::Kept, .. }), _, Some(_)) => {
-                self.comers.push(Comer { person, wish, account, kept_on: true, relinked: false });
+                self.comers.push(Comer { kept_on: true, ..Comer::new(person, wish, account) });
             }
             // Only a disabled test takes access on the word of a partial read (E1).
             (Some(account), _, Some(reason)) if !self.proven && reason != PendingReason::Disabled => {
                 if account.state.access() {
-                    self.comers.push(Comer { person, wish, account: Some(account), kept_on: true, relinked: false });
+                    self.comers.push(Comer { kept_on: true, ..Comer::new(person, wish, Some(account)) });
                 }
             }
             (Some(account), Some(known), Some(reason)) => {
@@ -225,7 +260,7 @@ impl<'a> People<'a> {
                 let departure = self.departure(known, reason, at.as_deref());
                 self.leavers.push(Leaver { account, seen: Seen::Read(Box::new((person, wish))), departure });
             }
-            (Some(_), ..) => self.comers.push(Comer { person, wish, account, kept_on: false, relinked: false }),
+            (Some(_), ..) => self.comers.push(Comer::new(person, wish, account)),
         }
     }
 
@@ -264,9 +299,13 @@ impl<'a> People<'a> {
     /// Applies the brake: leavers of a held kind who are counted stay as they are (B1).
     fn hold(&mut self) {
         let counted = self.leavers.iter().filter(|leaver| leaver.departure.counted);
-        let leaving = counted.map(|leaver| (leaver.departure.kind(), leaver.account.id)).collect();
+        let counted = counted.map(|leaver| (leaver.departure.kind(), leaver.account.id));
+        let leaving = counted.chain(self.parting()).collect();
         self.decided.holds.extend(brake::holds(&leaving, self.policy, self.view));
         self.held_kinds = self.decided.holds.iter().map(|hold| hold.kind).collect();
+        if self.held_kinds.contains(&BrakeKind::Missing) {
+            self.hold_parting();
+        }
         let by_gone = self.leavers.iter().filter(|leaver| self.is_held_as_gone(leaver)).count() as u64;
         if by_gone > 0 {
             let of = self.view.index.with_access() as u64;
@@ -302,8 +341,7 @@ impl<'a> People<'a> {
         let mut acts = Vec::new();
         match &leaver.seen {
             Seen::Read(read) => {
-                let (person, wish) = &**read;
-                self.decided.findings.values(person, &wish.findings);
+                let (person, _) = &**read;
                 acts.extend(acts::plain_fields(person, account, self.policy, self.view));
                 acts.extend(acts::moved(account, &person.dn));
             }
@@ -311,6 +349,11 @@ impl<'a> People<'a> {
             Seen::Vanished(None) | Seen::Unchanged => {}
         }
         if self.is_held(leaver) {
+            self.values_of(leaver);
+            // Groups list the entry where it is now (U3).
+            if let Seen::Vanished(Some(dn)) = &leaver.seen {
+                self.decided.places.push((crate::roster::Dn::digest_of(dn), UserRef::Known(account.id)));
+            }
             let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
             return acts::change(account, acts, mark);
         }
@@ -326,9 +369,13 @@ impl<'a> People<'a> {
             }
         };
         let deleted = matches!(flag.acts.last(), Some(Act::Deleted { .. } | Act::Removed { .. }));
-        if let (Seen::Read(read), true) = (&leaver.seen, deleted) {
-            // From now on an unknown entry that may not come in (U3: the next run says the same).
-            self.decided.findings.admit(&read.0, &read.1, Some(leaver.departure.reason), self.policy);
+        // From now on an unknown entry that may not come in (U3: the next run says the same).
+        match &leaver.seen {
+            Seen::Read(read) if deleted => {
+                self.decided.findings.admit(&read.0, &read.1, Some(leaver.departure.reason), self.policy);
+            }
+            Seen::Unchanged if deleted => self.decided.findings.without_role(account),
+            _ => self.values_of(leaver),
         }
         acts.extend(flag.acts);
         // Only an entry that itself says why the person is out may go unread next time.
@@ -338,6 +385,13 @@ impl<'a> People<'a> {
             Seen::Read(_) | Seen::Vanished(_) => (None, None),
         };
         acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen })
+    }
+
+    /// Writes down the single values of a leaver's entry that are left out.
+    fn values_of(&mut self, leaver: &Leaver) {
+        if let Seen::Read(read) = &leaver.seen {
+            self.decided.findings.values(&read.0, &read.1.findings);
+        }
     }
 
     /// The primary address somebody should have: the wished one, else the present one; none when addresses are
@@ -373,7 +427,8 @@ impl<'a> People<'a> {
         let awards = Awards { outcome: &outcome, participants: &participants, labels: &labels, people: self, left };
         let mut findings = Findings::default();
         units.reserve(comers.len());
-        for (at, comer) in comers.into_iter().enumerate() {
+        let mut became = HashMap::new();
+        for (at, mut comer) in comers.into_iter().enumerate() {
             let node = comer.account.map(|account| account.id);
             let node = if let Some(user) = node { units.node(user) } else { units.fresh() };
             let rival = place(at).and_then(|at| Some((at, participants.get(at)?)));
@@ -387,10 +442,18 @@ impl<'a> People<'a> {
                     }
                 }
             }
+            let lost = rival.is_some_and(|(at, one)| outcome.lost(at).primary || outcome.lost(at).keeps_out(one));
+            if let Some(change) = self.part(&mut comer, lost) {
+                let heir =
+                    comer.account.map_or_else(|| UserRef::New(comer.person.key.digest()), |it| UserRef::Known(it.id));
+                became.insert(change.subject, heir);
+                units.place(node, change);
+            }
             if let Some(change) = awards.award(rival.map(|(at, _)| at), comer, &mut findings) {
                 units.place(node, change);
             }
         }
+        self.stand_for(&became);
         self.decided.findings.extend(findings);
     }
 
@@ -426,56 +489,6 @@ impl<'a> People<'a> {
         let names = self.view.name_owners.iter();
         let names = names.map(|(name, user)| (contest::name_digest(name), Owner { user: *user, name: true }));
         addresses.chain(names).collect()
-    }
-
-    /// What somebody who was read claims.
-    ///
-    /// From a partial read nothing is taken away, so the stored addresses are claimed along with the wished ones (E1).
-    fn participant(&self, comer: &Comer) -> Participant {
-        let account = comer.account.filter(|account| account.state != State::Deleted);
-        let stored = |account: &Account| -> Box<[Digest]> {
-            account.addresses.iter().map(|stored| stored.address.digest()).collect()
-        };
-        let present = account.and_then(Account::primary);
-        let present_primary = present.map(|address| address.digest());
-        let primary = self.primary(comer, present).map(|address| address.digest());
-        let mut aliases: Vec<Digest> = comer.wish.aliases.iter().map(|address| address.digest()).collect();
-        if !self.proven || self.keeps_addresses(comer) {
-            aliases.extend(account.map(stored).unwrap_or_default());
-        } else if self.keeps_aliases(comer) {
-            aliases.extend(account.into_iter().flat_map(Account::aliases).map(|alias| alias.digest()));
-        }
-        let name = |text: &str| contest::name_digest(&fold(text));
-        let stored_name = account.and_then(|account| account.fields.get(&FieldId::USERNAME));
-        let wished_name = acts::wished(&comer.person, account, FieldId::USERNAME, self.policy, self.view);
-        let pending = account.filter(|account| account.state == State::Pending);
-        Participant {
-            key: comer.person.key.clone(),
-            user: comer.account.map(|account| account.id),
-            newcomer: account.is_none(),
-            primary,
-            present_primary,
-            aliases: aliases.into_boxed_slice(),
-            name: wished_name.as_deref().map(name),
-            present_name: stored_name.map(|text| name(text)),
-            frozen: pending.map(stored),
-        }
-    }
-
-    /// What people call a comer after this run, so that the next one uses the same words.
-    fn label(&self, comer: &Comer, participant: &Participant, lost: Lost) -> String {
-        let out = lost.keeps_out(participant);
-        let Some(account) = comer.account.filter(|account| account.state != State::Deleted) else {
-            return acts::called(&comer.person, &comer.wish);
-        };
-        let name = account.fields.get(&FieldId::USERNAME).cloned();
-        let name = match out || lost.name {
-            true => name,
-            false => acts::wished(&comer.person, Some(account), FieldId::USERNAME, self.policy, self.view),
-        };
-        let present = account.primary();
-        let primary = if out || lost.primary { present } else { self.primary(comer, present) };
-        name.or_else(|| primary.map(ToString::to_string)).unwrap_or_else(|| comer.person.dn.to_string())
     }
 
     /// Whether aliases that the entry does not list stay because the brake holds their loss (B1).

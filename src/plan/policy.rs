@@ -43,6 +43,8 @@ pub struct Policy {
     pub uses: BTreeMap<String, BTreeSet<AttributeUse>>,
     /// Managed domains; `None` = every domain (D1).
     pub managed: Option<BTreeSet<Domain>>,
+    /// Whether the primary address is the identity (I6).
+    pub by_address: bool,
     /// Whether a person without any address is left out (U10).
     pub address_required: bool,
     /// How long after the deletion somebody who is re-created is re-linked; `None` = nobody ever is (I5).

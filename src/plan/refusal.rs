@@ -20,8 +20,6 @@ pub enum Refusal {
     NothingLeft { who: String },
     /// Only what is left of the deleted is erased.
     NotDeleted { who: String, state: State },
-    /// Nothing is left to be erased.
-    Erased { who: String },
     /// Rules can be handed only to somebody with access.
     NoHeir { heir: String, state: State },
     /// Rules cannot be handed to the one who goes.
@@ -74,7 +72,6 @@ impl fmt::Display for Refusal {
                 f,
                 "`{who}` is {state}: only what is left of a deleted user is erased; `rosterd users delete {who}` comes first"
             ),
-            Self::Erased { who } => write!(f, "nothing personal is left of `{who}`"),
             Self::NoHeir { heir, state } => {
                 write!(f, "nothing can be handed over to {heir}, who is {state}; name somebody with access")
             }

@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::plan::people::{Comer, People};
-use crate::plan::{Act, BrakeKind, Conflict, ConflictId, ConflictKind, Held, Hold, Loss, UserChange, UserRef, View};
+use crate::plan::{
+    Act, BrakeKind, Conflict, ConflictId, ConflictKind, Held, Hold, Loss, Policy, UserChange, UserRef, View,
+};
 use crate::roster::address::fold;
 use crate::roster::{
     Account, AddressKey, Claim, ClaimKind, Digest, FieldId, LookUp, Origin, PendingReason, Person, Positions, State,
@@ -33,11 +35,12 @@ enum Likeness<'a> {
 
 impl<'a> Absent<'a> {
     /// Those whom newcomers can be taken for; nobody when there is no newcomer.
-    pub fn among(view: &'a View, source: &str, proven: bool, people: &[Person], waiting: &Positions) -> Self {
+    pub fn among(view: &'a View, policy: &Policy, proven: bool, people: &[Person], waiting: &Positions) -> Self {
         let mut absent = Self::default();
-        let ours = |account: &&Account| account.source == source && account.origin == Origin::Directory;
+        let ours = |account: &&Account| account.source == policy.source && account.origin == Origin::Directory;
         let here = view.accounts.values().filter(ours).filter(|account| match account.state {
-            State::Deleted => account.former.is_some(),
+            // Whoever remembers an address that is the identity is found by it (I6).
+            State::Deleted => account.former.is_some() && !policy.by_address,
             State::Dormant => false,
             _ => proven && view.look_ups.get(&account.id) == Some(&LookUp::Gone),
         });
@@ -71,22 +74,32 @@ impl<'a> Absent<'a> {
         self.by_address.is_empty() && self.by_name.is_empty()
     }
 
-    /// The address among those that may become a newcomer's primary by which somebody absent is known (A1).
-    pub fn remembered(&self, claims: &[Claim]) -> Option<AddressKey> {
+    /// The address among those that may become a newcomer's primary by which somebody absent with the same username is
+    /// known (A1).
+    pub fn remembered(&self, claims: &[Claim], name: Option<&str>) -> Option<AddressKey> {
         if self.by_address.is_empty() {
             return None;
         }
+        let name = fold(name?);
+        let same = |account: &&Account| name_of(account).as_ref() == Some(&name);
+        let known = |key: &AddressKey| self.by_address.get(key).is_some_and(|alike| alike.iter().any(same));
         let primary = claims.iter().filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
-        primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).find(|key| self.by_address.contains_key(key))
+        primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).find(known)
     }
 
-    fn likeness(&self, comer: &Comer, people: &People) -> Option<Likeness<'a>> {
+    /// Of those whom no other newcomer is.
+    fn likeness(&self, comer: &Comer, people: &People, taken: &HashMap<UserId, bool>) -> Option<Likeness<'a>> {
         let (view, policy) = (people.view, people.policy);
         let address = comer.wish.primary.as_ref().map(|address| address.key());
         let name = comer.person.fields.first(FieldId::USERNAME).map(fold);
-        let apart = |account: &&&Account| !view.two_people.contains(&(account.id, comer.person.key.clone()));
+        let apart = |account: &&&Account| {
+            !taken.contains_key(&account.id) && !view.two_people.contains(&(account.id, comer.person.key.clone()))
+        };
         let alike = address.as_ref().and_then(|address| self.by_address.get(address));
         let mut alike = alike.into_iter().flatten().filter(apart).copied();
+        if policy.by_address {
+            return alike.next().map(Likeness::Same);
+        }
         let in_time = |account: &Account| match (policy.relink_within, &account.former) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -128,25 +141,26 @@ impl<'a> People<'a> {
         }
         let mut taken: HashMap<UserId, bool> = HashMap::new();
         let mut same: Vec<(usize, &'a Account)> = Vec::new();
-        let mut maybe: Vec<(usize, &'a Account, String)> = Vec::new();
-        for (at, comer) in self.comers.iter().enumerate().filter(|(_, comer)| comer.account.is_none()) {
-            match absent.likeness(comer, self) {
-                Some(Likeness::Same(account)) if !taken.contains_key(&account.id) => {
-                    taken.insert(account.id, !self.view.approved_relinks.contains(&account.id));
-                    same.push((at, account));
-                }
-                Some(Likeness::Maybe(account, thing)) => maybe.push((at, account, thing)),
-                Some(Likeness::Same(_)) | None => {}
+        let newcomers = || self.comers.iter().enumerate().filter(|(_, comer)| comer.account.is_none());
+        for (at, comer) in newcomers() {
+            if let Some(Likeness::Same(account)) = absent.likeness(comer, self, &taken) {
+                taken.insert(account.id, !self.view.approved_relinks.contains(&account.id));
+                same.push((at, account));
             }
         }
+        // Only now is it known whom the others may be.
+        let found: HashSet<usize> = same.iter().map(|(at, _)| *at).collect();
+        let maybe: Vec<Conflict> = newcomers()
+            .filter(|(at, _)| !found.contains(at))
+            .filter_map(|(_, comer)| match absent.likeness(comer, self, &taken)? {
+                Likeness::Maybe(account, thing) => Some(resemblance(comer, account, thing)),
+                Likeness::Same(_) => None,
+            })
+            .collect();
+        maybe.into_iter().for_each(|conflict| self.decided.findings.stands(conflict));
         let counted = taken.values().filter(|counted| **counted).count();
         let holds = counted > MOST;
         taken.values_mut().for_each(|counted| *counted &= holds);
-        for (at, account, thing) in maybe.into_iter().filter(|(_, account, _)| !taken.contains_key(&account.id)) {
-            if let Some(comer) = self.comers.get(at) {
-                self.decided.findings.resemblance(resemblance(comer, account, thing));
-            }
-        }
         self.leavers.retain(|leaver| !taken.contains_key(&leaver.account.id));
         if holds {
             self.hold_relinks(counted);
@@ -198,6 +212,20 @@ fn resemblance(comer: &Comer, account: &Account, thing: String) -> Conflict {
     let owner = Some(UserRef::Known(account.id));
     let other = Some(comer.person.key.clone());
     Conflict { kind: ConflictKind::MaybeSamePerson, subject: thing, owner, detail, other }
+}
+
+/// Whether a resemblance is over with this run: the old one is deleted in it, only the name was the same, and the
+/// newcomer stays outside. The next run, which sees a tombstone, would open none (U3).
+pub(super) fn is_over(conflict: &Conflict, view: &View, changes: &[UserChange]) -> bool {
+    let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { return false };
+    let of = |subject: UserRef| changes.iter().filter(move |change| change.subject == subject);
+    let deleted =
+        |change: &UserChange| change.acts.iter().any(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
+    let address = view.accounts.get(&old).and_then(address_of).map(|address| address.to_string());
+    conflict.kind == ConflictKind::MaybeSamePerson
+        && address.as_ref() != Some(&conflict.subject)
+        && of(UserRef::Known(old)).any(deleted)
+        && of(UserRef::New(key.digest())).next().is_none()
 }
 
 /// The open `maybe-same-person` conflicts that still stand although the newcomer is in by now: the old one is still gone

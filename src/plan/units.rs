@@ -1,6 +1,6 @@
 //! Which changes hang together: people who hand addresses or names to each other are never split (A5, B3).
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::plan::UserChange;
 use crate::roster::UserId;
@@ -10,7 +10,8 @@ use crate::roster::UserId;
 pub(super) struct Units {
     parents: Vec<u32>,
     nodes: HashMap<UserId, u32>,
-    changes: Vec<(u32, UserChange)>,
+    /// With the number of their place as unit.
+    changes: Vec<UserChange>,
 }
 
 impl Units {
@@ -47,7 +48,7 @@ impl Units {
 
     /// Puts a change at a place.
     pub fn place(&mut self, node: u32, change: UserChange) {
-        self.changes.push((node, change));
+        self.changes.push(UserChange { unit: node, ..change });
     }
 
     fn root(&mut self, mut node: u32) -> u32 {
@@ -65,13 +66,13 @@ impl Units {
     pub fn in_order(mut self) -> Vec<UserChange> {
         let mut changes = std::mem::take(&mut self.changes);
         let mut numbers: HashMap<u32, u32> = HashMap::new();
-        for (node, change) in &mut changes {
-            let root = self.root(*node);
+        for change in &mut changes {
+            let root = self.root(change.unit);
             let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
             change.unit = *numbers.entry(root).or_insert(next);
         }
-        changes.sort_by_key(|(_, change)| change.unit);
-        changes.into_iter().map(|(_, change)| change).collect()
+        changes.sort_by_key(|change| change.unit);
+        changes
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
-use crate::plan::{BrakeKind, GroupId, KnownGroup, OpenConflict, StoredGrant, Via};
+use crate::plan::{BrakeKind, GroupId, KnownGroup, Neighbours, OpenConflict, StoredGrant, Via};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, MemberRef, Person,
+    Account, Address, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, Person,
     Skip, Snapshot, State, UniqueId, UserId,
 };
 
@@ -136,6 +136,10 @@ pub struct View {
     pub clock_doubted: bool,
     /// What else a person approved for this run, in the words of a run's cause.
     pub accepted: BTreeSet<String>,
+    /// Only one person was read, and the index holds nobody else: what is written down about others stands (S4).
+    pub one_person: bool,
+    /// What is known of other sources of the same directory (I8).
+    pub neighbours: Neighbours,
 }
 
 /// What has to be loaded before a plan can be made.
@@ -178,13 +182,18 @@ impl Needs {
                 needs.look_ups.push(known.id);
             }
         }
-        let by_name = |member: &MemberRef| matches!(member, MemberRef::Username(_));
-        let givers = reading.mapped.iter().flat_map(|sought| sought.there.iter().chain(&sought.elsewhere));
-        needs.usernames = reading.groups.iter().any(|group| group.members.iter().any(by_name))
-            || givers.into_iter().any(|giver| giver.members.iter().any(by_name));
+        needs.usernames = reading.names_members_by_username();
         needs.accounts.sort_unstable();
         needs.accounts.dedup();
         needs
+    }
+
+    /// With everybody who remembers an address that somebody claims as primary, for those whose identity it is (I6).
+    pub fn with_identities(mut self, snapshot: &Snapshot) -> Self {
+        let claims = snapshot.reading().people.iter().flat_map(|person| &person.claims);
+        let primary = claims.filter(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
+        self.remembered = primary.filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).collect();
+        self
     }
 
     /// With the addresses and names that somebody claims; in a store with nobody in it nobody holds any.

@@ -88,6 +88,7 @@ fn pick<'a>(
 impl Wish {
     fn take_aliases(&mut self, claims: Vec<Claim>, policy: &Policy) {
         let primary = self.primary.as_ref().or(self.unmanaged.as_ref()).map(Address::digest);
+        self.aliases.reserve_exact(claims.len().saturating_sub(usize::from(primary.is_some())));
         for address in claims.into_iter().filter_map(|claim| claim.value.ok()) {
             if Some(address.digest()) == primary {
                 continue;

@@ -121,6 +121,8 @@ pub struct Former {
     pub address: Option<AddressKey>,
     /// The last username, folded.
     pub username: Option<String>,
+    /// The unique id of somebody dormant, or whose id another user of the entry has now (I6).
+    pub key: Option<UniqueId>,
     /// Since when: nothing changes a tombstone after the deletion.
     pub since: Timestamp,
 }
@@ -160,7 +162,8 @@ pub struct Account {
     pub fingerprint: Option<Digest>,
     /// When an unchanged entry has to be looked at again because a time passes (U8).
     pub review_at: Option<Timestamp>,
-    /// What a tombstone is recognised by; `Some` exactly in [`State::Deleted`].
+    /// What a tombstone, or somebody dormant, is recognised by; `Some` exactly in [`State::Deleted`] and
+    /// [`State::Dormant`].
     pub former: Option<Box<Former>>,
 }
 
@@ -187,7 +190,7 @@ impl Account {
     }
 
     /// What a person calls this user: username, else primary address, else DN, else the internal id. Of somebody
-    /// deleted what is remembered of these.
+    /// deleted or dormant what is remembered of these.
     pub fn label(&self) -> String {
         self.fields
             .get(&FieldId::USERNAME)

@@ -11,11 +11,7 @@ pub struct Digest([u64; 2]);
 impl Digest {
     /// Digest of one byte string.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
-        Self::head_of(blake3::hash(bytes.as_ref()))
-    }
-
-    fn head_of(hash: blake3::Hash) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *hash.as_bytes();
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *blake3::hash(bytes.as_ref()).as_bytes();
         Self::from_bytes([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
     }
 
@@ -52,19 +48,20 @@ impl fmt::Debug for Digest {
 
 /// Builds a [`Digest`] from several parts; parts cannot run into each other.
 #[derive(Clone, Default)]
-pub struct Digester(blake3::Hasher);
+pub struct Digester(Vec<u8>);
 
 impl Digester {
     /// Adds one part, marked with its length.
     pub fn part(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let bytes = bytes.as_ref();
-        self.0.update(&(bytes.len() as u64).to_be_bytes()).update(bytes);
+        self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(bytes);
         self
     }
 
     /// The digest of all parts so far.
     pub fn finish(&self) -> Digest {
-        Digest::head_of(self.0.finalize())
+        Digest::of(&self.0)
     }
 }
 

@@ -10,7 +10,11 @@ use crate::roster::{Address, Digest, FieldId, Fields};
 ///
 /// UUID-shaped ids (entryUUID, objectGUID) are lower-case UUID text; every other id is kept exactly as it is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UniqueId(Box<str>);
+pub struct UniqueId {
+    text: Box<str>,
+    /// Taken once, because every step of a run asks for it.
+    digest: Digest,
+}
 
 impl UniqueId {
     /// From the written encoding. `None` when empty or when it has control characters.
@@ -19,29 +23,30 @@ impl UniqueId {
             return None;
         }
         let uuid = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
-        Some(Self(if uuid { text.to_ascii_lowercase().into() } else { text.into() }))
+        let text: Box<str> = if uuid { text.to_ascii_lowercase().into() } else { text.into() };
+        Some(Self { digest: Digest::of(text.as_bytes()), text })
     }
 
     /// The written encoding.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The digest that indexes use.
     pub fn digest(&self) -> Digest {
-        Digest::of(self.0.as_bytes())
+        self.digest
     }
 }
 
 impl fmt::Display for UniqueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.text)
     }
 }
 
 impl fmt::Debug for UniqueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::roster::{Digest, Group, Index, Known, Person, Skip, Sought, UniqueId, UserId};
+use crate::roster::{Digest, Group, Index, Known, MemberRef, Person, Skip, Sought, UniqueId, UserId};
 
 /// Why a read does not prove who is absent (E1, E2). The text says what happened, where, and what to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +49,15 @@ pub struct Reading {
     pub entries: u64,
     /// Whether users, and whether groups, were asked for at all.
     pub passes: Passes,
+}
+
+impl Reading {
+    /// Whether any group names members by username.
+    pub fn names_members_by_username(&self) -> bool {
+        let by_name = |members: &[MemberRef]| members.iter().any(|member| matches!(member, MemberRef::Username(_)));
+        let mut givers = self.mapped.iter().flat_map(|sought| sought.there.iter().chain(&sought.elsewhere));
+        self.groups.iter().any(|group| by_name(&group.members)) || givers.any(|giver| by_name(&giver.members))
+    }
 }
 
 /// Which passes a run makes.

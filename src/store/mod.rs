@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
-    AliasWindow, Basis, Conflict, ConflictId, Counts, GroupChange, GroupId, Held, KnownGroup, MappedAct,
+    AliasWindow, Basis, Conflict, ConflictId, Counts, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct,
     MembershipWindow, OpenConflict, RightsBefore, Rule, StoredGrant, StoredMembership, UserChange,
 };
 pub use crate::plan::{RecentDepartures, StoredGroup};
@@ -82,6 +82,19 @@ pub struct SourceRecord {
     pub bases: String,
     /// When it was given up (S6).
     pub retired: Option<Timestamp>,
+    /// Whom it reads; `None` until its first run by a program that notes this.
+    pub reads: Option<Reads>,
+}
+
+/// Whom a source reads: tells whether it may see somebody whom another source has (I8).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reads {
+    /// Base DNs of users; none when users are switched off.
+    pub bases: Vec<String>,
+    /// The attribute of the unique id, lower case.
+    pub unique_id: String,
+    /// Whether its groups give roles (R1).
+    pub gives_roles: bool,
 }
 
 /// An order not to believe absence for a while (B5).
@@ -129,9 +142,11 @@ pub enum Action {
     All,
     /// Due deletions only.
     Cleanup,
+    /// One person, with the groups that concern this person (S4).
+    Person,
 }
 
-written!(Action { Users = "users", Groups = "groups", All = "all", Cleanup = "cleanup" });
+written!(Action { Users = "users", Groups = "groups", All = "all", Cleanup = "cleanup", Person = "person" });
 
 /// How a run ended (`roster_runs.outcome`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -168,7 +183,7 @@ pub struct RunStart {
     pub trigger: Trigger,
     /// What it does.
     pub action: Action,
-    /// `full`; later also `delta`, `live`, `person`.
+    /// `full` or `person`; later also `delta`, `live`.
     pub mode: &'static str,
     /// When.
     pub at: Timestamp,
@@ -350,7 +365,7 @@ pub trait Store: Send + Sync {
     async fn owners(&self, keys: &[AddressKey]) -> Result<Vec<(AddressKey, UserId)>, StoreError>;
     /// Who among the active and kept bears these folded usernames, of whatever source.
     async fn name_owners(&self, names: &[String]) -> Result<Vec<(String, UserId)>, StoreError>;
-    /// Tombstones of the source that remember one of these as their primary address (I5).
+    /// Deleted and dormant users of the source that remember one of these as their primary address (I5, I6).
     async fn remembering(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError>;
     /// Pairs that a person called two people: the old user, and the newcomer's unique id (I5).
     async fn two_people(&self, source: &str) -> Result<std::collections::BTreeSet<(UserId, UniqueId)>, StoreError>;
@@ -360,10 +375,14 @@ pub trait Store: Send + Sync {
     async fn groups(&self, source: &str) -> Result<Vec<StoredGroup>, StoreError>;
     /// Memberships that came from the directory, of groups of the source; in order of group, then user.
     async fn memberships(&self, source: &str) -> Result<Vec<StoredMembership>, StoreError>;
+    /// The same of a few users, whatever the source (S4).
+    async fn memberships_of(&self, users: &[UserId]) -> Result<Vec<StoredMembership>, StoreError>;
     /// Role of every user of the source that has one (R1).
     async fn roles(&self, source: &str) -> Result<Vec<(UserId, Box<str>)>, StoreError>;
     /// Grants of users of the source that mapped groups gave, in order of user (R2).
     async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError>;
+    /// Role, and the grants that mapped groups gave, of one user (S4).
+    async fn rights_of(&self, user: UserId) -> Result<(Option<Box<str>>, Vec<StoredGrant>), StoreError>;
     /// The groups that hold under the mapped DNs of the source (R4).
     async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError>;
     /// Privileges that were given to one user by hand, in order.
@@ -406,6 +425,12 @@ pub trait Store: Send + Sync {
         conflict: ConflictId,
         one_person: bool,
     ) -> Result<bool, StoreError>;
+    /// The users of these sources that have one of these unique ids, tombstones included (I8).
+    async fn bearing(&self, sources: &[String], keys: &[UniqueId]) -> Result<Vec<(Digest, UserId)>, StoreError>;
+    /// What the directory gives these users (I8).
+    async fn holdings(&self, users: &[UserId]) -> Result<Holdings, StoreError>;
+    /// When the last complete run of the source that read users began.
+    async fn last_complete(&self, source: &str) -> Result<Option<Timestamp>, StoreError>;
     /// Drops changes older than `before`, and runs nothing refers to any more (`history.keep`).
     async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError>;
 

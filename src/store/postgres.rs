@@ -64,6 +64,11 @@ pub(super) const OPEN_WRITE: &str = "SELECT seq, last_user, last_group, last_run
 pub(super) const CLOSE_WRITE: &str = "UPDATE rd_store SET seq = $1, last_user = $2, last_group = $3, last_run = $4, \
      last_conflict = $5 RETURNING pg_notify('rosterd', seq::text)";
 
+/// The names of all that a first sync makes late.
+pub(super) const MADE: &str = "SELECT indexname::text FROM pg_indexes WHERE schemaname = current_schema()";
+/// What it makes late besides indexes.
+pub(super) const LATE_TOO: &[(&str, &str, &str)] = &[];
+
 /// How long connecting may take, retries included.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Rows a statement.

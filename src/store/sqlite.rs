@@ -60,6 +60,16 @@ pub(super) const OPEN_WRITE: &str =
 pub(super) const CLOSE_WRITE: &str = "UPDATE rd_store SET writing = 0, seq = $1, last_user = $2, last_group = $3, \
      last_run = $4, last_conflict = $5";
 
+/// The names of all that a first sync makes late.
+pub(super) const MADE: &str = "SELECT name FROM sqlite_schema WHERE type IN ('index', 'trigger')";
+/// What it makes late besides indexes: for a table with a trigger SQLite writes all rows of a statement down first.
+pub(super) const LATE_TOO: &[(&str, &str, &str)] = &[(
+    "rd_addresses_added_by_hand",
+    "DROP TRIGGER rd_addresses_added_by_hand",
+    "CREATE TRIGGER rd_addresses_added_by_hand AFTER INSERT ON rd_addresses WHEN (SELECT writing FROM rd_store) = 0 \
+     BEGIN UPDATE rd_users SET fingerprint = NULL WHERE id = NEW.user_id; END",
+)];
+
 /// How long a statement waits for other processes.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a writer waits for the others of this process.
@@ -69,7 +79,9 @@ const WRITER_CACHE: &str = "-16000";
 /// Pages of the write-ahead log (64 MiB) before it is copied back: a first sync writes more than SQLite's default.
 const CHECKPOINT_PAGES: &str = "16000";
 /// Rows a statement; few different numbers, so that the prepared statements are found again.
-const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
+const CHUNKS: [usize; 6] = [1024, 256, 64, 16, 4, 1];
+/// Values a statement, at most.
+const VALUES: usize = 10_240;
 
 /// A roster in an SQLite file.
 pub(super) struct Database {
@@ -259,7 +271,7 @@ pub(super) async fn bulk(
         Some((verb @ ("INSERT" | "UPDATE"), rest)) => format!("{verb} OR FAIL {rest}"),
         _ => head.to_owned(),
     };
-    let mut sizes = CHUNKS.into_iter().peekable();
+    let mut sizes = CHUNKS.into_iter().filter(|chunk| chunk * width <= VALUES).peekable();
     let mut sql: Arc<str> = Arc::from("");
     let mut prepared = 0;
     let next = || {
@@ -328,6 +340,7 @@ mod tests {
             directory: "dc=example".to_owned(),
             bases: bases.to_owned(),
             retired: None,
+            reads: None,
         }
     }
 

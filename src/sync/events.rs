@@ -141,6 +141,11 @@ pub(super) fn users(stamp: Stamp<'_>, changes: &[UserChange]) {
             Act::Relinked { before, after, .. } => format!("re-linked, unique id `{before}` is now `{after}`"),
             Act::Updated(fields) => fields.iter().map(|field| field.name(stamp.names)).collect::<Vec<_>>().join(", "),
             Act::Moved { before, after } => format!("from `{before}` to `{after}`"),
+            Act::Parted { address, .. } => format!("the entry's address is now `{address}`, which is another user"),
+            Act::Woken { dn, .. } => format!("the address is back, at `{dn}`"),
+            Act::Crossed { source, dn, .. } => {
+                format!("comes over from source `{}`, now at `{}`", source.0, dn.1)
+            }
             Act::AliasAdded(address) | Act::AliasRemoved { address, .. } => address.to_string(),
             Act::Flagged { reason, delete_after, detail, .. } => {
                 let until = delete_after.map_or_else(|| "never deleted".into(), |at| format!("deleted after {at}"));

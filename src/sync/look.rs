@@ -6,16 +6,15 @@ use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
 use crate::plan::policy::Place;
 use crate::plan::{
-    self, Basis, ClockReading, Frozen, KnownGroup, LateClock, Needs, Plan, Policy, RecentDepartures, Since,
+    self, Basis, ClockReading, Frozen, KnownGroup, LateClock, Needs, Neighbours, Plan, Policy, RecentDepartures, Since,
     StoredMembership, View,
 };
 use crate::roster::{
     Account, Before, Dn, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
 };
-use crate::store::{Action, Lease, Outcome, RunId, Store, StoreError};
-
+use crate::store::{Action, Lease, Outcome, RunId, SourceRecord, Store, StoreError};
 use crate::sync::approval::Approval;
-use crate::sync::{Request, Scene, SyncError, basis, refused, source};
+use crate::sync::{Request, Scene, SyncError, basis, neighbours, refused, source};
 
 /// Both sides as a run saw them.
 pub(super) struct Look {
@@ -34,6 +33,8 @@ pub(super) struct Look {
     vanished: BTreeSet<String>,
     accepted: Vec<String>,
     basis: Basis,
+    /// Other sources of the same directory (I8).
+    neighbours: Vec<SourceRecord>,
 }
 
 /// What was read: everything, or only those who are due.
@@ -52,16 +53,11 @@ impl Look {
         let version = store.version().await?;
         let (connected, index) = tokio::join!(scene.connect(request, leases), store.index(source));
         let (mut connection, index) = (connected?, index?);
-        let config = scene.config;
-        let searches =
-            Searches::new(&config.source, config.users.as_ref(), config.group_settings(), connection.about().kind)?
-                .with_mapped(&config.mapped)?;
-        let mapping = searches.mapping();
-        let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
-        let searches = searches.with_policy(format!("{:?} {}", policy.managed, policy.address_required));
+        let (searches, policy) = asked(scene, &connection)?;
         let server = connection.about().server.clone();
-        scene.check_source(&connection, leases).await?;
-        let basis = basis::of(config, &server, connection.standing().await, scene.clock);
+        let gives_roles = !policy.rights.roles.is_empty();
+        let neighbours = scene.check_source(&connection, (&searches, gives_roles), leases).await?;
+        let basis = basis::of(scene.config, &server, connection.standing().await, scene.clock);
         let mut look = Self {
             seen: Seen::Due,
             index,
@@ -75,6 +71,7 @@ impl Look {
             approved_memberships: approval.memberships,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
+            neighbours,
             approved_rights: approval.rights,
             accepted: approval.accepted.clone(),
             basis,
@@ -115,7 +112,7 @@ impl Look {
             groups: groups.iter().filter(|group| group.state == State::Active).count() as u64,
             coverage: store.coverage(source).await?,
             accepted,
-            mapped: self.known_groups(&store.mapped(source).await?),
+            mapped: known_groups(&self.policy, &store.mapped(source).await?),
         };
         let now = scene.clock.now();
         let read = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress);
@@ -145,20 +142,6 @@ impl Look {
         let last = scene.store.basis(&scene.config.source.name, &[Outcome::Ok, Outcome::Held]).await?;
         let accepted = self.accepted.iter().any(|cause| cause == "server-behind");
         Ok(last.and_then(|(_, last)| self.basis.behind(&last)).filter(|_| !accepted))
-    }
-
-    /// The unique id that holds under each mapped place (R4).
-    fn known_groups(&self, known: &[KnownGroup]) -> Vec<Option<UniqueId>> {
-        let of = |dn: &str| {
-            let known = known.iter().find(|known| Dn::digest_of(&known.dn) == Dn::digest_of(dn))?;
-            Some(known.key.clone())
-        };
-        let places = self.policy.rights.places.iter();
-        let known = places.map(|place| match place {
-            Place::Dn(dn) => of(dn),
-            Place::Filter(_) => None,
-        });
-        known.collect()
     }
 
     /// Looks people up by unique id, so that the reason they are missing is a cause (L2).
@@ -309,6 +292,7 @@ impl Look {
         let needs = Needs::of(snapshot, &index);
         let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
         let needs = if nobody { needs } else { needs.with_claims(snapshot) };
+        let needs = if policy.by_address && !nobody { needs.with_identities(snapshot) } else { needs };
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
@@ -319,6 +303,11 @@ impl Look {
         }
         drop((needs.addresses, needs.names, needs.remembered));
         wanted.extend(owners.values().chain(name_owners.values()));
+        let neighbours = match self.neighbours.is_empty() {
+            true => Neighbours::default(),
+            false => neighbours::load(store, source, &self.neighbours, (snapshot, &index)).await?,
+        };
+        wanted.extend(neighbours.users.iter().map(|(_, user)| *user));
         let mut view = View {
             accounts: BTreeMap::new(),
             owners,
@@ -350,7 +339,10 @@ impl Look {
             clock_doubted: false,
             held_relinks: BTreeSet::new(),
             accepted: accepted.into_iter().collect(),
+            one_person: false,
+            neighbours,
         };
+        view.with_holdings();
         wanted.extend(plan::without_role(snapshot, &view, &policy));
         wanted.sort_unstable();
         wanted.dedup();
@@ -386,9 +378,36 @@ impl Look {
     }
 }
 
+/// What is asked of this kind of directory, and the policy for it.
+pub(super) fn asked(scene: &Scene<'_>, connection: &Connection) -> Result<(Searches, Policy), SyncError> {
+    let config = scene.config;
+    let searches =
+        Searches::new(&config.source, config.users.as_ref(), config.group_settings(), connection.about().kind)?
+            .with_mapped(&config.mapped)?;
+    let mapping = searches.mapping();
+    let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
+    let identity = if policy.by_address { " by address" } else { "" };
+    let searches = searches.with_policy(format!("{:?} {}{identity}", policy.managed, policy.address_required));
+    Ok((searches, policy))
+}
+
+/// The unique id that holds under each mapped place (R4).
+pub(super) fn known_groups(policy: &Policy, known: &[KnownGroup]) -> Vec<Option<UniqueId>> {
+    let of = |dn: &str| {
+        let known = known.iter().find(|known| Dn::digest_of(&known.dn) == Dn::digest_of(dn))?;
+        Some(known.key.clone())
+    };
+    let places = policy.rights.places.iter();
+    let known = places.map(|place| match place {
+        Place::Dn(dn) => of(dn),
+        Place::Filter(_) => None,
+    });
+    known.collect()
+}
+
 impl Scene<'_> {
     /// Connects and binds; a password that was refused a short while ago is not tried again (E9).
-    async fn connect(&self, request: Request, leases: &[Lease]) -> Result<Connection, SyncError> {
+    pub(super) async fn connect(&self, request: Request, leases: &[Lease]) -> Result<Connection, SyncError> {
         let settings = &self.config.source;
         let now = self.clock.now();
         let paused = refused::refused_before(self.store, &settings.name, settings, now).await?;
@@ -403,9 +422,17 @@ impl Scene<'_> {
         Ok(connected?)
     }
 
-    /// Refuses a source that cannot be what the configuration says, and registers the others (I9).
-    async fn check_source(&self, connection: &Connection, leases: &[Lease]) -> Result<(), SyncError> {
-        let ours = source::record(self.config, &connection.about().directory_id);
+    /// Refuses a source that cannot be what the configuration says, and registers the others (I9); returns the other
+    /// sources of the same directory (I8).
+    pub(super) async fn check_source(
+        &self,
+        connection: &Connection,
+        (searches, gives_roles): (&Searches, bool),
+        leases: &[Lease],
+    ) -> Result<Vec<SourceRecord>, SyncError> {
+        let bases = self.config.users.as_ref().map(|users| users.base_dns.as_slice()).unwrap_or_default();
+        let reads = neighbours::reads(searches, bases, gives_roles);
+        let ours = SourceRecord { reads, ..source::record(self.config, &connection.about().directory_id) };
         let known = self.store.sources().await?;
         if let Some(trouble) = source::trouble(&ours, &known) {
             return Err(trouble);
@@ -413,7 +440,7 @@ impl Scene<'_> {
         if self.writes && !known.contains(&ours) {
             self.store.put_source(&ours, leases).await?;
         }
-        Ok(())
+        Ok(neighbours::of(&ours, known))
     }
 
     /// The freeze that goes on, with what it withholds (B5).
@@ -445,7 +472,7 @@ pub(super) async fn skips(store: &dyn Store, source: &str) -> Result<Vec<Skip>, 
 }
 
 /// Carries what was read over to a newer index of the same source.
-fn rebase(snapshot: &mut Snapshot, old: &Index, new: &Index) {
+pub(super) fn rebase(snapshot: &mut Snapshot, old: &Index, new: &Index) {
     let reading = snapshot.reading_mut();
     let (unchanged, waiting) = (std::mem::take(&mut reading.unchanged), std::mem::take(&mut reading.waiting));
     let mut now_unchanged = Positions::default();

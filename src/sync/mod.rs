@@ -12,8 +12,11 @@ mod basis;
 pub mod by_hand;
 mod due;
 mod events;
+pub mod explain;
 mod lease;
 mod look;
+mod neighbours;
+pub mod one;
 pub mod refused;
 pub mod retire;
 pub mod source;
@@ -87,6 +90,8 @@ pub struct Report {
     pub seconds: f64,
     /// One more thing the operator should know.
     pub note: Option<String>,
+    /// The one person it was about (S4).
+    pub person: Option<one::Subject>,
 }
 
 /// What a run would do.
@@ -138,6 +143,12 @@ pub enum SyncError {
     /// What a person asked for may not be done.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Nobody, or more than one person, is the one asked for; nothing was done (S4).
+    #[error("{says}")]
+    Who {
+        /// What was searched, who was found, and what to do.
+        says: String,
+    },
     /// What was shown before it was confirmed is not what would be done now.
     #[error(
         "somebody or some run changed `{who}` in the meantime; nothing was done, look again with `rosterd users show {who}`"
@@ -201,6 +212,7 @@ impl SyncError {
             | Self::Refused(_)
             | Self::Overtaken { .. }
             | Self::OtherPlan
+            | Self::Who { .. }
             | Self::Stopped => false,
         }
     }
@@ -283,19 +295,29 @@ impl Scene<'_> {
             mode: "full",
             at: self.clock.now(),
         };
-        let run = self.store.begin_run(&start, &[held.lease().clone()]).await?;
-        events::run_started(run, &start);
+        self.recorded(&start, held, async |run| self.read_and_apply(run, request, held, stop).await).await
+    }
+
+    /// Opens a run, does the work, and records how it ended.
+    async fn recorded(
+        &self,
+        start: &RunStart,
+        held: &Held<'_>,
+        work: impl AsyncFnOnce(RunId) -> Result<Report, SyncError>,
+    ) -> Result<Report, SyncError> {
+        let run = self.store.begin_run(start, &[held.lease().clone()]).await?;
+        events::run_started(run, start);
         let began = self.clock.since_boot();
-        let result = self.read_and_apply(run, request, held, stop).await;
+        let result = work(run).await;
         let seconds = self.clock.since_boot().saturating_sub(began).as_secs_f64();
         match result {
             Ok(report) => {
-                events::run_finished(run, &start, &report, seconds);
+                events::run_finished(run, start, &report, seconds);
                 Ok(report)
             }
             Err(error) => {
-                self.record_failure(run, &start, held, &error).await;
-                events::run_failed(run, &start, &error, seconds);
+                self.record_failure(run, start, held, &error).await;
+                events::run_failed(run, start, &error, seconds);
                 Err(error)
             }
         }
@@ -420,6 +442,7 @@ impl Scene<'_> {
             server: None,
             seconds: 0.0,
             note: Some(says.to_owned()),
+            person: None,
         })
     }
 }
@@ -445,7 +468,7 @@ fn report(run: RunId, plan: Plan, incomplete: Option<Incomplete>, server: String
         (None, false) => Outcome::Ok,
     };
     let (counts, server) = (plan.counts, Some(server));
-    Report { run: Some(run), outcome, counts, plan, incomplete, server, seconds: 0.0, note: None }
+    Report { run: Some(run), outcome, counts, plan, incomplete, server, seconds: 0.0, note: None, person: None }
 }
 
 fn run_end(report: &Report, at: Timestamp, mut accepted: Vec<String>) -> RunEnd {

@@ -18,6 +18,7 @@ pub fn record(config: &Config, directory_id: &str) -> SourceRecord {
         directory: directory_id.to_owned(),
         bases: bases.into_iter().collect::<Vec<_>>().join("\n"),
         retired: None,
+        reads: None,
     }
 }
 

@@ -78,10 +78,10 @@ fn words_that_make_no_sense_end_with_2_and_say_why_on_standard_error() {
     let wrong: [&[&str]; 14] = [
         &[],
         &["frobnicate"],
-        &["explain", "ada"],
+        &["explain"],
         &["freeze", "--for", "soon"],
         &["sync", "--only", "everything"],
-        &["sync", "--user", "ada"],
+        &["sync", "--user", "ada", "--only", "users"],
         &["runs", "show"],
         &["runs", "show", "last"],
         &["runs", "--limit", "0"],

@@ -10,6 +10,7 @@ mod config;
 mod coverage;
 mod daemon;
 mod directory;
+mod explaining;
 mod grouping;
 mod kill;
 mod rights;

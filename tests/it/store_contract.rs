@@ -8,6 +8,7 @@ mod history;
 mod leases;
 mod lists;
 mod people;
+mod rights;
 mod schema;
 mod window;
 

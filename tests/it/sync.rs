@@ -2,9 +2,12 @@
 
 mod again;
 mod by_hand;
+mod crossing;
 mod erasing;
+mod identity;
 mod manual;
 mod mapping;
+mod one;
 mod settling;
 mod sharing;
 mod sources;

@@ -26,7 +26,7 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
         insist: session.on_terminal(),
         expects: None,
     };
-    sync::perform(session, &config, &*store, request, args.wait).await
+    sync::perform(session, &config, &*store, sync::Run::Whole(request), args.wait).await
 }
 
 /// Whether there is anything to accept in a run; the action to repeat when there is.
@@ -44,6 +44,8 @@ fn approvable(row: &RunRow, source: &str, held: usize) -> Result<Action, Failure
         return refuse(format!("run {} ({outcome}) held nothing; there is nothing to approve", row.id));
     }
     match Action::parse(&row.action) {
+        // A freeze is not approved but ended.
+        Some(Action::Person) => refuse(format!("run {} was about one person; there is nothing to approve", row.id)),
         Some(action) => Ok(action),
         None => refuse(format!("run {} has the action `{}`, which this program does not know", row.id, row.action)),
     }

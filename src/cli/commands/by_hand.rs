@@ -129,9 +129,33 @@ pub async fn one_or_deleted(session: &mut Session, store: &dyn Store, who: &str)
 }
 
 async fn one_of(session: &mut Session, store: &dyn Store, who: &str, found: Vec<UserId>) -> Result<UserId, Failure> {
-    match found.as_slice() {
-        [user] => Ok(*user),
-        [] => Err(Failure::Refused(users::nobody(store, who).await?)),
+    match at_most_one(session, store, who, &found).await? {
+        Some(user) => Ok(user),
+        None => Err(Failure::Refused(users::nobody(store, who).await?)),
+    }
+}
+
+/// The user who is WHO, if there is one; several are listed, none is guessed.
+pub async fn known(session: &mut Session, store: &dyn Store, who: &str) -> Result<Option<UserId>, Failure> {
+    let found = store.users_who(who).await?;
+    at_most_one(session, store, who, &found).await
+}
+
+/// The deleted user who was WHO last, if there is one; several are listed, none is guessed.
+pub async fn deleted(session: &mut Session, store: &dyn Store, who: &str) -> Result<Option<UserId>, Failure> {
+    let found = store.tombstones(who).await?;
+    at_most_one(session, store, who, &found).await
+}
+
+async fn at_most_one(
+    session: &mut Session,
+    store: &dyn Store,
+    who: &str,
+    found: &[UserId],
+) -> Result<Option<UserId>, Failure> {
+    match found {
+        [user] => Ok(Some(*user)),
+        [] => Ok(None),
         several => {
             let mut rows = Vec::new();
             for account in store.accounts(several).await? {

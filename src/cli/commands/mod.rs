@@ -5,6 +5,7 @@ pub mod by_hand;
 pub mod check;
 pub mod config;
 pub mod conflicts;
+pub mod explain;
 pub mod freeze;
 pub mod grants;
 pub mod groups;
@@ -186,6 +187,7 @@ pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Fai
             ConflictsCommand::Ignore { number } => settle::ignore(session, number).await,
             ConflictsCommand::Relink { number } => resemblance::relink(session, number).await,
         },
+        Command::Explain { who } => explain::run(session, &who).await,
         Command::Freeze(args) => freeze::run(session, &args).await,
         Command::Source(args) => match args.command() {
             SourceCommand::List => source::list(session).await,

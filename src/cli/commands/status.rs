@@ -5,7 +5,7 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::status::{Facts, print, value, waiting};
 use crate::clock::Clock as _;
-use crate::store::RunId;
+use crate::store::{Action, RunId};
 
 /// How far back the last success is looked for.
 const RUNS: u32 = 2_000;
@@ -15,7 +15,9 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
     let source = config.source.name.as_str();
-    let runs = store.run_rows(Some(source), RUNS).await?;
+    let mut runs = store.run_rows(Some(source), RUNS).await?;
+    // How one person was looked at says nothing about the source.
+    runs.retain(|run| run.action != Action::Person.as_str());
     let held = match waiting(&runs) {
         Some(run) => store.held(RunId(run.id)).await?,
         None => Vec::new(),

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::Sync;
-use crate::cli::commands::{Session, saved};
+use crate::cli::commands::{Session, by_hand, saved};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::{Expected, Shown};
@@ -17,6 +17,7 @@ use crate::config::{Config, LogFormat};
 use crate::daemon;
 use crate::roster::State;
 use crate::store::{Outcome, Store, Trigger};
+use crate::sync::one::{Who, sync_one};
 use crate::sync::{self, Report, Request, SyncError};
 
 /// How often a busy source is asked for again.
@@ -28,6 +29,11 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store(&config).await?;
+    let (trigger, insist) = (Trigger::Command, session.on_terminal());
+    if let Some(who) = &args.user {
+        let who = whom(session, &*store, who).await?;
+        return perform(session, &config, &*store, Run::Person(who, insist), args.wait).await;
+    }
     let (action, expects) = match &args.plan {
         None => (args.only.into(), None),
         Some(path) => {
@@ -35,9 +41,22 @@ pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
             (action, Some(expected))
         }
     };
-    let (trigger, insist) = (Trigger::Command, session.on_terminal());
     let request = Request { trigger, action, approve: None, insist, expects };
-    perform(session, &config, &*store, request, args.wait).await
+    perform(session, &config, &*store, Run::Whole(request), args.wait).await
+}
+
+/// What is to be run.
+pub enum Run {
+    /// Everybody.
+    Whole(Request),
+    /// One person, who may be tried for at once although the bind was refused a moment ago (E9).
+    Person(Who, bool),
+}
+
+/// The user who is WHO, or somebody whom the store does not know; several are listed, none is guessed.
+pub async fn whom(session: &mut Session, store: &dyn Store, who: &str) -> Result<Who, Failure> {
+    let known = by_hand::known(session, store, who).await?;
+    Ok(known.map_or_else(|| Who::Unknown(who.to_owned()), Who::User))
 }
 
 /// Makes one run and reports it; the answer is the exit status.
@@ -45,7 +64,7 @@ pub async fn perform(
     session: &mut Session,
     config: &Config,
     store: &dyn Store,
-    request: Request,
+    run: Run,
     wait: bool,
 ) -> Result<u8, Failure> {
     let _log = logs(session, config).then(|| daemon::log::init(config.log.format, &config.log.level));
@@ -53,7 +72,10 @@ pub async fn perform(
     let progress = progress(session, config, store).await?;
     let mut waiting = false;
     let report = loop {
-        let ended = sync::sync(config, store, &session.clock, request, &progress, &stop).await;
+        let ended = match &run {
+            Run::Whole(request) => sync::sync(config, store, &session.clock, *request, &progress, &stop).await,
+            Run::Person(who, insist) => sync_one(config, store, &session.clock, (who, *insist), &progress, &stop).await,
+        };
         match ended {
             Err(SyncError::Busy { holder, since }) if wait => {
                 if !waiting {

@@ -4,6 +4,7 @@ use crate::cli::args::UsersList;
 use crate::cli::commands::{Session, runs};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
+use crate::cli::provenance::{self, attributes_last_read};
 use crate::cli::render::status::waiting;
 use crate::cli::render::users::{View, absent, list as print_list, show as print_one, value};
 use crate::clock::Clock as _;
@@ -57,8 +58,10 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
     conflicts.retain(|conflict| conflict.user_id.as_ref() == Some(&user.id));
     let mut left_out = store.skip_rows(user.source.as_str().into()).await?;
     left_out.retain(|skip| skip.unique_id == user.unique_id && skip.unique_id.is_some());
+    let attributes = attributes_last_read(&config, &store.coverage(&config.source.name).await?);
     let view = View {
         user,
+        values: &provenance::of(user, &history, &attributes),
         left_out: &left_out,
         held_by: held_by(&*store, user).await?,
         groups: &store.user_groups(&user.id).await?,
@@ -77,7 +80,7 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
 }
 
 /// The run that waits for somebody to let this user go.
-async fn held_by(store: &dyn Store, user: &UserRow) -> Result<Option<i64>, Failure> {
+pub async fn held_by(store: &dyn Store, user: &UserRow) -> Result<Option<i64>, Failure> {
     let runs = store.run_rows(Some(&user.source), RUNS).await?;
     let Some(run) = waiting(&runs) else { return Ok(None) };
     let held: Vec<_> = store.held(RunId(run.id)).await?.iter().map(|held| held.user).collect();

@@ -6,6 +6,7 @@
 pub mod change;
 pub mod check;
 pub mod conflicts;
+pub mod explain;
 pub mod groups;
 pub mod plan;
 pub mod plan_json;

@@ -67,10 +67,12 @@ impl Chapter {
             | Act::Linked { .. }
             | Act::Relinked { .. }
             | Act::ByHand(_) => Self::Changes,
-            Act::Moved { .. } => Self::Moves,
+            Act::Moved { .. } | Act::Crossed { .. } => Self::Moves,
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
-            Act::Restored { .. } => Self::Returns,
+            Act::Parted { from: State::Deleted, .. } => Self::Changes,
+            Act::Parted { .. } => Self::Departures,
+            Act::Restored { .. } | Act::Woken { .. } => Self::Returns,
             Act::Deleted { .. } | Act::Removed { .. } => Self::Deletions,
         };
         change.acts.iter().map(of_act).max_by_key(|chapter| match chapter {
@@ -179,6 +181,7 @@ fn held(out: &mut dyn Write, view: &View<'_>, lines: usize) -> io::Result<()> {
         let mut people = report::held_people(view.plan, hold.kind).into_iter().map(|held| {
             let would = match &held.loses {
                 Loss::Access(why) => format!("would lose access: {}", reason(*why)),
+                Loss::Dormant => "would lose access: dormant, because the entry has another address".to_owned(),
                 Loss::Things(what) => format!("would lose: {}", escape::value(what)),
             };
             vec![alarm(&format!("{} {would}", escape::value(&held.label)))]
@@ -204,6 +207,14 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
             Act::Added(new) | Act::Revived(new) => new_user(&mut lines, new, names),
             Act::Updated(fields) => lines.extend(fields.iter().map(|change| field(change, names))),
             Act::Moved { before, after } => lines.push(detail('~', "dn", Some(before), Some(after))),
+            Act::Crossed { source, dn, leaves, .. } => {
+                lines.push(detail('~', "source", Some(&source.0), Some(&source.1)));
+                lines.push(detail('~', "dn", dn.0.as_deref(), Some(&dn.1)));
+                if !leaves.is_empty() {
+                    let groups = counted(leaves.len() as u64, "group", "groups");
+                    lines.push(detail('-', "leaves", Some(&format!("{groups} of `{}`", source.0)), None));
+                }
+            }
             Act::Relinked { before, after, .. } => {
                 lines.push(detail('~', "unique_id", Some(before.as_str()), Some(after.as_str())));
             }
@@ -213,6 +224,11 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
                 lines.push(format!("      {}", escape::value(detail)));
             }
             Act::Rights(act) => lines.push(right(act)),
+            Act::Parted { key, .. } => lines.push(detail('-', "unique_id", Some(key.as_str()), None)),
+            Act::Woken { key, dn } => {
+                lines.push(detail('+', "unique_id", None, Some(key.as_str())));
+                lines.push(detail('+', "dn", None, Some(dn)));
+            }
             Act::Linked { dn, .. } => lines.push(detail('+', "dn", None, Some(dn))),
             Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } | Act::Removed { .. } | Act::ByHand(_) => {
             }
@@ -252,6 +268,14 @@ fn headline(act: &Act) -> Option<String> {
             format!("stays {from}, supplemented by the entry with the same address from now on ({rule})")
         }
         Act::Relinked { .. } => format!("deleted and re-added in the directory, keeps the id ({rule})"),
+        Act::Parted { from: State::Deleted, .. } => format!("deleted, and no longer known by the unique id ({rule})"),
+        Act::Parted { address, .. } => {
+            format!("dormant: the entry is `{}` now, another user; never deleted ({rule})", escape::value(address))
+        }
+        Act::Woken { .. } => format!("has access again: the address is back, and so is its user ({rule})"),
+        Act::Crossed { source, .. } => {
+            format!("comes over from source `{}`, keeps the id ({rule})", escape::value(&source.0))
+        }
         Act::Revived(_) => format!("comes back after deletion, with the same id ({rule})"),
         Act::Flagged { from: State::Pending, reason: now, delete_after, .. } => {
             format!("stays pending, now because {}; {} ({rule})", reason(*now), date(delete_after))

@@ -134,6 +134,9 @@ pub fn loss(held: &Held) -> Value {
         Loss::Access(reason) => {
             json!({ "label": held.label, "kind": held.kind.as_str(), "pending_reason": reason.as_str() })
         }
+        Loss::Dormant => {
+            json!({ "label": held.label, "kind": held.kind.as_str(), "loses": "access", "state": held.loses.as_str() })
+        }
         Loss::Things(what) => json!({ "label": held.label, "kind": held.kind.as_str(), "loses": what }),
     }
 }

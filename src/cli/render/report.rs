@@ -20,6 +20,9 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
     if let Some(note) = &report.note {
         writeln!(out, "{}", escape::text(note))?;
     }
+    if let Some(person) = &report.person {
+        writeln!(out, "{}: {}.", escape::value(&person.label), escape::text(&person.found))?;
+    }
     if report.run.is_none() && report.note.is_some() && report.counts.deleted == 0 {
         frozen(out, &report.plan)?;
         return late(out, &report.plan);
@@ -65,6 +68,10 @@ pub fn value(report: &Report) -> Value {
     all.insert("server".into(), json!(report.server));
     all.insert("seconds".into(), json!(report.seconds));
     all.insert("note".into(), json!(report.note));
+    if let Some(person) = &report.person {
+        let (label, found) = (&person.label, &person.found);
+        all.insert("person".into(), json!({ "label": label, "unique_id": person.unique_id, "found": found }));
+    }
     all.insert("incomplete".into(), report.incomplete.as_ref().map(plan_json::incomplete).into());
     all.insert("frozen".into(), report.plan.frozen.as_ref().map(plan_json::frozen).into());
     all.insert("since".into(), report.plan.since.as_ref().map(plan_json::since).into());

@@ -63,6 +63,8 @@ pub fn waiting(runs: &[RunRow]) -> Option<&RunRow> {
     for run in runs {
         let acceptable = run.cause.as_deref().is_some_and(report::acceptable);
         match (run.outcome.as_str(), run.action.as_str()) {
+            // What one person waits for is not approved (S4).
+            (_, "person") => {}
             ("held", _) => return Some(run),
             ("incomplete", "groups") if acceptable && !groups_are_fine => return Some(run),
             ("incomplete", "users" | "all") if acceptable => return Some(run),

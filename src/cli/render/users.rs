@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::cli::provenance::Provenance;
 use crate::cli::render::change::{Names, other_subject, shown, user_label};
+use crate::cli::render::explain::origin;
 use crate::cli::render::{distance, moment_text, plan, runs};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
@@ -53,6 +55,8 @@ pub struct View<'a> {
     pub groups: &'a [MembershipRow],
     /// Its grants.
     pub grants: &'a [GrantRow],
+    /// Where each value comes from.
+    pub values: &'a [Provenance],
     /// Its changes, oldest first.
     pub history: &'a [ChangeRow],
     /// Conflicts in which it is the present owner.
@@ -74,15 +78,18 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     state(out, view)?;
     heading(out, "Addresses")?;
     match &user.primary_address {
-        Some(primary) => writeln!(out, "  {}  (primary)", escape::value(primary))?,
+        Some(primary) => {
+            writeln!(out, "  {}  (primary){}", escape::value(primary), from(view, "primary_address", primary))?
+        }
         None => writeln!(out, "  none")?,
     }
     for alias in &user.aliases {
-        writeln!(out, "  {}  (alias)", escape::value(alias))?;
+        writeln!(out, "  {}  (alias){}", escape::value(alias), from(view, "alias", alias))?;
     }
     heading(out, "Fields")?;
     for (name, value) in fields(user) {
-        writeln!(out, "  {:<20} {}", escape::value(name), escape::value(&value))?;
+        let from = from(view, name, &value);
+        writeln!(out, "  {:<20} {}{from}", escape::value(name), escape::value(&value))?;
     }
     heading(out, "Groups")?;
     for group in view.groups {
@@ -100,6 +107,13 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     conflicts(out, view.conflicts)?;
     history(out, view)
+}
+
+/// Where a value comes from, for the end of its line.
+fn from(view: &View<'_>, field: &str, value: &str) -> String {
+    let one = view.values.iter().find(|one| one.field == field && one.value == value);
+    let text = one.map(|one| format!("  {}{}{:#}", style::FAINT, origin(one, view.now), style::FAINT));
+    text.unwrap_or_default()
 }
 
 fn heading(out: &mut dyn Write, title: &str) -> io::Result<()> {
@@ -238,6 +252,7 @@ pub fn value(view: &View<'_>) -> Value {
         object.insert("groups".into(), json!(view.groups));
         object.insert("grants".into(), json!(view.grants));
         object.insert("conflicts".into(), json!(view.conflicts));
+        object.insert("values".into(), json!(view.values));
         object.insert("history".into(), json!(view.history));
     }
     user

@@ -34,7 +34,8 @@ pub const KEYS: &[Key] = &[
         OneOf(&["unique-id", "address"]),
         Is(r#""unique-id""#),
         "I2, I6",
-        "What makes two reads the same person. This version knows `unique-id` and refuses `address`.",
+        "What makes two reads the same person: the directory's unique id, or the primary address: then another address is \
+         another user, and the one of before is parked without access.",
         r#""unique-id""#,
     ),
     Key::new(

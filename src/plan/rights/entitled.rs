@@ -17,17 +17,17 @@ pub(in crate::plan) struct Entitled {
 }
 
 impl Entitled {
-    /// `None` where nobody needs a role.
+    /// `None` where nobody needs a role; `by_name` says that groups name members by username.
     pub fn new(
         mappings: &Mappings<'_>,
-        (reading, proven): (&Reading, bool),
+        (reading, proven, by_name): (&Reading, bool, bool),
         view: &View,
         policy: &Policy,
     ) -> Option<Self> {
         if !policy.rights.required || !reading.passes.users {
             return None;
         }
-        let members = Members::before(view, &reading.unchanged, &reading.people);
+        let members = Members::before(view, &reading.unchanged, &reading.people, by_name);
         let gifts = Gifts::new(mappings, reading, view, policy, &members);
         let proven = proven && gifts.whole.iter().all(|whole| *whole);
         let users = gifts.roles.into_keys().chain(gifts.grants.into_keys()).collect();

@@ -26,7 +26,8 @@ use crate::roster::{Known, Reading, Snapshot, UserId};
 pub(super) fn concerned(reading: &Reading, view: &View, policy: &Policy) -> bool {
     let rights = &policy.rights;
     let configured = !rights.places.is_empty() || rights.default_role.is_some();
-    reading.passes.users && (configured || !view.grants.is_empty() || !view.mapped.is_empty())
+    let known = !view.grants.is_empty() || !view.mapped.is_empty() || !view.neighbours.users.is_empty();
+    reading.passes.users && (configured || known)
 }
 
 /// People whose entry is unchanged, but whom no mapped group gives anything any more although they need it (R3); of
@@ -35,7 +36,10 @@ pub fn without_role(snapshot: &Snapshot, view: &View, policy: &Policy) -> Vec<Us
     let reading = snapshot.reading();
     let proven = snapshot.complete().is_some();
     let mappings = Mappings::new(reading, view, policy, proven);
-    let Some(entitled) = Entitled::new(&mappings, (reading, proven), view, policy) else { return Vec::new() };
+    let Some(entitled) = Entitled::new(&mappings, (reading, proven, reading.names_members_by_username()), view, policy)
+    else {
+        return Vec::new();
+    };
     let unchanged = view.index.iter().enumerate().filter(|(position, _)| reading.unchanged.contains(*position));
     let lacking =
         unchanged.filter(|(_, known)| proven && !known.manual && entitled.lacks(UserRef::Known(known.id), None));
@@ -55,9 +59,10 @@ pub(super) fn assign(
     let departures = decided.held.iter().filter(|held| matches!(held.loses, Loss::Access(_)));
     let held = departures.map(|held| UserRef::Known(held.user)).collect();
     let read = decided.places.iter().map(|(_, user)| *user).collect();
-    let giving = Giving { mappings, members, gifts, reading, proven, view, policy, held, read };
+    let crossing = view.crossing();
+    let giving = Giving { mappings, members, gifts, reading, proven, view, policy, held, read, crossing };
     giving.newcomers(&mut decided.changes);
-    let (mut gains, losses) = giving.compare(linked(&decided.changes));
+    let (mut gains, losses) = giving.compare(arriving(&decided.changes));
     let (by_gone, limit) = giving.holds(&losses);
     for loss in losses {
         if loss.is_held_as_gone() || (limit.is_some() && !loss.approved) {
@@ -73,10 +78,15 @@ pub(super) fn assign(
     giving.place(gains, &mut decided.changes);
 }
 
-/// Manual accounts that are linked to their entry in this run: no user of the source before (M2).
-fn linked(changes: &[UserChange]) -> impl Iterator<Item = UserId> {
-    let linked = changes.iter().filter(|change| change.acts.iter().any(|act| matches!(act, Act::Linked { .. })));
-    linked.filter_map(|change| match change.subject {
+/// Manual accounts that are linked to their entry in this run, and people who come over: no user of the source before
+/// (M2, I8).
+fn arriving(changes: &[UserChange]) -> impl Iterator<Item = UserId> {
+    let arrives = |act: &Act| matches!(act, Act::Linked { .. } | Act::Crossed { .. } | Act::Woken { .. });
+    let arriving = changes.iter().filter(move |change| {
+        let revived = change.acts.iter().any(|act| matches!(act, Act::Revived(_)));
+        !revived && change.acts.iter().any(arrives)
+    });
+    arriving.filter_map(|change| match change.subject {
         UserRef::Known(user) => Some(user),
         UserRef::New(_) => None,
     })
@@ -111,6 +121,8 @@ struct Giving<'a> {
     held: HashSet<UserRef>,
     /// People whose entry was read and differs.
     read: HashSet<UserRef>,
+    /// Who may come over, and from which source (I8).
+    crossing: HashMap<UserId, &'a str>,
 }
 
 impl<'a> Giving<'a> {
@@ -165,9 +177,9 @@ impl<'a> Giving<'a> {
     }
 
     /// What everybody known gains at once, and who would lose something.
-    fn compare(&self, linked: impl Iterator<Item = UserId>) -> (BTreeMap<UserId, Vec<RightsAct>>, Vec<Losing>) {
+    fn compare(&self, arriving: impl Iterator<Item = UserId>) -> (BTreeMap<UserId, Vec<RightsAct>>, Vec<Losing>) {
         let (mut gains, mut losses) = (BTreeMap::new(), Vec::new());
-        if self.policy.rights.places.is_empty() && self.view.grants.is_empty() {
+        if self.policy.rights.places.is_empty() && self.view.grants.is_empty() && self.crossing.is_empty() {
             return (gains, losses);
         }
         // Who was not seen, or not understood, stays as they are (E5); a manual account has its rights from groups whether
@@ -177,7 +189,7 @@ impl<'a> Giving<'a> {
             manual || self.reading.unchanged.contains(*position) || self.read.contains(&UserRef::Known(known.id))
         };
         let known = self.view.index.iter().enumerate().filter(|(_, known)| !known.state.tombstone()).filter(seen);
-        for user in known.map(|(_, known)| known.id).chain(linked) {
+        for user in known.map(|(_, known)| known.id).chain(arriving) {
             let one = UserRef::Known(user);
             if !self.members.has_access(one) || self.held.contains(&one) {
                 continue;
@@ -189,7 +201,9 @@ impl<'a> Giving<'a> {
                 gains.insert(user, difference.gains);
             }
             if !difference.losses.is_empty() {
-                let approved = self.view.approved_rights.contains(&user);
+                // What another source's groups gave is left behind: no departure (I8).
+                let crosses = self.crossing.contains_key(&user);
+                let approved = crosses || self.view.approved_rights.contains(&user);
                 let by_gone = difference.by_gone;
                 let acts = difference.losses.into_iter().map(|act| if approved { act.uncounted() } else { act });
                 losses.push(Losing { user, acts: acts.collect(), by_gone, approved });
@@ -199,7 +213,9 @@ impl<'a> Giving<'a> {
     }
 
     fn compare_role(&self, user: UserId, difference: &mut Difference) {
-        if self.roles().is_empty() {
+        let gave_role = |source: &&str| self.view.neighbours.gave_role(source);
+        // Without mapped roles the role belongs to the store, unless another source's groups gave it (R1, I8).
+        if self.roles().is_empty() && !self.crossing.get(&user).is_some_and(gave_role) {
             return;
         }
         let stored = self.view.roles.get(&user).map(|role| &**role);
@@ -216,7 +232,7 @@ impl<'a> Giving<'a> {
         }
         // The role that was, and every one in between, which somebody may have by a group that was not read whole.
         let between = self.roles().get(before.unwrap_or(0)..now.min(self.roles().len())).unwrap_or_default();
-        if self.may_take(between) {
+        if self.may_take(between) || self.roles().is_empty() {
             let kept = before.and_then(|before| self.roles().get(before));
             difference.by_gone |= kept.is_some_and(|role| self.is_gone(role));
             difference.losses.push(act(true));

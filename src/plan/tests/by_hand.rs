@@ -14,7 +14,7 @@ fn account(name: &str, state: State) -> Account {
     account.reason = (state == State::Pending).then_some(PendingReason::Gone);
     account.former = (state == State::Deleted).then(|| {
         let address = account.primary().map(Address::key);
-        Box::new(Former { address, username: Some(name.into()), since: world.now })
+        Box::new(Former { address, username: Some(name.into()), key: None, since: world.now })
     });
     account
 }
@@ -160,7 +160,7 @@ fn every_state_with_every_command() {
             assert!(says.contains(wanted), "{state}: {says}");
         }
     }
-    let nothing = Former { address: None, username: None, since: World::with(&[]).now };
+    let nothing = Former { address: None, username: None, key: None, since: World::with(&[]).now };
     let erased = Account { former: Some(Box::new(nothing)), ..account("bob", State::Deleted) };
     let erased = said(restore(&erased, Rivals::default()));
     assert!(erased.contains("nothing is left"), "{erased}");

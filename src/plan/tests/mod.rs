@@ -1,18 +1,27 @@
 //! The planner against the rules: a tiny world in which a test reads like the sentence it proves.
 
 mod by_hand;
+mod crossing;
 mod domains;
+mod explain;
+mod giving;
 mod grouping;
 mod groups;
+mod identity;
 mod leaving;
 pub mod losses;
 mod matching;
 mod model;
 mod names;
+mod one;
 mod people;
+mod plans;
 mod properties;
+mod quiet;
 mod relinking;
 mod rights;
+mod simulation;
+mod states;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +49,7 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
             .into_iter()
             .collect::<BTreeMap<_, _>>(),
         managed,
+        by_address: false,
         address_required: true,
         relink_within: Some(90 * day),
         delay: Delay::After(14 * day),

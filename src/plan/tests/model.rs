@@ -43,7 +43,14 @@ impl Model {
                 manual: account.origin != Origin::Directory,
             })
         };
-        Index::new(self.accounts.values().filter_map(known).collect())
+        let ours = self.accounts.values().filter(|account| account.source == "corp");
+        Index::new(ours.filter_map(known).collect())
+    }
+
+    /// Who bears which name, of those who are not deleted.
+    pub fn usernames(&self) -> Vec<(Digest, UserId)> {
+        let living = self.accounts.values().filter(|one| !one.state.tombstone());
+        living.filter_map(|one| Some((Digest::of(fold(one.fields.get(&FieldId::USERNAME)?)), one.id))).collect()
     }
 
     /// Applies a plan unit by unit; panics when a unit leaves two owners of one address or name.
@@ -137,7 +144,8 @@ impl Model {
                 }
                 Act::Revived(new) => {
                     let before = &self.accounts[&id];
-                    assert_eq!((before.state, &before.key), (State::Deleted, &Some(new.key.clone())));
+                    assert_eq!(before.state, State::Deleted);
+                    assert!(before.key.as_ref().is_none_or(|key| *key == new.key));
                     self.accounts.insert(id, account(id, new, names));
                     self.set_role(id, new.role.clone());
                 }
@@ -163,6 +171,27 @@ impl Model {
                 self.accounts.get_mut(&id).unwrap().key = Some(after.clone());
             }
             Act::Updated(changes) => changes.iter().for_each(|change| update(account, change)),
+            Act::Parted { key, from, .. } => {
+                assert_eq!((account.key.take().as_ref(), account.state), (Some(key), *from));
+                if *from != State::Deleted {
+                    bury(account, at);
+                    (account.state, account.reason) = (State::Dormant, None);
+                    (account.flagged_at, account.delete_after) = (None, None);
+                    self.memberships.retain(|(_, user), _| *user != id);
+                }
+                self.accounts.get_mut(&id).unwrap().former.as_mut().unwrap().key = Some(key.clone());
+            }
+            Act::Woken { key, dn } => {
+                assert_eq!((account.key.as_ref(), account.state), (None, State::Dormant));
+                (account.key, account.dn) = (Some(key.clone()), Some(dn.to_string()));
+                (account.state, account.former) = (State::Active, None);
+                assert_eq!(self.accounts.values().filter(|other| other.key.as_ref() == Some(key)).count(), 1);
+            }
+            Act::Crossed { key, source, dn, from, .. } => {
+                assert_eq!((account.key.as_ref(), &*account.source, account.state), (Some(key), &*source.0, *from));
+                (account.source, account.dn) = (source.1.to_string(), Some(dn.1.to_string()));
+                self.memberships.retain(|(_, user), _| *user != id);
+            }
             Act::Moved { before, after } => {
                 assert_eq!(account.dn.as_deref().unwrap_or_default(), &**before);
                 account.dn = Some(after.to_string());
@@ -204,7 +233,7 @@ impl Model {
         }
     }
 
-    fn set_role(&mut self, id: UserId, role: Option<Box<str>>) {
+    pub fn set_role(&mut self, id: UserId, role: Option<Box<str>>) {
         match role {
             Some(role) => _ = self.roles.insert(id, role),
             None => _ = self.roles.remove(&id),
@@ -356,6 +385,7 @@ pub fn bury(account: &mut Account, at: Timestamp) {
     let former = Former {
         address: account.primary().map(Address::key),
         username: account.fields.get(&FieldId::USERNAME).map(|name| fold(name)),
+        key: None,
         since: at,
     };
     account.state = State::Deleted;

@@ -337,3 +337,15 @@ fn a_name_lost_to_somebody_outside_is_won_back() {
     assert_eq!(world.state("n2"), State::Active);
     assert_eq!(world.run(), Vec::<String>::new());
 }
+
+/// A6: whoever is left out for a malformed address is told so, whatever else is left out of the entry.
+#[test]
+fn a_malformed_address_is_the_reason_beside_other_values() {
+    let mut world = World::new(&["ours.example"]);
+    let entry = world.hire("ada");
+    (entry.mail, entry.aliases) = (vec!["no address".into()], vec!["ada@other.example".into()]);
+    world.run();
+    let rows: Vec<_> = world.store.skips.iter().map(|row| &*row.reason).collect();
+    assert_eq!(rows, ["malformed-address"]);
+    assert!(world.store.accounts.is_empty());
+}

@@ -12,14 +12,16 @@ use crate::plan::policy::{GroupPolicy, OneGroup, Rights};
 use crate::plan::{Act, BrakeKind, UserRef};
 use crate::roster::{Account, Address, FieldId, Origin, PendingReason, State, UniqueId, UserId};
 
-const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+pub(super) const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const TEAMS: [&str; 4] = ["crew", "guests", "staff", "team"];
 const LOCALS: [&str; 6] = ["p", "q", "r", "s", "P", "t"];
 const DOMAINS: [&str; 3] = ["ours.example", "OURS.example", "other.example"];
+/// What may be managed: everything, one domain, two of them; so that a domain is taken away (D2), and comes back (L7).
+const MANAGED: [&[&str]; 3] = [&[], &["ours.example"], &["ours.example", "other.example"]];
 
 /// One small edit, or one thing that happens.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Hire(usize),
     Leave(usize),
     Toggle(usize),
@@ -43,12 +45,13 @@ enum Step {
     ByHand(fn(&mut World, UserId) -> bool, usize),
     Grouping(GroupPolicy),
     Rights(usize),
+    Domains(usize),
     Run,
     GroupsRun,
     BrokenRun,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let who = || 0..PEOPLE.len();
     let team = || 0..TEAMS.len();
     let addresses = || prop::collection::vec((0..LOCALS.len(), 0..DOMAINS.len()), 0..3);
@@ -76,6 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (by_hand(), who()).prop_map(|(done, who)| Step::ByHand(done, who)),
         1 => grouping().prop_map(Step::Grouping),
         1 => (0..MAPPINGS).prop_map(Step::Rights),
+        1 => (0..MANAGED.len()).prop_map(Step::Domains),
         6 => Just(Step::Run),
         1 => Just(Step::GroupsRun),
         1 => Just(Step::BrokenRun),
@@ -91,7 +95,7 @@ fn by_hand() -> impl Strategy<Value = fn(&mut World, UserId) -> bool> {
     ]
 }
 
-fn edit(world: &mut World, step: &Step) {
+pub(super) fn edit(world: &mut World, step: &Step) {
     let text = |list: &[(usize, usize)]| list.iter().map(|(l, d)| format!("{}@{}", LOCALS[*l], DOMAINS[*d])).collect();
     let mut on = |who: &usize, change: &mut dyn FnMut(&mut Entry)| {
         if let Some(entry) = world.people.get_mut(PEOPLE[*who]) {
@@ -140,6 +144,7 @@ fn edit(world: &mut World, step: &Step) {
         Step::Days(days) => _ = world.later(DAY * u32::from(*days)),
         Step::Grouping(groups) => world.policy.groups = groups.clone(),
         Step::Rights(which) => world.policy.rights = mapping(*which),
+        Step::Domains(which) => world.policy.managed = super::policy(MANAGED[*which]).managed,
         Step::AddByHand(who) => _ = world.add_by_hand(PEOPLE[*who]),
         Step::ByHand(done, who) => {
             let key = UniqueId::new(PEOPLE[*who]);
@@ -166,7 +171,7 @@ fn flip(set: &mut BTreeSet<String>, name: &str) {
 }
 
 /// How groups are dealt with: nested, assigned (to nobody, by name, with an order, with a default group), dropped.
-fn grouping() -> impl Strategy<Value = GroupPolicy> {
+pub(super) fn grouping() -> impl Strategy<Value = GroupPolicy> {
     let one = |(priority, default): (Vec<usize>, bool)| OneGroup {
         priority: priority.into_iter().map(|team| TEAMS[team].to_owned()).collect(),
         default: default.then(|| "guests".to_owned()),
@@ -325,7 +330,7 @@ fn checked_run(world: &mut World, broken: bool) {
     check_rights(world, &before, broken);
     for change in &said.plan.users {
         let flagged = change.acts.iter().any(|act| matches!(act, Act::Flagged { .. }));
-        let deleted = change.acts.iter().any(|act| matches!(act, Act::Deleted { .. }));
+        let deleted = change.acts.iter().any(|act| matches!(act, Act::Deleted { .. } | Act::Removed { .. }));
         if let UserRef::Known(id) = change.subject {
             let account = &before.accounts[&id];
             let manual = account.origin != Origin::Directory;
@@ -376,14 +381,14 @@ fn checked_run(world: &mut World, broken: bool) {
 proptest! {
     #![proptest_config(config())]
 
-    /// P1, P2, P4, P7, P9, P10, P11, E1, G4, G5, G6, R1, R2, R3, R4
+    /// P1, P2, P4, P7, P9, P10, P11, E1, D2, G4, G5, G6, R1, R2, R3, R4
     #[test]
     fn any_history_keeps_the_promises(
         steps in prop::collection::vec(step(), 1..40),
-        managed in any::<bool>(),
+        managed in 0..MANAGED.len(),
         groups in grouping(),
     ) {
-        let mut world = World::new(if managed { &["ours.example"] } else { &[] });
+        let mut world = World::new(MANAGED[managed]);
         world.policy.groups = groups;
         for step in &steps {
             match step {
@@ -420,7 +425,7 @@ proptest! {
 
 /// The same histories in every run, so that a change is judged by what it changes; others by `PROPTEST_RNG_SEED`, more
 /// of them by `PROPTEST_CASES`.
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let seed = match ProptestConfig::default().rng_seed {
         RngSeed::Random => RngSeed::Fixed(20_261_122),
         given => given,

@@ -60,10 +60,18 @@ pub struct World {
     pub approved_relinks: BTreeSet<UserId>,
     pub two_people: BTreeSet<(UserId, UniqueId)>,
     pub vanished: BTreeSet<String>,
+    /// Other sources of the same directory.
+    pub neighbours: Neighbours,
     /// Why the next reads are not complete.
     pub broken: Option<&'static str>,
     /// Entries that the next search leaves out although they are in scope.
     pub hidden: BTreeSet<String>,
+    /// People whose look-up gives no usable answer.
+    pub unjudged: BTreeSet<String>,
+    /// What is remembered of the last complete run (E2).
+    pub before: Before,
+    /// Memberships that entries of people name: DN of the group, and who.
+    pub member_of: BTreeSet<(String, String)>,
 }
 
 pub const DAY: Duration = Duration::from_secs(86_400);
@@ -90,8 +98,12 @@ impl World {
             approved_relinks: BTreeSet::new(),
             two_people: BTreeSet::new(),
             vanished: BTreeSet::new(),
+            neighbours: Neighbours::default(),
             broken: None,
             hidden: BTreeSet::new(),
+            unjudged: BTreeSet::new(),
+            before: Before::default(),
+            member_of: BTreeSet::new(),
         }
     }
 
@@ -152,14 +164,15 @@ impl World {
         let reading = self.read(&index);
         let ended =
             self.broken.map_or(Ok(()), |cause| Err(Incomplete { cause, says: cause.to_owned(), attribute: None }));
-        let before = Before::default();
-        let mut snapshot = Snapshot::judge(reading, ended, &before);
+        let vanished: BTreeSet<String> = self.before.vanished(&reading).map(|(name, _)| name.to_owned()).collect();
+        let mut snapshot = Snapshot::judge(reading, ended, &self.before);
         let needs = Needs::of(&snapshot, &index);
         let look_ups: HashMap<UserId, LookUp> = needs.look_ups.iter().map(|id| (*id, self.look_up(*id))).collect();
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);
         }
         let mut view = self.view(index, &snapshot, look_ups);
+        view.vanished.extend(vanished);
         for id in without_role(&snapshot, &view, &self.policy) {
             view.accounts.insert(id, self.store.accounts[&id].clone());
         }
@@ -172,13 +185,33 @@ impl World {
         Said { plan, text }
     }
 
-    fn read(&self, index: &Index) -> Reading {
+    /// The deletions that are due: after looking each person up, or by the date alone (L9, S1).
+    pub fn cleanup(&self, by_date: bool) -> Plan {
+        let index = self.store.index();
+        let due: Vec<UserId> = index.iter().filter(|known| is_due(known, self.now)).map(|known| known.id).collect();
+        let view = View {
+            accounts: due.iter().map(|id| (*id, self.store.accounts[id].clone())).collect(),
+            look_ups: due.iter().map(|id| (*id, self.look_up(*id))).collect(),
+            groups: self.store.groups.values().cloned().collect(),
+            skips: self.store.skips.clone(),
+            index,
+            ..View::default()
+        };
+        cleanup(&view, self.now, by_date)
+    }
+
+    pub fn read(&self, index: &Index) -> Reading {
         let mut reading = Reading { passes: self.passes, ..Reading::default() };
         let visible = |name: &str, entry: &Entry| entry.in_base && entry.in_filter && !self.hidden.contains(name);
         for (name, entry) in self.people.iter().filter(|(name, entry)| self.passes.users && visible(name, entry)) {
             let mut person = person(name, entry);
             // Other domains make everybody be looked at again.
-            person.fingerprint = Digest::of(format!("{:?} {:?}", person.fingerprint, self.policy.managed));
+            let policy = (&self.policy.managed, self.policy.address_required);
+            person.fingerprint = Digest::of(format!("{:?} {policy:?}", person.fingerprint));
+            let has = [("", true), ("mail", !entry.mail.is_empty()), ("uid", entry.uid.is_some())];
+            for (name, has) in has {
+                *reading.coverage.entry(name.to_owned()).or_default() += u64::from(has);
+            }
             if entry.twin {
                 reading.skips.extend([&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| twin(name, dn)));
             }
@@ -193,6 +226,8 @@ impl World {
                 _ => {}
             }
         }
+        let named = |(group, who): &(String, String)| (Dn::digest_of(group), Digest::of(who));
+        reading.member_of = self.member_of.iter().map(named).collect();
         let nested = self.passes.users && self.policy.groups.flatten && !self.policy.rights.places.is_empty();
         if self.passes.groups || nested {
             let all = || self.groups.iter().map(|(id, group)| directory_group(id, group, !self.cut_off.contains(id)));
@@ -209,7 +244,7 @@ impl World {
     }
 
     /// Mapped groups stand among the others; their age is the order of their unique ids.
-    fn sought(&self, place: &Place) -> Sought {
+    pub fn sought(&self, place: &Place) -> Sought {
         let giver = |(id, group): (&String, &(String, Vec<String>))| {
             let group = directory_group(id, group, !self.cut_off.contains(id));
             Giver { key: group.key, dn: group.dn, created: None, members: group.members, whole: group.whole }
@@ -225,9 +260,10 @@ impl World {
         Sought { read, there: there.into_iter().filter(keep).collect(), elsewhere: elsewhere.filter(keep) }
     }
 
-    fn look_up(&self, id: UserId) -> LookUp {
+    pub fn look_up(&self, id: UserId) -> LookUp {
         let name = self.store.accounts[&id].key.as_ref().unwrap().as_str().to_owned();
         match self.people.get(&name) {
+            _ if self.unjudged.contains(&name) => LookUp::Unjudged { says: "the server is busy".into() },
             None => LookUp::Gone,
             Some(entry) => {
                 let dn = entry.dn.clone();
@@ -241,8 +277,9 @@ impl World {
         }
     }
 
-    fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
+    pub fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
         let needs = Needs::of(snapshot, &index).with_claims(snapshot);
+        let needs = if self.policy.by_address { needs.with_identities(snapshot) } else { needs };
         let holds = |account: &Account| account.addresses.iter().map(|one| one.address.key()).collect::<Vec<_>>();
         let everybody = || self.store.accounts.values();
         let owner =
@@ -267,6 +304,7 @@ impl World {
             .chain(tombstones)
             .chain(owners.values())
             .chain(name_owners.values())
+            .chain(self.neighbours.users.iter().map(|(_, user)| user))
             .copied()
             .collect();
         View {
@@ -282,7 +320,7 @@ impl World {
                 .iter()
                 .map(|((group, user), via)| StoredMembership { group: *group, user: *user, via: *via })
                 .collect(),
-            usernames: Vec::new(),
+            usernames: if needs.usernames { self.store.usernames() } else { Vec::new() },
             conflicts: self
                 .store
                 .conflicts
@@ -308,7 +346,8 @@ impl World {
             approved_rights: self.approved_rights.clone(),
             accepted: self.accepted.clone(),
             clock_doubted: self.clock_doubted,
-            held_relinks: BTreeSet::new(),
+            neighbours: self.neighbours.clone(),
+            ..View::default()
         }
     }
 
@@ -389,8 +428,16 @@ pub fn person(name: &str, entry: &Entry) -> Person {
     }
 }
 
+/// A member by DN, or, as `name:ada`, by username.
+fn member(text: &str) -> MemberRef {
+    match text.strip_prefix("name:") {
+        Some(name) => MemberRef::Username(Digest::of(fold(name))),
+        None => MemberRef::Dn(Dn::digest_of(text)),
+    }
+}
+
 fn directory_group(id: &str, (name, members): &(String, Vec<String>), whole: bool) -> Group {
-    let mut members: Vec<MemberRef> = members.iter().map(|dn| MemberRef::Dn(Dn::digest_of(dn))).collect();
+    let mut members: Vec<MemberRef> = members.iter().map(|text| member(text)).collect();
     members.sort_unstable();
     members.dedup();
     Group {
@@ -418,6 +465,9 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
                     };
                     format!("update {}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
                 }
+                Act::Parted { address, .. } => format!("dormant for {address}"),
+                Act::Woken { .. } => "wake".to_owned(),
+                Act::Crossed { source, .. } => format!("cross from {} to {}", source.0, source.1),
                 Act::Moved { after, .. } => format!("move to {after}"),
                 Act::AliasAdded(address) => format!("gain {address}"),
                 Act::AliasRemoved { address, .. } => format!("lose {address}"),

@@ -19,14 +19,31 @@ const ERASED: &str = "erased";
 const NAMING: [&str; 6] = ["username", "primary_address", "address", "aliases", "dn", "unique_id"];
 
 /// Tombstone, feed, conflicts, skipped entries and held departures; who and when stay, what and who it was does not.
+///
+/// What was told of an interim user, who turned out to be this person (I5), goes as well.
 pub(super) async fn erase(write: &mut Statements, user: i64) -> Result<(), Fault> {
+    let interim: Vec<i64> = sqlx::query_scalar(
+        "SELECT i.id FROM rd_users i JOIN rd_users u ON i.transferred_to = CAST(u.uuid AS text) WHERE u.id = $1 \
+         AND i.state = 'deleted' AND i.unique_id IS NULL AND i.former_unique_id IS NULL AND i.former_address IS NULL \
+         AND i.former_username IS NULL",
+    )
+    .bind(user)
+    .fetch_all(write.connection())
+    .await?;
+    for one in interim {
+        erase_one(write, one).await?;
+    }
+    erase_one(write, user).await
+}
+
+async fn erase_one(write: &mut Statements, user: i64) -> Result<(), Fault> {
     let named = named(write, user).await?;
     // Somebody deleted by a statement of somebody else still has everything.
     users::release(write, Rows::new(2), &[user]).await?;
     for statement in [
         "DELETE FROM rd_skipped WHERE unique_id = (SELECT unique_id FROM rd_users WHERE id = $1)",
         "UPDATE rd_users SET unique_id = NULL, unique_id_digest = NULL, dn = NULL, dn_digest = NULL, \
-         former_address = NULL, former_username = NULL WHERE id = $1",
+         former_address = NULL, former_username = NULL, former_unique_id = NULL WHERE id = $1",
         "UPDATE rd_changes SET before = NULL, after = NULL WHERE user_id = $1",
         "UPDATE rd_conflicts SET subject = 'erased', detail = 'erased' WHERE user_id = $1 AND status <> 'open'",
         "UPDATE rd_conflicts SET subject = 'erased', detail = 'erased', other = NULL, status = 'resolved' \
@@ -45,12 +62,14 @@ pub(super) async fn erase(write: &mut Statements, user: i64) -> Result<(), Fault
 /// Everything that others were told the person is called, or has.
 async fn named(write: &mut Statements, user: i64) -> Result<BTreeSet<String>, Fault> {
     let mut named = BTreeSet::new();
-    let rows = sqlx::query("SELECT unique_id, dn, former_address, former_username FROM rd_users WHERE id = $1")
-        .bind(user)
-        .fetch_all(write.connection())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT unique_id, dn, former_address, former_username, former_unique_id FROM rd_users WHERE id = $1",
+    )
+    .bind(user)
+    .fetch_all(write.connection())
+    .await?;
     for row in &rows {
-        for column in 0..4 {
+        for column in 0..5 {
             named.extend(row.try_get::<Option<String>, _>(column)?);
         }
     }
@@ -119,6 +138,13 @@ async fn tell_no_more(write: &mut Statements, named: &BTreeSet<String>) -> Resul
         (concat!("UPDATE rd_conflicts SET detail = $2 WHERE id ", any_of!("$1")), open),
     ] {
         sqlx::query(statement).bind(any_list(&conflicts)).bind(ERASED).execute(write.connection()).await?;
+    }
+    let rows = sqlx::query("SELECT id, other FROM rd_conflicts WHERE other IS NOT NULL AND status <> 'open'")
+        .fetch_all(write.connection())
+        .await?;
+    for row in rows.iter().filter(|row| row.try_get(1).is_ok_and(|other: &str| named.contains(other))) {
+        let statement = "UPDATE rd_conflicts SET other = NULL WHERE id = $1";
+        sqlx::query(statement).bind(row.try_get::<i64, _>(0)?).execute(write.connection()).await?;
     }
     let rows =
         sqlx::query("SELECT seq, before, after FROM rd_changes WHERE kind IN ('conflict.opened', 'conflict.resolved')")

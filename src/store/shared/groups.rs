@@ -16,7 +16,7 @@ use crate::store::{Stamp, new_uuid};
 /// Memberships in one part: enough for large statements, few enough to take little memory.
 const PART: usize = 2_000;
 /// Memberships made ready before the database is looked after again.
-const STEP: usize = 100;
+const STEP: usize = 20;
 
 /// Some of the changes of the groups, by statement.
 struct Batch {

@@ -3,10 +3,12 @@
 
 mod addresses;
 mod by_hand;
+mod crossing;
 mod erasure;
 mod findings;
 mod flags;
 mod groups;
+mod late;
 mod leases;
 mod people;
 mod read;
@@ -31,7 +33,7 @@ use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, 
 use crate::clock::Timestamp;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
-    AliasWindow, Basis, Conflict, ConflictId, GroupChange, GroupId, Held, KnownGroup, MappedAct, MembershipWindow,
+    AliasWindow, Basis, Conflict, ConflictId, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct, MembershipWindow,
     OpenConflict, RightsBefore, Rule, StoredGrant, StoredMembership, UserChange,
 };
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UniqueId, UserId};
@@ -83,7 +85,7 @@ impl Database {
         let mut migrations = migrations();
         migrations.dangerous_set_table_name(MIGRATIONS);
         match self.schema_now().await? {
-            Schema::Current => Ok(()),
+            Schema::Current => self.make_up().await,
             Schema::Newer => Err(StoreError::Newer {
                 store: self.name.clone(),
                 found: self.newest_migration().await?,
@@ -94,8 +96,19 @@ impl Database {
         }
     }
 
+    /// Makes what a first sync that died left out.
+    async fn make_up(&self) -> Result<(), Fault> {
+        if late::is_missing(&mut *self.reader().await?).await? {
+            let mut write = Write::begin(self, &[]).await?;
+            late::make_up(write.connection()).await?;
+            write.commit().await?;
+        }
+        Ok(())
+    }
+
     async fn apply_users_now(&self, stamp: Stamp<'_>, changes: &[UserChange]) -> Result<Vec<(Digest, UserId)>, Fault> {
         let mut write = Write::begin(self, stamp.leases).await?;
+        late::put_off(write.connection(), changes.len()).await?;
         let added = users::apply(&mut write, stamp, changes).await?;
         write.commit_if_changed().await?;
         Ok(added)
@@ -319,12 +332,20 @@ impl Store for Database {
         self.told("read the memberships", read::memberships(self, source).await)
     }
 
+    async fn memberships_of(&self, users: &[UserId]) -> Result<Vec<StoredMembership>, StoreError> {
+        self.told("read the memberships of one user", read::memberships_of(self, users).await)
+    }
+
     async fn roles(&self, source: &str) -> Result<Vec<(UserId, Box<str>)>, StoreError> {
         self.told("read the roles", rights::roles(self, source).await)
     }
 
     async fn grants(&self, source: &str) -> Result<Vec<StoredGrant>, StoreError> {
         self.told("read the grants", rights::grants(self, source).await)
+    }
+
+    async fn rights_of(&self, user: UserId) -> Result<(Option<Box<str>>, Vec<StoredGrant>), StoreError> {
+        self.told("read the rights of one user", rights::rights_of(self, user).await)
     }
 
     async fn mapped(&self, source: &str) -> Result<Vec<KnownGroup>, StoreError> {
@@ -386,6 +407,18 @@ impl Store for Database {
     ) -> Result<bool, StoreError> {
         let done = resemblance::settle(self, stamp, conflict, one_person).await;
         self.told(format!("settle conflict {}", conflict.0), done)
+    }
+
+    async fn bearing(&self, sources: &[String], keys: &[UniqueId]) -> Result<Vec<(Digest, UserId)>, StoreError> {
+        self.told("read who bears unique ids in other sources", crossing::bearing(self, sources, keys).await)
+    }
+
+    async fn holdings(&self, users: &[UserId]) -> Result<Holdings, StoreError> {
+        self.told("read what the directory gives users", crossing::holdings(self, users).await)
+    }
+
+    async fn last_complete(&self, source: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.told("read the last complete run", crossing::last_complete(self, source).await)
     }
 
     async fn forget_history(&self, before: Timestamp, leases: &[Lease]) -> Result<u64, StoreError> {

@@ -71,7 +71,8 @@ async fn who_is(reader: &mut Connection, who: &str) -> Result<Vec<i64>, Fault> {
     for (statement, text) in [
         ("SELECT id FROM rd_users WHERE username_key = $1", fold(who)),
         ("SELECT user_id FROM rd_addresses WHERE key = $1 AND kind = 'primary'", key.clone()),
-        ("SELECT user_id FROM rd_addresses WHERE key = $1", key),
+        ("SELECT user_id FROM rd_addresses WHERE key = $1", key.clone()),
+        ("SELECT id FROM rd_users WHERE former_address = $1 AND state = 'dormant'", key),
     ] {
         let found = sqlx::query_scalar(statement).bind(text).fetch_all(&mut *reader).await?;
         if !found.is_empty() {
@@ -86,7 +87,7 @@ macro_rules! select_users {
         concat!(
             "SELECT id, uuid, source, origin, unique_id, dn, username, user_principal_name, display_name, given_name, \
              surname, home_phone, mobile, company, department, notes, role, state, pending_reason, flagged_at, \
-             delete_after, transferred_to, extra, created_at, updated_at FROM rd_users",
+             delete_after, transferred_to, extra, created_at, updated_at, former_address FROM rd_users",
             $where
         )
     };
@@ -145,7 +146,10 @@ fn user(row: &Row, primary_address: Option<String>, aliases: Vec<String>) -> Res
         dn: row.try_get(5)?,
         username: row.try_get(6)?,
         user_principal_name: row.try_get(7)?,
-        primary_address,
+        primary_address: match known {
+            State::Dormant => row.try_get(25)?,
+            _ => primary_address,
+        },
         aliases,
         display_name: row.try_get(8)?,
         given_name: row.try_get(9)?,

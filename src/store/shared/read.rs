@@ -87,7 +87,8 @@ async fn accounts_of(reader: &mut Connection, ids: &[i64], accounts: &mut Vec<Ac
     let mut rows = sqlx::query(concat!(
         "SELECT id, uuid, source, origin, unique_id, dn, extra, state, pending_reason, reasons_seen, flagged_at, \
          delete_after, fingerprint, review_at, username, user_principal_name, display_name, given_name, surname, \
-         home_phone, mobile, company, department, notes, former_address, former_username, updated_at FROM rd_users \
+         home_phone, mobile, company, department, notes, former_address, former_username, updated_at, \
+         former_unique_id FROM rd_users \
          WHERE id ",
         any_of!("$1"),
         " ORDER BY id"
@@ -131,7 +132,7 @@ fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account,
         delete_after: time(row.try_get(11)?),
         fingerprint: digest(row.try_get(12)?),
         review_at: time(row.try_get(13)?),
-        former: if state == State::Deleted { Some(former(row)?) } else { None },
+        former: if state.tombstone() { Some(former(row)?) } else { None },
     })
 }
 
@@ -140,6 +141,7 @@ fn former(row: &Row) -> Result<Box<Former>, Fault> {
     Ok(Box::new(Former {
         address: row.try_get::<Option<&str>, _>(at)?.map(AddressKey::from_stored),
         username: row.try_get(at + 1)?,
+        key: row.try_get::<Option<&str>, _>(at + 3)?.and_then(UniqueId::new),
         since: Timestamp::from_millis(row.try_get(at + 2)?),
     }))
 }
@@ -170,7 +172,7 @@ pub(super) async fn name_owners(database: &Database, names: &[String]) -> Result
     .await
 }
 
-/// Tombstones of the source that remember one of these addresses (I5).
+/// Deleted and dormant users of the source that remember one of these addresses (I5, I6).
 pub(super) async fn remembering(database: &Database, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, Fault> {
     let mut reader = database.snapshot().await?;
     let mut found = Vec::new();
@@ -179,7 +181,7 @@ pub(super) async fn remembering(database: &Database, source: &str, keys: &[Addre
         let rows = sqlx::query_scalar(concat!(
             "SELECT id FROM rd_users WHERE former_address ",
             any_of!("$1"),
-            " AND source = $2 AND origin = 'directory' AND state = 'deleted'"
+            " AND source = $2 AND origin = 'directory' AND state IN ('deleted', 'dormant')"
         ));
         let ids: Vec<i64> = rows.bind(any_list(&chunk)).bind(source).fetch_all(&mut *reader).await?;
         found.extend(ids.into_iter().map(UserId));
@@ -282,6 +284,26 @@ pub(super) async fn memberships(database: &Database, source: &str) -> Result<Vec
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// Sorted, of a few users.
+pub(super) async fn memberships_of(database: &Database, users: &[UserId]) -> Result<Vec<StoredMembership>, Fault> {
+    let users: Vec<i64> = users.iter().map(|user| user.0).collect();
+    let rows = sqlx::query(concat!(
+        "SELECT m.group_id, m.user_id, m.via FROM rd_memberships m JOIN rd_groups g ON g.id = m.group_id \
+         WHERE g.origin = 'directory' AND m.via <> 'local' AND m.user_id ",
+        any_of!("$1"),
+        " ORDER BY m.group_id, m.user_id"
+    ))
+    .bind(any_list(&users))
+    .fetch_all(&mut *database.reader().await?)
+    .await?;
+    let row = |row: &Row| {
+        let (group, via): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
+        let via = word("rd_memberships", group, via, Via::parse(via))?;
+        Ok(StoredMembership { group: GroupId(group), user: UserId(row.try_get(1)?), via })
+    };
+    rows.iter().map(row).collect()
 }
 
 /// A member in a row of a whole group: the user, and how, unless directly.

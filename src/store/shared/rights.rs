@@ -39,18 +39,42 @@ pub(super) async fn grants(database: &Database, source: &str) -> Result<Vec<Stor
     .bind(source)
     .fetch(&mut *reader);
     while let Some(row) = rows.try_next().await? {
-        let (user, key): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
-        found.push(StoredGrant {
-            user: UserId(user),
-            grant: Grant {
-                privilege: row.try_get::<&str, _>(1)?.into(),
-                key: word("rd_grants", user, key, UniqueId::new(key))?,
-                dn: row.try_get::<Option<&str>, _>(3)?.unwrap_or_default().into(),
-            },
-        });
+        found.push(grant(&row)?);
     }
     found.sort_unstable();
     Ok(found)
+}
+
+fn grant(row: &Row) -> Result<StoredGrant, Fault> {
+    let (user, key): (i64, &str) = (row.try_get(0)?, row.try_get(2)?);
+    Ok(StoredGrant {
+        user: UserId(user),
+        grant: Grant {
+            privilege: row.try_get::<&str, _>(1)?.into(),
+            key: word("rd_grants", user, key, UniqueId::new(key))?,
+            dn: row.try_get::<Option<&str>, _>(3)?.unwrap_or_default().into(),
+        },
+    })
+}
+
+/// Role, and the grants that mapped groups gave, of one user.
+pub(super) async fn rights_of(
+    database: &Database,
+    user: UserId,
+) -> Result<(Option<Box<str>>, Vec<StoredGrant>), Fault> {
+    let mut reader = database.snapshot().await?;
+    let role: Option<Option<String>> =
+        sqlx::query_scalar("SELECT role FROM rd_users WHERE id = $1").bind(user.0).fetch_optional(&mut *reader).await?;
+    let rows = sqlx::query(
+        "SELECT user_id, privilege, group_key, group_dn FROM rd_grants WHERE group_key IS NOT NULL AND user_id = $1",
+    )
+    .bind(user.0)
+    .fetch_all(&mut *reader)
+    .await?;
+    let mut grants = rows.iter().map(grant).collect::<Result<Vec<_>, _>>()?;
+    grants.sort_unstable();
+    let role = role.flatten().filter(|role| !role.is_empty());
+    Ok((role.map(String::into_boxed_str), grants))
 }
 
 /// Privileges that were given to one user by hand.

@@ -1,10 +1,12 @@
 //! Runs, and what is remembered from one to the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use sqlx::Row as _;
 
 use super::dialect::{Database, any_list};
+use super::late;
 use super::views::document;
 use super::write::Write;
 use super::{counted, stored, word};
@@ -47,6 +49,7 @@ pub(super) async fn put_refused_bind(
 /// Opens a run. Whoever holds the source's lease knows that no earlier run of it still goes on.
 pub(super) async fn begin(database: &Database, start: &RunStart, leases: &[Lease]) -> Result<RunId, Fault> {
     let mut write = Write::begin(database, leases).await?;
+    late::make_up(write.connection()).await?;
     sqlx::query("UPDATE rd_runs SET outcome = $3, finished_at = $2 WHERE source = $1 AND outcome = $4")
         .bind(&start.source)
         .bind(start.at.millis())
@@ -74,6 +77,7 @@ pub(super) async fn begin(database: &Database, start: &RunStart, leases: &[Lease
 
 pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases: &[Lease]) -> Result<(), Fault> {
     let mut write = Write::begin(database, leases).await?;
+    late::make_up(write.connection()).await?;
     let counts = &end.counts;
     let row = sqlx::query(
         "UPDATE rd_runs SET outcome = $2, finished_at = $3, entries = $4, added = $5, updated = $6, moved = $7, \
@@ -154,6 +158,7 @@ pub(super) async fn held(database: &Database, run: RunId) -> Result<Vec<Held>, F
             let kind = word("rd_held", user, kind, BrakeKind::parse(kind))?;
             let loses = match kind {
                 BrakeKind::Rights | BrakeKind::Aliases | BrakeKind::Memberships => Loss::Things(reason.into()),
+                _ if reason == Loss::Dormant.as_str() => Loss::Dormant,
                 _ => Loss::Access(word("rd_held", user, reason, PendingReason::parse(reason))?),
             };
             Ok(Held { user: UserId(user), label: row.try_get::<&str, _>(1)?.into(), kind, loses })
@@ -198,10 +203,12 @@ pub(super) async fn recent_departures(
 ) -> Result<RecentDepartures, Fault> {
     // The feed ascends in time, so what is older is found from its end.
     let rows = sqlx::query(
-        "SELECT c.user_id, c.before, c.counted, u.state, u.origin FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
+        "SELECT c.user_id, c.before, c.counted, u.state, u.origin, c.rule FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
          AND (c.counted IS NOT NULL \
-         OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted')) \
+         OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted', \
+         'user.dormant', 'user.woken', 'user.linked') \
+         OR (c.kind = 'user.moved' AND c.rule = 'I8')) \
          AND u.source = $1 ORDER BY c.seq",
     )
     .bind(source)
@@ -209,7 +216,8 @@ pub(super) async fn recent_departures(
     .fetch_all(&mut *database.reader().await?)
     .await?;
     let mut recent = RecentDepartures::default();
-    let mut seen = BTreeSet::new();
+    // Whether those whose access changed had it when the window began.
+    let mut before: BTreeMap<i64, (bool, bool)> = BTreeMap::new();
     for row in &rows {
         let (user, counted, state): (i64, Option<&str>, &str) = (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
         // Not in the statement: there Postgres, which knows nothing of a table just filled, reads the feed for every user.
@@ -228,16 +236,22 @@ pub(super) async fn recent_departures(
             }
         }
         // The first change of somebody's access tells what it was before.
-        if seen.insert(user) {
-            let access = word("rd_users", user, state, State::parse(state))?.access();
-            let before = document(row, 1)?;
-            let before = before.as_ref().and_then(|before| State::parse(before.get("state")?.as_str()?));
-            let had_access = before.is_some_and(State::access);
-            match (had_access, access) {
-                (true, false) => _ = recent.lost.insert(UserId(user)),
-                (false, true) => _ = recent.gained.insert(UserId(user)),
-                _ => {}
-            }
+        let access = word("rd_users", user, state, State::parse(state))?.access();
+        // What happened to somebody in another source is none of this one's business (I8).
+        if row.try_get::<&str, _>(5)? == "I8" {
+            recent.departed.retain(|(_, departed)| departed.0 != user);
+            before.insert(user, (false, access));
+        } else if let Entry::Vacant(first) = before.entry(user) {
+            let was = document(row, 1)?;
+            let was = was.as_ref().and_then(|was| State::parse(was.get("state")?.as_str()?));
+            first.insert((was.is_some_and(State::access), access));
+        }
+    }
+    for (user, (had_access, access)) in before {
+        match (had_access, access) {
+            (true, false) => _ = recent.lost.insert(UserId(user)),
+            (false, true) => _ = recent.gained.insert(UserId(user)),
+            _ => {}
         }
     }
     Ok(recent)

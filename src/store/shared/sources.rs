@@ -2,18 +2,20 @@
 
 use sqlx::Row as _;
 
-use super::dialect::Database;
+use super::dialect::{Database, Row};
 use super::time;
 use super::write::Write;
 use crate::clock::Timestamp;
 use crate::store::bulk::clean;
 use crate::store::error::Fault;
-use crate::store::{Freeze, Lease, SourceRecord};
+use crate::store::{Freeze, Lease, Reads, SourceRecord};
 
 pub(super) async fn sources(database: &Database) -> Result<Vec<SourceRecord>, Fault> {
-    let rows = sqlx::query("SELECT name, directory, bases, retired_at FROM rd_sources ORDER BY name")
-        .fetch_all(&mut *database.reader().await?)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT name, directory, bases, retired_at, user_bases, unique_id, gives_roles FROM rd_sources ORDER BY name",
+    )
+    .fetch_all(&mut *database.reader().await?)
+    .await?;
     rows.iter()
         .map(|row| {
             Ok(SourceRecord {
@@ -21,21 +23,38 @@ pub(super) async fn sources(database: &Database) -> Result<Vec<SourceRecord>, Fa
                 directory: row.try_get(1)?,
                 bases: row.try_get(2)?,
                 retired: time(row.try_get(3)?),
+                reads: reads(row)?,
             })
         })
         .collect()
 }
 
+fn reads(row: &Row) -> Result<Option<Reads>, Fault> {
+    let (bases, unique_id): (Option<&str>, Option<String>) = (row.try_get(4)?, row.try_get(5)?);
+    let bases = bases.and_then(|bases| serde_json::from_str(bases).ok());
+    let gives_roles = row.try_get::<Option<i64>, _>(6)? == Some(1);
+    Ok(bases.zip(unique_id).map(|(bases, unique_id)| Reads { bases, unique_id, gives_roles }))
+}
+
 pub(super) async fn put_source(database: &Database, source: &SourceRecord, leases: &[Lease]) -> Result<(), Fault> {
     let mut write = Write::begin(database, leases).await?;
+    let reads = source.reads.as_ref();
     let written = sqlx::query(
-        "INSERT INTO rd_sources (name, directory, bases) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
-         SET directory = excluded.directory, bases = excluded.bases \
-         WHERE rd_sources.directory <> excluded.directory OR rd_sources.bases <> excluded.bases",
+        "INSERT INTO rd_sources (name, directory, bases, user_bases, unique_id, gives_roles) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO UPDATE \
+         SET directory = excluded.directory, bases = excluded.bases, user_bases = excluded.user_bases, \
+         unique_id = excluded.unique_id, gives_roles = excluded.gives_roles \
+         WHERE rd_sources.directory <> excluded.directory OR rd_sources.bases <> excluded.bases \
+         OR coalesce(rd_sources.user_bases, '') <> coalesce(excluded.user_bases, '') \
+         OR coalesce(rd_sources.unique_id, '') <> coalesce(excluded.unique_id, '') \
+         OR coalesce(rd_sources.gives_roles, 0) <> coalesce(excluded.gives_roles, 0)",
     )
     .bind(&source.name)
     .bind(clean(&source.directory))
     .bind(clean(&source.bases))
+    .bind(reads.map(|reads| serde_json::json!(reads.bases).to_string()))
+    .bind(reads.map(|reads| clean(&reads.unique_id)))
+    .bind(reads.map(|reads| i64::from(reads.gives_roles)))
     .execute(write.connection())
     .await?;
     if written.rows_affected() > 0 {

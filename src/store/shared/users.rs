@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::addresses::Addresses;
 use super::by_hand::HandBatch;
+use super::crossing;
 use super::dialect::any_list;
 use super::flags::{Flag, FlagEnd, end_flags, flag_detail, open_flags};
 use super::rights;
@@ -16,7 +17,9 @@ use super::write::{Event, Ledger, Statements, Write, no_events};
 use crate::clock::Timestamp;
 use crate::plan::{Act, BrakeKind, FieldChange, HandAct, Mark, NewUser, RightsAct, UserChange, UserRef};
 use crate::roster::address::fold;
-use crate::roster::{AddressKind, Digest, Dn, FieldId, FieldNames, Fields, Origin, PendingReason, UniqueId, UserId};
+use crate::roster::{
+    AddressKind, Digest, Dn, FieldId, FieldNames, Fields, Origin, PendingReason, State, UniqueId, UserId,
+};
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
 use crate::store::{Stamp, new_uuid};
@@ -36,6 +39,9 @@ struct Batch {
     columns: BTreeMap<FieldId, Rows>,
     extra: Rows,
     moved: Rows,
+    crossed: crossing::Crossed,
+    parted: Vec<i64>,
+    woken: Rows,
     linked: Rows,
     relinked: Rows,
     marked: Rows,
@@ -55,7 +61,7 @@ struct Batch {
 /// People in one part: enough for large statements, few enough to take little memory.
 const PART: usize = 1_000;
 /// People made ready before the database is looked after again.
-const STEP: usize = 16;
+const STEP: usize = 4;
 
 /// Applies the changes, part by part; returns the rows of those added.
 ///
@@ -108,6 +114,9 @@ impl Default for Batch {
             columns: BTreeMap::new(),
             extra: Rows::new(2),
             moved: Rows::new(3),
+            crossed: crossing::Crossed::default(),
+            parted: Vec::new(),
+            woken: Rows::new(5),
             linked: Rows::new(7),
             relinked: Rows::new(3),
             marked: Rows::new(4),
@@ -147,6 +156,9 @@ impl Batch {
         let mut fate = None;
         for act in &change.acts {
             event(ledger, stamp, id, act);
+            if let Act::Crossed { leaves, .. } = act {
+                crossing::left_behind(ledger, stamp, id, leaves);
+            }
             match act {
                 Act::Added(new) => self.add(id, new, change.mark.as_ref(), stamp, &mut addresses),
                 Act::Revived(new) => self.revive(id, new, stamp, &mut addresses),
@@ -156,6 +168,15 @@ impl Batch {
                 }
                 Act::Moved { after, .. } => {
                     self.moved.add([id.into(), after.as_ref().into(), Dn::digest_of(after).into()]);
+                }
+                Act::Parted { .. } => self.parted.push(id),
+                Act::Woken { key, dn } => {
+                    let place = Dn::digest_of(dn);
+                    let (key, digest) = (key.as_str(), key.digest());
+                    self.woken.add([id.into(), key.into(), digest.into(), dn.as_ref().into(), place.into()]);
+                }
+                Act::Crossed { key, source, dn, .. } => {
+                    self.crossed.add(id, (key, &source.0), &dn.1, stamp.source);
                 }
                 Act::AliasAdded(address) => addresses.claim(address, AddressKind::Alias),
                 Act::AliasRemoved { address, .. } => addresses.release(address),
@@ -174,7 +195,9 @@ impl Batch {
         if let UserRef::Known(_) = change.subject {
             addresses.release_rows(id, &mut self.released);
             self.mark(id, change.mark.as_ref());
-            if !change.acts.is_empty() {
+            // When somebody was deleted stays known.
+            let parted = matches!(change.acts.as_slice(), [Act::Parted { from: State::Deleted, .. }]);
+            if !change.acts.is_empty() && !parted {
                 self.touched.push(id);
             }
         }
@@ -276,6 +299,12 @@ impl Batch {
 
     async fn run(mut self, write: &mut Statements, stamp: Stamp<'_>) -> Result<Vec<(Digest, UserId)>, Fault> {
         release(write, self.released, &self.deleted).await?;
+        for statement in PARTED {
+            on_each(write, statement, &self.parted).await?;
+        }
+        end_flags(write, stamp.at, &self.parted, FlagEnd::Resolved).await?;
+        self.crossed.run(write).await?;
+        write.bulk(WAKE, self.woken, BY_ID).await?;
         write.bulk(ADD, self.added, "").await?;
         write.bulk(REVIVE, self.revived, BY_ID).await?;
         self.by_hand.add(write).await?;
@@ -316,7 +345,9 @@ impl Batch {
 fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
     let (before, after) = act.before_after(stamp.names);
     let counted = match act {
-        Act::Flagged { counted, .. } | Act::Removed { counted, .. } => counted.map(BrakeKind::as_str),
+        Act::Flagged { counted, .. } | Act::Removed { counted, .. } | Act::Parted { counted, .. } => {
+            counted.map(BrakeKind::as_str)
+        }
         Act::AliasRemoved { counted: true, .. } => Some(BrakeKind::Aliases.as_str()),
         Act::Rights(act) => act.counted().then_some(BrakeKind::Rights.as_str()),
         _ => None,
@@ -334,7 +365,7 @@ const REVIVE: &str = "UPDATE rd_users SET source = v.column2, origin = 'director
      home_phone = v.column13, mobile = v.column14, company = v.column15, department = v.column16, notes = v.column17, \
      extra = v.column18, state = 'active', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
      reasons_seen = '', fingerprint = NULL, review_at = NULL, former_address = NULL, former_username = NULL, \
-     transferred_to = NULL FROM (";
+     former_unique_id = NULL, transferred_to = NULL FROM (";
 const LINK: &str = "UPDATE rd_users SET source = v.column2, origin = v.column3, unique_id = v.column4, \
      unique_id_digest = v.column5, dn = v.column6, dn_digest = v.column7 FROM (";
 const RELINK: &str = "UPDATE rd_users SET unique_id = v.column2, unique_id_digest = v.column3 FROM (";
@@ -347,17 +378,36 @@ const RESTORE: &str = concat!(
      reasons_seen = '' WHERE id ",
     any_of!("$1")
 );
+/// Who is parked keeps the content, and gives up what the heir has now: unique id, DN, name and addresses (I6). Of a
+/// tombstone it is the unique id.
+const PARTED: [&str; 4] = [
+    concat!(
+        "UPDATE rd_users SET former_unique_id = unique_id, unique_id = NULL, unique_id_digest = NULL WHERE id ",
+        any_of!("$1")
+    ),
+    concat!(
+        "UPDATE rd_users SET state = 'dormant', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
+         reasons_seen = '', former_address = (SELECT key FROM rd_addresses a WHERE a.user_id = rd_users.id \
+         AND a.kind = 'primary'), former_username = username_key, dn = NULL, dn_digest = NULL, username = NULL, \
+         username_key = NULL, fingerprint = NULL, review_at = NULL WHERE state <> 'deleted' AND id ",
+        any_of!("$1")
+    ),
+    concat!("DELETE FROM rd_addresses WHERE user_id ", any_of!("$1")),
+    concat!("DELETE FROM rd_memberships WHERE via <> 'local' AND user_id ", any_of!("$1")),
+];
+const WAKE: &str = "UPDATE rd_users SET state = 'active', unique_id = v.column2, unique_id_digest = v.column3, \
+     dn = v.column4, dn_digest = v.column5, former_address = NULL, former_username = NULL, former_unique_id = NULL FROM (";
 /// A tombstone keeps what it is recognised by, and nothing personal beside (L6).
 const BURY: &str = concat!(
     "UPDATE rd_users SET state = 'deleted', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
-     reasons_seen = '', former_address = (SELECT key FROM rd_addresses a WHERE a.user_id = rd_users.id \
-     AND a.kind = 'primary'), former_username = username_key, dn = NULL, dn_digest = NULL, username = NULL, \
+     reasons_seen = '', former_address = coalesce((SELECT key FROM rd_addresses a WHERE a.user_id = rd_users.id \
+     AND a.kind = 'primary'), former_address), former_username = coalesce(username_key, former_username), dn = NULL, dn_digest = NULL, username = NULL, \
      username_key = NULL, user_principal_name = NULL, display_name = NULL, given_name = NULL, surname = NULL, \
      home_phone = NULL, mobile = NULL, company = NULL, department = NULL, notes = NULL, role = NULL, extra = '{}', \
      fingerprint = NULL, review_at = NULL WHERE id ",
     any_of!("$1")
 );
-const BY_ID: &str = ") AS v WHERE rd_users.id = v.column1";
+pub(super) const BY_ID: &str = ") AS v WHERE rd_users.id = v.column1";
 
 /// Takes away addresses that are given up, and everything that hangs on a person who is deleted.
 pub(super) async fn release(write: &mut Statements, released: Rows, deleted: &[i64]) -> Result<(), Fault> {

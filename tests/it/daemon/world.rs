@@ -113,6 +113,7 @@ pub fn report(run: usize) -> Report {
         server: Some("ldap://one".to_owned()),
         seconds: 0.1,
         note: None,
+        person: None,
     }
 }
 

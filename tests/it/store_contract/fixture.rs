@@ -36,22 +36,35 @@ pub struct Fixture {
 
 impl Fixture {
     pub async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("roster.db");
-        let settings = Settings { url: format!("sqlite://{}", path.display()), password: None };
-        Self::migrated(settings, Place::Sqlite(path), folder).await
+        Self::empty_sqlite().await.migrated().await
     }
 
     pub async fn postgres() -> Option<Self> {
+        Some(Self::empty_postgres().await?.migrated().await)
+    }
+
+    /// A place for a store.
+    pub async fn empty_sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("roster.db");
+        let settings = Settings { url: format!("sqlite://{}", path.display()), password: None };
+        Self::at(settings, Place::Sqlite(path), folder).await
+    }
+
+    pub async fn empty_postgres() -> Option<Self> {
         let server = postgres::server("store contract on Postgres")?;
         let database = server.database();
         let settings = Settings { url: server.url(&database), password: None };
-        Some(Self::migrated(settings, Place::Postgres, tempfile::tempdir().unwrap()).await)
+        Some(Self::at(settings, Place::Postgres, tempfile::tempdir().unwrap()).await)
     }
 
-    async fn migrated(settings: Settings, place: Place, folder: tempfile::TempDir) -> Self {
+    async fn migrated(self) -> Self {
+        self.store.migrate().await.unwrap();
+        self
+    }
+
+    async fn at(settings: Settings, place: Place, folder: tempfile::TempDir) -> Self {
         let store = open(&settings).await.unwrap();
-        store.migrate().await.unwrap();
         Self { store, settings, names: FieldNames::new(["badge", "plan"]), place, _folder: folder }
     }
 

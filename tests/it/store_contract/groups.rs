@@ -38,6 +38,7 @@ on_both_stores! {
         let (digest, staff) = groups[0];
         assert_eq!(digest, key("id-group-staff").digest());
         assert_eq!(fixture.store.memberships(SOURCE).await.unwrap(), [member(staff, ada, Via::Direct), member(staff, bob, Via::Direct)]);
+        assert_eq!(fixture.store.memberships_of(&[bob]).await.unwrap(), [member(staff, bob, Via::Direct)]);
         let rows = fixture.rows("SELECT g.name, u.username, m.via FROM roster_memberships m \
              JOIN roster_groups g ON g.id = m.group_id JOIN roster_users u ON u.id = m.user_id ORDER BY u.username").await;
         assert_eq!(json!(rows), json!([

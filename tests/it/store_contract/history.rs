@@ -35,7 +35,56 @@ fn end(day_number: i64) -> RunEnd {
     }
 }
 
+/// Everything that makes reading fast and writing safe.
+async fn made(fixture: &Fixture) -> Vec<serde_json::Value> {
+    let sql = if fixture.is_sqlite() {
+        "SELECT name FROM sqlite_schema WHERE type IN ('index', 'trigger') ORDER BY name"
+    } else {
+        "SELECT indexname AS name FROM pg_indexes WHERE schemaname = current_schema() ORDER BY indexname"
+    };
+    fixture.column(sql).await
+}
+
 on_both_stores! {
+    async fn nothing_is_put_off_for_few_people_or_where_somebody_is(fixture: Fixture) {
+        let all = made(&fixture).await;
+        let store = &fixture.store;
+        let run = store.begin_run(&start(0), &[]).await.unwrap();
+        let few: Vec<_> = (0..10).map(|n| person(&format!("few{n}")).change()).collect();
+        fixture.apply(day(0), &few[..1]).await;
+        assert_eq!(made(&fixture).await, all, "for few people nothing is put off");
+        store.finish_run(run, &end(0), &[]).await.unwrap();
+        let many: Vec<_> = (0..5_000).map(|n| person(&format!("many{n}")).change()).collect();
+        fixture.apply(day(0), &many).await;
+        assert_eq!(made(&fixture).await, all, "nor where somebody is");
+    }
+
+    async fn a_first_sync_makes_its_indexes_at_the_end(fixture: Fixture) {
+        let all = made(&fixture).await;
+        let store = &fixture.store;
+        let people: Vec<_> = (0..5_000).map(|n| person(&format!("p{n}")).change()).collect();
+        let run = store.begin_run(&start(0), &[]).await.unwrap();
+        fixture.apply(day(0), &people).await;
+        assert!(made(&fixture).await.len() < all.len(), "put off");
+        // The process died: the next run, or whoever opens the store to write, makes them.
+        store.migrate().await.unwrap();
+        assert_eq!(made(&fixture).await, all);
+        store.finish_run(run, &end(0), &[]).await.unwrap();
+        assert_eq!(made(&fixture).await, all);
+    }
+
+    async fn the_end_and_the_beginning_of_a_run_make_what_is_missing(fixture: Fixture) {
+        let all = made(&fixture).await;
+        let store = &fixture.store;
+        let run = store.begin_run(&start(0), &[]).await.unwrap();
+        fixture.by_hand("DROP INDEX rd_users_username").await;
+        store.finish_run(run, &end(0), &[]).await.unwrap();
+        assert_eq!(made(&fixture).await, all);
+        fixture.by_hand("DROP INDEX rd_changes_user").await;
+        store.begin_run(&start(1), &[]).await.unwrap();
+        assert_eq!(made(&fixture).await, all);
+    }
+
     async fn a_run_is_recorded_from_beginning_to_end(fixture: Fixture) {
         let store = &fixture.store;
         let run = store.begin_run(&start(0), &[]).await.unwrap();
@@ -128,7 +177,7 @@ on_both_stores! {
     /// I9
     async fn sources_are_registered_by_name(fixture: Fixture) {
         let record = |name: &str, bases: &str| SourceRecord {
-            name: name.to_owned(), directory: "dc=example,dc=com".to_owned(), bases: bases.to_owned(), retired: None,
+            name: name.to_owned(), directory: "dc=example,dc=com".to_owned(), bases: bases.to_owned(), retired: None, reads: None,
         };
         for source in [record("other", "a"), record("corp", "a\nb"), record("corp", "c")] {
             fixture.store.put_source(&source, &[]).await.unwrap();
@@ -143,7 +192,7 @@ on_both_stores! {
     async fn a_source_is_renamed_everywhere_and_given_up(fixture: Fixture) {
         let store = &fixture.store;
         let corp = SourceRecord {
-            name: SOURCE.to_owned(), directory: "d".to_owned(), bases: "b".to_owned(), retired: None,
+            name: SOURCE.to_owned(), directory: "d".to_owned(), bases: "b".to_owned(), retired: None, reads: None,
         };
         store.put_source(&corp, &[]).await.unwrap();
         let ada = fixture.add(day(0), person("ada")).await;

@@ -1,7 +1,7 @@
 //! What becomes of people, seen through the views.
 
 use rosterd::plan::{Act, BrakeKind, Mark};
-use rosterd::roster::{AddressKind, FieldId, PendingReason, State};
+use rosterd::roster::{AddressKind, FieldId, Origin, PendingReason, State};
 use rosterd::store::rows::{Changes, Which};
 use serde_json::json;
 
@@ -334,6 +334,12 @@ on_both_stores! {
         assert_eq!((later.departed, later.lost.len(), later.gained.len()), (went.into(), 1, 1), "ada had access, cy had not");
         let last = recent(day(4)).await.unwrap();
         assert_eq!((last.departed.len(), last.lost.len(), last.gained.len()), (0, 0, 1), "bob was pending when it began");
+        // Whoever is adopted is the directory's only since then (M2).
+        let (key, dn) = (rosterd::roster::UniqueId::new("dee-2").unwrap(), "uid=dee,o=x".into());
+        let dee = fixture.add(day(0), person("dee")).await;
+        let linked = vec![Act::Linked { key, dn, from: Origin::Manual, to: Origin::Directory }];
+        fixture.apply(day(5), &[change(dee, "dee", linked, None)]).await;
+        assert_eq!(recent(day(5)).await.unwrap().gained.len(), 1);
         let other = fixture.store.recent_departures("other", day(0)).await.unwrap();
         assert_eq!(other, rosterd::store::RecentDepartures::default());
     }

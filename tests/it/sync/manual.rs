@@ -162,6 +162,13 @@ fn a_manual_account_is_supplemented_from_the_directory() {
             site.expect(0, &["sync"]);
             assert_eq!(site.user("relay").unwrap(), before, "{change}");
         }
+        // Deleted and re-added in the directory: the account goes on with the new entry.
+        slapd.ldif(&(person("guest").trim_end_matches('\n').to_owned() + "\nmobile: 4\n\n"));
+        site.expect(0, &["sync"]);
+        let again = site.user("relay").unwrap();
+        assert_eq!((&again["id"], &again["mobile"], &again["origin"]), (&before["id"], &json!("4"), &json!("smtp")));
+        assert_ne!(again["unique_id"], before["unique_id"]);
+        site.expect(0, &["plan"]);
         site.expect(0, &["users", "set", "relay", "username=guest"]);
     });
 }

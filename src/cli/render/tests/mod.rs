@@ -1,12 +1,15 @@
 //! What people read, whole, as snapshots.
 
 mod conflicts;
+mod explain;
 mod plan;
 mod report;
 mod rows;
 mod status;
 
 use std::time::Duration;
+
+pub(crate) use rows::{change_row, user_row};
 
 use super::*;
 use crate::cli::json;

@@ -17,6 +17,7 @@ fn report(plan: Plan, outcome: Outcome, incomplete: Option<Incomplete>) -> Repor
         server: Some("ldaps://dc1.example.com".into()),
         seconds: 1.25,
         note: None,
+        person: None,
     }
 }
 

@@ -16,7 +16,7 @@ fn pending(mut user: UserRow) -> UserRow {
     user
 }
 
-fn change_row(seq: i64, kind: &str, user: Option<&str>, group: Option<&str>) -> ChangeRow {
+pub(crate) fn change_row(seq: i64, kind: &str, user: Option<&str>, group: Option<&str>) -> ChangeRow {
     ChangeRow {
         seq,
         run_id: Some(17),
@@ -96,6 +96,7 @@ fn one_user_is_shown_with_state_dates_what_settles_it_and_history() {
     let conflicts = [conflict_row()];
     let view = users::View {
         left_out: &[],
+        values: &[],
         held_by: None,
         user: &user,
         grants: &[GrantRow {
@@ -174,7 +175,7 @@ fn a_check_is_a_line_a_step_with_the_verdict_first() {
     assert_eq!(check::value(&steps)[2]["verdict"], "fail");
 }
 
-fn user_row(id: &str, username: &str) -> UserRow {
+pub(crate) fn user_row(id: &str, username: &str) -> UserRow {
     UserRow {
         id: id.to_owned(),
         source: "corp".to_owned(),

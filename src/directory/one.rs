@@ -1,0 +1,496 @@
+//! Reading one person, and the groups that concern this person, without reading anybody else (S4).
+//!
+//! Lists of members are not asked for: that a search for groups with this member finds a group says the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use super::collect::{Collector, UserSink};
+use super::connect::Connection;
+use super::entry::{AttributeName, RawEntry};
+use super::error::DirectoryError;
+use super::mapped;
+use super::mapping::{GroupMapping, UserMapping};
+use super::paging::{self, Search, Sink};
+use super::read::{Progress, check_base, must_see, readable_bases};
+use super::reference::is_outside;
+use super::schema;
+use super::searches::{Pass, Searches};
+use super::settings::Scope;
+use super::understand::{Key, key, key_assertion, names_by_username};
+use crate::clock::Timestamp;
+use crate::roster::address::fold;
+use crate::roster::filter::escape;
+use crate::roster::{
+    Address, Before, Digest, Dn, FieldId, Giver, Group, Incomplete, Index, MemberRef, Passes, Reading, Snapshot,
+    UniqueId,
+};
+
+/// Ids in one filter.
+const BATCH: usize = 100;
+
+/// An entry that may be the person asked for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Found {
+    /// Unique id.
+    pub key: UniqueId,
+    /// Where it stands.
+    pub dn: String,
+}
+
+/// What is looked for around one person.
+#[derive(Clone, Default, Debug)]
+pub struct Circle {
+    /// Groups that the person is in by the store: they are looked at, whether they still name the person or not.
+    pub groups: Vec<UniqueId>,
+    /// The name of the group for those who are in no other (G5).
+    pub default_group: Option<String>,
+    /// The unique id that holds under each mapped place, in order (R4).
+    pub mapped: Vec<Option<UniqueId>>,
+    /// Groups in groups count (G4).
+    pub flatten: bool,
+}
+
+/// What was read of one person.
+pub struct OnePerson {
+    reading: Reading,
+    trouble: Option<Incomplete>,
+    place: Option<Place>,
+}
+
+/// What groups name the person by.
+struct Place {
+    dn: String,
+    username: Option<String>,
+    /// DNs of groups that the entry itself names.
+    member_of: Vec<String>,
+}
+
+/// Looks for entries that are WHO by DN, unique id, username or mail, each once: within bases and filter, or
+/// `anywhere` under `source.base_dn`.
+///
+/// # Errors
+/// When a base object cannot be read, or a search does not come to its end: then nobody knows who else it is.
+pub async fn find(
+    connection: &mut Connection,
+    searches: &Searches,
+    (who, anywhere): (&str, bool),
+) -> Result<Vec<Found>, DirectoryError> {
+    let (Some(mapping), Some(pass)) = (searches.mapping().users.as_ref(), searches.users.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    let root = Pass {
+        bases: vec![searches.base_dn.clone()],
+        scope: Scope::Subtree,
+        filter: "(objectClass=*)".to_owned(),
+        ..pass.clone()
+    };
+    let (pass, key) = if anywhere { (&root, "source.base_dn") } else { (pass, "users.base_dns") };
+    let mut found = Entries { unique_id: &mapping.unique_id, found: BTreeSet::new() };
+    let terms = terms(who, mapping);
+    for base in &pass.bases {
+        check_base(&mut connection.wire, key, base).await?;
+        if terms.is_empty() {
+            continue;
+        }
+        let filter = format!("(&{}(|{terms}))", pass.filter);
+        let attributes = vec![mapping.unique_id.as_str().to_owned()];
+        let search = Search { filter, attributes, ..searches.search(pass, base) };
+        paging::all(&mut connection.wire, &search, "looking for one person", &mut found).await?;
+    }
+    if Dn::parse(who).is_some_and(|dn| dn.depth() > 0 && pass.covers(&dn)) {
+        let search = Search::once(who, Scope::Base, &pass.filter, &[mapping.unique_id.as_str()]);
+        paging::one(&mut connection.wire, &search, "looking for one person by DN", |entry| found.entry(entry)).await?;
+    }
+    Ok(found.found.into_iter().collect())
+}
+
+/// The filters of which one has to match.
+fn terms(who: &str, mapping: &UserMapping) -> String {
+    let value = escape(who.as_bytes());
+    let mut terms = String::new();
+    let binary = mapping.unique_id.base() == "objectguid";
+    if let Some(id) = UniqueId::new(who).filter(|_| !binary || uuid::Uuid::try_parse(who).is_ok()) {
+        let id = escape(&key_assertion(&id, &mapping.unique_id));
+        terms.push_str(&format!("({}={id})", mapping.unique_id.base()));
+    }
+    for (_, name) in mapping.fields.iter().filter(|(field, _)| *field == FieldId::USERNAME) {
+        terms.push_str(&format!("({}={value})", name.base()));
+    }
+    if Address::parse(who).is_some() {
+        for source in &mapping.addresses {
+            let name = source.attribute.base();
+            terms.push_str(&format!("({name}={value})"));
+            if source.prefixed {
+                terms.push_str(&format!("({name}=SMTP:{value})({name}=smtp:{value})"));
+            }
+        }
+    }
+    terms
+}
+
+struct Entries<'a> {
+    unique_id: &'a AttributeName,
+    found: BTreeSet<Found>,
+}
+
+impl Sink for Entries<'_> {
+    fn entry(&mut self, entry: &RawEntry<'_>) {
+        if let Key::One(key) = key(entry, self.unique_id) {
+            self.found.insert(Found { key, dn: entry.shown_dn() });
+        }
+    }
+
+    fn reference(&mut self, _: Vec<String>) {}
+
+    fn batch(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+impl OnePerson {
+    /// Reads the person with this unique id, within bases and filter. `index` holds nobody else.
+    ///
+    /// # Errors
+    /// While nothing was read; later trouble makes the snapshot partial.
+    pub async fn read(
+        connection: &mut Connection,
+        searches: &Searches,
+        (index, key): (&Index, &UniqueId),
+        now: Timestamp,
+        progress: &dyn Progress,
+    ) -> Result<Self, DirectoryError> {
+        schema::check(connection, searches).await?;
+        let mut trouble = None;
+        let passes = Passes { users: true, groups: false };
+        let (Some(mapping), Some(pass)) = (searches.mapping().users.as_ref(), searches.users.as_ref()) else {
+            return Ok(Self { reading: Reading::default(), trouble, place: None });
+        };
+        let filter = format!("(&{}{})", pass.filter, id_term(&mapping.unique_id, key));
+        let bases = readable_bases(connection, &[pass], &mut trouble).await?;
+        must_see(connection, searches, &mut trouble).await?;
+        let mut collector = Collector::new(searches, index, now, progress, &connection.about.naming_contexts);
+        let mut place = None;
+        for (pass, base) in bases {
+            let search = Search { filter: filter.clone(), ..searches.search(pass, &base) };
+            let inner = UserSink::new(&mut collector, &base);
+            let mut sink = Watching { inner, mapping, place: &mut place };
+            let ended = paging::all(&mut connection.wire, &search, "reading one person", &mut sink).await;
+            let Err(error) = ended else { continue };
+            if collector.is_empty() {
+                return Err(error);
+            }
+            trouble.get_or_insert_with(|| error.incomplete());
+        }
+        let trouble = trouble.or_else(|| collector.incomplete.take());
+        Ok(Self { reading: collector.finish(passes), trouble, place })
+    }
+
+    /// The entry that was read, unless it is as it was when it was applied.
+    pub fn people(&self) -> &[crate::roster::Person] {
+        &self.reading.people
+    }
+
+    /// Where the entry stands, if there is one within bases and filter.
+    pub fn dn(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| place.dn.as_str())
+    }
+
+    /// Reads the groups that name the person, or that the person names; nothing for somebody who was not read.
+    ///
+    /// # Errors
+    /// When the connection is of no use any more.
+    pub async fn read_groups(
+        &mut self,
+        connection: &mut Connection,
+        searches: &Searches,
+        (circle, teams): (&Circle, bool),
+    ) -> Result<(), DirectoryError> {
+        let Some(place) = self.place.take().filter(|_| self.reading.waiting.is_empty()) else { return Ok(()) };
+        let mapped = searches.mapped.as_ref();
+        let wanted = teams || mapped.is_some_and(|mapped| mapped.flatten);
+        let pass = searches.groups.as_ref().filter(|_| wanted);
+        let mut within = vec![place.dn.clone()];
+        if let Some((pass, mapping)) = pass.zip(searches.mapping().groups.as_ref()) {
+            let bases = readable_bases(connection, &[pass], &mut self.trouble).await?;
+            let bases = bases.into_iter().map(|(_, base)| base).collect();
+            let mut walk = Walk { connection, searches, pass, mapping, bases, place: &place, groups: BTreeMap::new() };
+            let ended = walk.all(circle, &mut self.reading).await;
+            let groups = std::mem::take(&mut walk.groups);
+            self.note(ended)?;
+            within.extend(groups.values().filter(|held| held.named).map(|held| held.group.dn.to_string()));
+            self.reading.groups = groups.into_values().map(|held| held.group).collect();
+        }
+        self.reading.passes.groups = teams && pass.is_some();
+        if let Some(mapped) = mapped {
+            let light = mapped.without_lists();
+            let trouble = &mut self.trouble;
+            let mut sought = mapped::read(connection, searches, Some(&light), &circle.mapped, trouble).await?;
+            if !circle.flatten {
+                within.truncate(1);
+            }
+            for (at, sought) in sought.iter_mut().enumerate() {
+                for giver in sought.there.iter_mut().chain(&mut sought.elsewhere) {
+                    let ended = name_member(connection, giver, mapped.members(at), (&place, &within)).await;
+                    sought.read &= ended.is_ok();
+                    self.note(ended)?;
+                }
+            }
+            self.reading.mapped = sought;
+        }
+        self.place = Some(place);
+        Ok(())
+    }
+
+    /// What was read, as far as it proves anything about this person.
+    pub fn into_snapshot(self) -> Snapshot {
+        let Self { reading, trouble, .. } = self;
+        Snapshot::judge(reading, trouble.map_or(Ok(()), Err), &Before::default())
+    }
+
+    fn note(&mut self, ended: Result<(), DirectoryError>) -> Result<(), DirectoryError> {
+        match ended {
+            Ok(()) => Ok(()),
+            Err(error @ (DirectoryError::Search { .. } | DirectoryError::Base { .. })) => {
+                self.trouble.get_or_insert_with(|| error.incomplete());
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn id_term(attribute: &AttributeName, key: &UniqueId) -> String {
+    format!("({}={})", attribute.base(), escape(&key_assertion(key, attribute)))
+}
+
+/// Notes what groups may name the person by.
+struct Watching<'p, 'c, 'a> {
+    inner: UserSink<'c, 'a>,
+    mapping: &'p UserMapping,
+    place: &'p mut Option<Place>,
+}
+
+impl Sink for Watching<'_, '_, '_> {
+    fn entry(&mut self, entry: &RawEntry<'_>) {
+        let texts = |name: &AttributeName| -> Vec<String> {
+            entry.values(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+        };
+        let name = self.mapping.fields.iter().find(|(field, _)| *field == FieldId::USERNAME);
+        *self.place = Some(Place {
+            dn: entry.shown_dn(),
+            username: name.and_then(|(_, name)| texts(name).pop()),
+            member_of: self.mapping.member_of.as_ref().map(texts).unwrap_or_default(),
+        });
+        self.inner.entry(entry);
+    }
+
+    fn reference(&mut self, urls: Vec<String>) {
+        self.inner.reference(urls);
+    }
+
+    fn batch(&mut self) -> ControlFlow<()> {
+        self.inner.batch()
+    }
+}
+
+/// A group around the person.
+struct Around {
+    group: Group,
+    /// Whether the person is in it, directly or through others.
+    named: bool,
+}
+
+/// Looks for groups, upwards from the person.
+struct Walk<'w> {
+    connection: &'w mut Connection,
+    searches: &'w Searches,
+    pass: &'w Pass,
+    mapping: &'w GroupMapping,
+    bases: Vec<String>,
+    place: &'w Place,
+    groups: BTreeMap<UniqueId, Around>,
+}
+
+impl Walk<'_> {
+    async fn all(&mut self, circle: &Circle, reading: &mut Reading) -> Result<(), DirectoryError> {
+        let mut terms: Vec<String> = circle.groups.iter().map(|key| id_term(&self.mapping.unique_id, key)).collect();
+        let name = circle.default_group.as_ref();
+        terms.extend(name.map(|name| format!("({}={})", self.mapping.name.base(), escape(name.as_bytes()))));
+        let me = self.place.username.as_ref().map(|name| MemberRef::Username(Digest::of(fold(name))));
+        for batch in terms.chunks(BATCH) {
+            for mut group in self.search(&format!("(|{})", batch.concat()), None, reading).await? {
+                let named = me.is_some_and(|me| group.members.contains(&me));
+                group.members = Box::default();
+                self.put(group, named.then(|| self.place.dn.clone()).as_deref());
+            }
+        }
+        let mut frontier = Vec::new();
+        for dn in &self.place.member_of {
+            if Dn::parse(dn).is_some_and(|dn| self.pass.covers(&dn)) {
+                for mut group in self.search("", Some(dn), reading).await? {
+                    // The entry of the person says it.
+                    group.members = Box::default();
+                    frontier.push(group.dn.to_string());
+                    self.groups.entry(group.key.clone()).or_insert(Around { group, named: true }).named = true;
+                }
+            }
+        }
+        let place = self.place;
+        frontier.extend(self.parents(&place.dn, place.username.as_deref(), reading).await?);
+        let already = self.groups.values().filter(|around| around.named).map(|around| around.group.dn.to_string());
+        frontier.extend(already);
+        let mut seen = BTreeSet::new();
+        while let Some(dn) = frontier.pop().filter(|_| circle.flatten) {
+            if seen.insert(Dn::digest_of(&dn)) {
+                frontier.extend(self.parents(&dn, None, reading).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The groups that name a DN, or a username, as a member; their DNs.
+    async fn parents(
+        &mut self,
+        dn: &str,
+        username: Option<&str>,
+        reading: &mut Reading,
+    ) -> Result<Vec<String>, DirectoryError> {
+        let Some(filter) = naming(&self.mapping.members, &[dn], username) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for mut group in self.search(&filter, None, reading).await? {
+            group.members = Box::default();
+            found.push(group.dn.to_string());
+            self.put(group, Some(dn));
+        }
+        Ok(found)
+    }
+
+    fn put(&mut self, group: Group, member: Option<&str>) {
+        let around = self.groups.entry(group.key.clone()).or_insert(Around { group, named: false });
+        let Some(member) = member else { return };
+        let mut members: Vec<MemberRef> = around.group.members.to_vec();
+        members.push(MemberRef::Dn(Dn::digest_of(member)));
+        members.sort_unstable();
+        members.dedup();
+        (around.group.members, around.named) = (members.into(), true);
+    }
+
+    /// Groups within bases and filter, or at a DN; of members only those named by username.
+    async fn search(
+        &mut self,
+        filter: &str,
+        at: Option<&str>,
+        reading: &mut Reading,
+    ) -> Result<Vec<Group>, DirectoryError> {
+        let mapping = self.mapping;
+        let light = GroupMapping {
+            members: mapping.members.iter().filter(|name| names_by_username(name)).cloned().collect(),
+            ..mapping.clone()
+        };
+        let attributes = light.asked().iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+        let mut found = Groups { mapping: &light, reading, found: Vec::new(), referred: Vec::new() };
+        let bases = at.map_or_else(|| self.bases.clone(), |dn| vec![dn.to_owned()]);
+        for base in bases {
+            let mut search = self.searches.search(self.pass, &base);
+            search.attributes.clone_from(&attributes);
+            let wire = &mut self.connection.wire;
+            if at.is_some() {
+                (search.scope, search.page_size) = (Scope::Base, 0);
+                // A group that is not there any more is none.
+                paging::one(wire, &search, "reading a group", |entry| found.entry(entry)).await?;
+                continue;
+            }
+            search.filter = format!("(&{}{filter})", self.pass.filter);
+            paging::all(wire, &search, "looking for the groups of one person", &mut found).await?;
+            let outside = |urls: &Vec<String>| {
+                is_outside(urls, &self.searches.outside, &self.connection.about.naming_contexts, &base)
+            };
+            if !found.referred.iter().all(outside) {
+                let doing = "looking for the groups of one person: the server refers a part to another one".to_owned();
+                let server = self.connection.about.server.clone();
+                return Err(DirectoryError::Search { server, doing, code: 10, text: String::new() });
+            }
+        }
+        Ok(found.found)
+    }
+}
+
+struct Groups<'a> {
+    mapping: &'a GroupMapping,
+    reading: &'a mut Reading,
+    found: Vec<Group>,
+    referred: Vec<Vec<String>>,
+}
+
+impl Sink for Groups<'_> {
+    fn entry(&mut self, entry: &RawEntry<'_>) {
+        let dn = Dn::digest_of(&entry.shown_dn());
+        let Key::One(key) = key(entry, &self.mapping.unique_id) else {
+            self.reading.waiting_groups.insert(dn);
+            return;
+        };
+        let digest = key.digest();
+        self.reading.entries += 1;
+        match self.mapping.group(entry, key) {
+            Ok(group) => self.found.push(group),
+            Err(skip) => {
+                self.reading.skips.push(skip);
+                self.reading.waiting_groups.extend([digest, dn]);
+            }
+        }
+    }
+
+    fn reference(&mut self, urls: Vec<String>) {
+        self.referred.push(urls);
+    }
+
+    fn batch(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// A filter for groups that name one of these DNs, or the username; `None` when there is no such attribute.
+fn naming(attributes: &[AttributeName], dns: &[&str], username: Option<&str>) -> Option<String> {
+    let mut terms = String::new();
+    for name in attributes {
+        if names_by_username(name) {
+            // The server may compare case by case, we do not.
+            let mut names: Vec<String> = username.into_iter().flat_map(|name| [name.to_owned(), fold(name)]).collect();
+            names.dedup();
+            for value in names {
+                terms.push_str(&format!("({}={})", name.base(), escape(value.as_bytes())));
+            }
+        } else {
+            for dn in dns {
+                terms.push_str(&format!("({}={})", name.base(), escape(dn.as_bytes())));
+            }
+        }
+    }
+    (!terms.is_empty()).then(|| format!("(|{terms})"))
+}
+
+/// Leaves a mapped group with the person as its only member, or with none; `within` are the DNs of the person and of
+/// the groups around.
+async fn name_member(
+    connection: &mut Connection,
+    giver: &mut Giver,
+    attributes: &[AttributeName],
+    (place, within): (&Place, &[String]),
+) -> Result<(), DirectoryError> {
+    let me = place.username.as_ref().map(|name| MemberRef::Username(Digest::of(fold(name))));
+    let mut named = me.is_some_and(|me| giver.members.contains(&me));
+    for dns in within.chunks(BATCH) {
+        let dns: Vec<&str> = dns.iter().map(String::as_str).collect();
+        let Some(filter) = naming(attributes, &dns, place.username.as_deref()).filter(|_| !named) else { break };
+        let search = Search::once(&giver.dn, Scope::Base, &filter, &["1.1"]);
+        let doing = format!("looking for one person in `{}`", giver.dn);
+        let done = paging::one(&mut connection.wire, &search, &doing, |_| named = true).await?;
+        if done.code != 0 {
+            let server = connection.about.server.clone();
+            return Err(DirectoryError::Search { server, doing, code: done.code, text: done.text });
+        }
+    }
+    giver.members = if named { Box::from([MemberRef::Dn(Dn::digest_of(&place.dn))]) } else { Box::default() };
+    Ok(())
+}

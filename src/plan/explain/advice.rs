@@ -1,0 +1,108 @@
+//! What to do if what was explained is not what was wanted.
+
+use crate::plan::explain::{Entry, Explained};
+use crate::roster::{Account, LookUp, Origin, PendingReason, State};
+
+impl Explained<'_> {
+    /// What to do if that is not what was wanted: the first obstacle decides.
+    pub(super) fn advice(&self) -> String {
+        let who = self.facts.account.map_or_else(|| self.facts.who.to_owned(), |account| account.uuid.to_string());
+        let changes = self.acts().next().is_some() || !self.facts.plan.groups.is_empty();
+        if matches!(self.facts.entry, Entry::Unreached(_)) {
+            return "The directory could not be asked; correct what is said about it (`rosterd check` helps), and ask again."
+                .to_owned();
+        }
+        if let Some(run) = self.facts.held_by {
+            return format!(
+                "The brake holds this: `rosterd runs show {run}` shows it, `rosterd approve {run}` lets it go."
+            );
+        }
+        if changes && self.skips().is_empty() {
+            let target = self.facts.account.map_or(self.facts.who, |_| who.as_str());
+            return format!(
+                "The next run does what is said last; `rosterd sync --user '{target}'` does it now, for this person alone."
+            );
+        }
+        if let Some(skip) = self.skips().into_iter().find(|_| self.facts.account.is_none_or(|one| !one.state.access()))
+        {
+            return by_reason(&skip.reason).to_owned();
+        }
+        match (&self.facts.entry, self.facts.account) {
+            (Entry::Outside(found), account) => outside(found, account, &who),
+            (Entry::Unreadable, _) => "Correct the entry in the directory as said above.".to_owned(),
+            (Entry::Nowhere, None) => {
+                "Look at the spelling; somebody who is to come in needs an entry in the directory, or an account made \
+                 with `rosterd users add`."
+                    .to_owned()
+            }
+            (_, Some(account)) if account.state == State::Deleted => format!(
+                "The internal id is used again when the entry is back; `rosterd users restore {who}` brings the person \
+                 back as kept now."
+            ),
+            (_, Some(account)) if account.state == State::Pending => pending(account, &who),
+            (_, Some(account)) if account.state.access() => match account.origin {
+                Origin::Directory => {
+                    "In, with access. To end it, disable or delete the entry in the directory; what is deleted in the \
+                     store alone comes back with the next run."
+                        .to_owned()
+                }
+                _ => format!("In, with access, and made by hand; `rosterd users delete {who}` ends it."),
+            },
+            _ => "Nothing is in the way; `rosterd sync` makes a run now.".to_owned(),
+        }
+    }
+}
+
+fn outside(found: &LookUp, account: Option<&Account>, who: &str) -> String {
+    let keep = match account {
+        Some(account) if account.state == State::Pending => {
+            format!(" `rosterd users restore {who}` keeps the person meanwhile.")
+        }
+        _ => String::new(),
+    };
+    let what = match found {
+        LookUp::MovedOut { .. } => "Move the entry under one of users.base_dns, or add its place to users.base_dns.",
+        LookUp::FilteredOut { .. } => "Change the entry so that it matches users.filter, or correct users.filter.",
+        LookUp::Disabled { .. } => "Enable the entry, and put it within users.base_dns and users.filter.",
+        LookUp::Gone => "Somebody who is to come back needs an entry in the directory.",
+        LookUp::InScope { .. } | LookUp::Unjudged { .. } => "Ask again; nothing is taken away meanwhile.",
+    };
+    format!("{what}{keep}")
+}
+
+fn pending(account: &Account, who: &str) -> String {
+    let what = match account.reason {
+        Some(PendingReason::Disabled) => "Enable the entry in the directory",
+        Some(PendingReason::NoAddress) => "Give the entry an address",
+        Some(PendingReason::UnmanagedDomain) => {
+            "Give the entry an address in a managed domain, or add its domain to domains.managed"
+        }
+        Some(PendingReason::NoRole) => "Put the person into a group of a [[role]] or [[grant]]",
+        Some(PendingReason::MovedOut) => "Move the entry back under one of users.base_dns",
+        Some(PendingReason::FilteredOut) => "Make the entry match users.filter",
+        Some(PendingReason::Gone | PendingReason::SourceRemoved) | None => "Bring the entry back",
+    };
+    format!(
+        "{what}; or `rosterd users restore {who}` keeps the person, and `rosterd users delete {who}` does not wait."
+    )
+}
+
+fn by_reason(reason: &str) -> &'static str {
+    match reason {
+        "disabled" => "Enable the entry in the directory, or correct [[users.disabled]].",
+        "no-address" => "Give the entry a mail, or set users.address = \"optional\".",
+        "malformed-address" => "Correct the address in the directory.",
+        "unmanaged-domain" => "Add the domain to domains.managed, or change the address in the directory.",
+        "no-role" => "Put the person into a group of a [[role]] or [[grant]], or set users.require_role = false.",
+        "address-taken" => {
+            "Take the address from one of the two in the directory; when the other is deleted it is free, too."
+        }
+        "username-taken" => "Give one of the two another username in the directory.",
+        "matched" => {
+            "An account made by hand has the address; set users.on_match to \"supplement\" or \"adopt\", or delete it."
+        }
+        "duplicate-id" => "Give each entry a unique id of its own.",
+        "held" => "`rosterd status` names the run that holds it and the command that lets it go.",
+        _ => "Correct the entry in the directory as said above.",
+    }
+}

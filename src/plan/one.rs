@@ -1,0 +1,62 @@
+//! One person at a time (S4): the plan of a whole run, of a view that holds nobody else.
+
+use crate::clock::Timestamp;
+use crate::plan::{Act, GroupAct, GroupChange, GroupRef, Plan, Policy, UserRef, View, plan};
+use crate::roster::{Account, Digest, Dn, Index, Known, LookUp, Origin, Snapshot};
+
+/// What a run does about the one person that was read. Nobody else is touched and nobody is missed: the index of
+/// `view` holds nobody else, and what is written down about others stands.
+///
+/// `former` is somebody whose entry is gone and whom a newcomer may be (I5); left as it is unless that is so. Groups
+/// change only by this person's joining or leaving; what else there is about a group waits for the next run.
+pub fn plan_one(snapshot: &Snapshot, view: &View, former: Option<&Account>, policy: &Policy, now: Timestamp) -> Plan {
+    let mut policy = policy.clone();
+    // Others who are in a group are not known here.
+    policy.groups.drop_empty = false;
+    let planned = |view: &View| plan(snapshot.clone(), view, &policy, now);
+    let with_former = former.and_then(|former| {
+        let both = view.index.iter().copied().chain(known(former));
+        let planned = planned(&View { index: Index::new(both.collect()), ..view.clone() });
+        let relinks = planned.users.iter().any(|change| {
+            let relinked = change.acts.iter().any(|act| matches!(act, Act::Relinked { .. }));
+            relinked && change.subject == UserRef::Known(former.id)
+        });
+        relinks.then_some(planned)
+    });
+    let mut one = with_former.unwrap_or_else(|| planned(view));
+    one.groups = one.groups.into_iter().filter_map(about_members).collect();
+    // A person asked for this one: no brake stops it, and what waits of others is not this run's business.
+    one.holds.retain(|hold| one.held.iter().any(|held| held.kind == hold.kind));
+    one.mapped.causes.clear();
+    one.without = None;
+    one.group_counts = crate::plan::GroupCounts::of(&one.groups);
+    one
+}
+
+/// A group is made, or comes back, for whom it gets; whatever else happens to it is left out.
+fn about_members(mut group: GroupChange) -> Option<GroupChange> {
+    let gets = !group.joins.is_empty();
+    let is_new = matches!(group.subject, GroupRef::New(_));
+    group.acts.retain(|act| gets && (is_new || matches!(act, GroupAct::Restored { .. })));
+    (gets || !group.leaves.is_empty() || !group.changed.is_empty()).then_some(group)
+}
+
+/// Somebody as the index would hold it; `None` for whom no entry ever belonged to.
+pub fn known(account: &Account) -> Option<Known> {
+    Some(Known {
+        id: account.id,
+        key: account.key.as_ref()?.digest(),
+        dn: account.dn.as_deref().map_or_else(|| Digest::of(""), Dn::digest_of),
+        fingerprint: account.fingerprint,
+        review_at: account.review_at,
+        state: account.state,
+        reason: account.reason,
+        delete_after: account.delete_after,
+        manual: account.origin != Origin::Directory,
+    })
+}
+
+/// Whether looking somebody up leaves it open whether the person is there.
+pub fn is_unjudged(found: &LookUp) -> bool {
+    matches!(found, LookUp::InScope { .. } | LookUp::Unjudged { .. })
+}

@@ -1,0 +1,238 @@
+//! Why somebody is in, or is not: reads the directory now, and changes nothing (`explain`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::directory::{self, Connection, Progress, Searches};
+use crate::plan::explain::{Entry, Explanation, Facts, explain};
+use crate::plan::one::known;
+use crate::plan::{Plan, Policy, View};
+use crate::roster::{Account, AttributeUse, FieldNames, Index, Known, LookUp, UserId};
+use crate::store::{Action, Store, Trigger};
+use crate::sync::look::{asked, skips};
+use crate::sync::one::{LookOne, ambiguous, look_up, of_another_source};
+use crate::sync::{Request, Scene, SyncError, chain, source};
+
+/// Whom to explain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Question<'a> {
+    /// As it was typed.
+    pub who: &'a str,
+    /// The user of the store who is WHO.
+    pub user: Option<UserId>,
+    /// Somebody deleted who was WHO last.
+    pub tombstone: Option<UserId>,
+    /// The run that holds the person's departure.
+    pub held_by: Option<i64>,
+    /// A person at a terminal asks: a bind that was refused a moment ago may be tried once more (E9).
+    pub insist: bool,
+}
+
+/// What was found out.
+#[derive(Debug)]
+pub struct Examined {
+    /// The user of the store, if there is one.
+    pub user: Option<UserId>,
+    /// Rule by rule.
+    pub explanation: Explanation,
+    /// Which server was read.
+    pub server: Option<String>,
+    /// What each attribute of the directory is used for; `None` when the kind of directory is not known now.
+    pub uses: Option<BTreeMap<String, BTreeSet<AttributeUse>>>,
+    /// Names of the extra fields.
+    pub names: FieldNames,
+    /// Why the directory could not be read.
+    pub error: Option<SyncError>,
+}
+
+/// What was seen of the person.
+struct Seen {
+    account: Option<Account>,
+    sight: Sight,
+    policy: Policy,
+    server: String,
+}
+
+enum Sight {
+    Nowhere,
+    Outside(LookUp),
+    One(Box<LookOne>),
+}
+
+/// Looks at one person and says why it is as it is; nothing is changed. Without the directory it says what the store
+/// knows.
+///
+/// # Errors
+/// When the store fails; [`SyncError::Who`] when several entries of the directory are WHO.
+pub async fn examine(
+    config: &Config,
+    store: &dyn Store,
+    clock: &dyn Clock,
+    question: &Question<'_>,
+    progress: &dyn Progress,
+) -> Result<Examined, SyncError> {
+    let scene = Scene { config, store, clock, progress, writes: false };
+    let known = question.user.or(question.tombstone);
+    let account = match known {
+        Some(user) => store.accounts(&[user]).await?.pop(),
+        None => None,
+    };
+    let elsewhere = account.as_ref().filter(|account| account.source != config.source.name);
+    if let Some(error) = elsewhere.map(|account| of_another_source(account, &config.source.name)) {
+        return unreached(&scene, question, account, (error.to_string(), Some(error))).await;
+    }
+    let switched_off = match (config.enabled, &config.users) {
+        (false, _) => Some("source.enabled = false"),
+        (true, None) => Some("users.enabled = false"),
+        (true, Some(_)) => None,
+    };
+    if let Some(why) = switched_off {
+        return unreached(&scene, question, account, (why.to_owned(), None)).await;
+    }
+    match see(&scene, question, account.clone()).await {
+        Ok(seen) => judge(&scene, question, seen).await,
+        Err(error @ (SyncError::Store(_) | SyncError::Who { .. })) => Err(error),
+        Err(error) => unreached(&scene, question, account, (chain(&error), Some(error))).await,
+    }
+}
+
+async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account>) -> Result<Seen, SyncError> {
+    let store = scene.store;
+    source::in_use(store, &scene.config.source.name).await?;
+    let version = store.version().await?;
+    let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist: question.insist };
+    let mut connection = scene.connect(request, &[]).await?;
+    let (searches, policy) = asked(scene, &connection)?;
+    scene.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), &[]).await?;
+    let server = connection.about().server.clone();
+    let directory = (&mut connection, &searches);
+    let (account, sight) = identify(scene, question, directory, account).await?;
+    let sight = match sight {
+        Identified::Key(key) => {
+            // Looked at as if it were new: an entry that was applied is explained, too.
+            let index = account.iter().filter_map(known).map(|known| Known { fingerprint: None, ..known });
+            let index = Index::new(index.collect());
+            let directory = (&mut connection, &searches);
+            let look = LookOne::of(scene, directory, policy.clone(), (key, account.clone(), index), version).await?;
+            Sight::One(Box::new(look))
+        }
+        Identified::Outside(found) => Sight::Outside(found),
+        Identified::Nowhere => Sight::Nowhere,
+    };
+    Ok(Seen { account, sight, policy, server })
+}
+
+enum Identified {
+    Key(crate::roster::UniqueId),
+    Outside(LookUp),
+    Nowhere,
+}
+
+/// The user and the entry that belong together, as far as there are any.
+async fn identify(
+    scene: &Scene<'_>,
+    question: &Question<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+    account: Option<Account>,
+) -> Result<(Option<Account>, Identified), SyncError> {
+    let living = account.as_ref().filter(|_| question.user.is_some());
+    if let Some(key) = living.and_then(|account| account.key.clone()) {
+        return Ok((account, Identified::Key(key)));
+    }
+    // An entry with the address of an account made by hand belongs to it (M2).
+    let text = living.and_then(Account::primary).map_or_else(|| question.who.to_owned(), ToString::to_string);
+    for anywhere in [false, true] {
+        let found = directory::find(connection, searches, (&text, anywhere)).await?;
+        match found.as_slice() {
+            [] => {}
+            [one] => {
+                let users = scene.store.users_who(one.key.as_str()).await?;
+                let theirs = scene.store.accounts(&users).await?.pop();
+                let account = theirs.or_else(|| living.cloned());
+                if anywhere && account.is_none() {
+                    let found = look_up(scene, (connection, searches), &one.key).await;
+                    return Ok((account, Identified::Outside(found)));
+                }
+                let account = account.filter(|account| account.key.as_ref() == Some(&one.key));
+                return Ok((account, Identified::Key(one.key.clone())));
+            }
+            several => return Err(ambiguous(&text, several)),
+        }
+    }
+    let key = account.as_ref().and_then(|account| account.key.clone());
+    Ok((account, key.map_or(Identified::Nowhere, Identified::Key)))
+}
+
+async fn judge(scene: &Scene<'_>, question: &Question<'_>, seen: Seen) -> Result<Examined, SyncError> {
+    let Seen { account, sight, policy, server } = seen;
+    let (view, plan) = match &sight {
+        Sight::One(look) => look.look(scene).await?,
+        Sight::Nowhere | Sight::Outside(_) => without_entry(scene).await?,
+    };
+    let account =
+        view.accounts.values().find(|one| Some(one.id) == account.as_ref().map(|one| one.id)).or(account.as_ref());
+    let entry = match &sight {
+        Sight::Nowhere => Entry::Nowhere,
+        Sight::Outside(found) => Entry::Outside(found),
+        Sight::One(look) => match (look.snapshot.reading().people.first(), account) {
+            (Some(person), _) => Entry::Read(person),
+            (None, Some(account)) => look.look_ups.get(&account.id).map_or(Entry::Unreadable, Entry::Outside),
+            (None, None) => Entry::Unreadable,
+        },
+    };
+    let reading = match &sight {
+        Sight::One(look) => Some((look.snapshot.reading(), look.snapshot.incomplete())),
+        _ => None,
+    };
+    let facts = Facts {
+        who: question.who,
+        account,
+        entry,
+        reading,
+        view: &view,
+        plan: &plan,
+        policy: &policy,
+        held_by: question.held_by,
+    };
+    Ok(Examined {
+        user: account.map(|account| account.id),
+        explanation: explain(&facts),
+        server: Some(server),
+        uses: Some(policy.uses.clone()),
+        names: policy.names.clone(),
+        error: None,
+    })
+}
+
+/// What is written down in the store, for somebody of whom nothing was read.
+async fn without_entry(scene: &Scene<'_>) -> Result<(View, Plan), SyncError> {
+    let source = scene.config.source.name.as_str();
+    let skips = skips(scene.store, source).await?;
+    let conflicts = scene.store.open_conflicts(source).await?;
+    let frozen = scene.frozen(scene.clock.now(), 0, 0).await?;
+    Ok((View { conflicts, ..View::default() }, Plan { skips, frozen, ..Plan::default() }))
+}
+
+async fn unreached(
+    scene: &Scene<'_>,
+    question: &Question<'_>,
+    account: Option<Account>,
+    (why, error): (String, Option<SyncError>),
+) -> Result<Examined, SyncError> {
+    let (view, plan) = without_entry(scene).await?;
+    let names = scene.config.names();
+    let policy = scene.config.policy(BTreeSet::new(), names.clone(), BTreeMap::new());
+    let facts = Facts {
+        who: question.who,
+        account: account.as_ref(),
+        entry: Entry::Unreached(&why),
+        reading: None,
+        view: &view,
+        plan: &plan,
+        policy: &policy,
+        held_by: question.held_by,
+    };
+    let explanation = explain(&facts);
+    Ok(Examined { user: account.map(|account| account.id), explanation, server: None, uses: None, names, error })
+}

@@ -1,0 +1,492 @@
+//! One person at a time: read, planned and applied like a run, without reading anybody else (S4).
+
+use std::collections::{BTreeSet, HashMap};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::directory::{self, Circle, Connection, Found, OnePerson, Progress, Searches};
+use crate::plan::one::{is_unjudged, known, plan_one};
+use crate::plan::{self, Frozen, Needs, Plan, Policy, View};
+use crate::roster::address::fold;
+use crate::roster::{Account, FieldId, Incomplete, Index, LookUp, Origin, Snapshot, State, UniqueId, UserId};
+use crate::store::{Action, Lease, RunId, RunStart, Stamp, Store, Trigger};
+use crate::sync::lease::{Held, source_scope};
+use crate::sync::look::{accounts, asked, known_groups, rebase, skips};
+use crate::sync::{Report, Request, Scene, SyncError, apply, report, run_end, source};
+
+/// How many candidates an error names.
+const CANDIDATES: usize = 10;
+
+/// Whom to look at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// A user of the store.
+    User(UserId),
+    /// Nobody in the store: looked for in the directory.
+    Unknown(String),
+}
+
+/// Who it turned out to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subject {
+    /// What people call the person.
+    pub label: String,
+    /// The directory's unique id.
+    pub unique_id: Option<String>,
+    /// What was found in the directory, in a few words.
+    pub found: String,
+}
+
+/// Both sides of one person.
+pub(super) struct LookOne {
+    pub snapshot: Snapshot,
+    index: Index,
+    user: Option<UserId>,
+    /// Somebody whose entry is gone and whom the newcomer may be (I5).
+    former: Option<UserId>,
+    pub look_ups: HashMap<UserId, LookUp>,
+    version: i64,
+    policy: Policy,
+    server: String,
+    subject: Subject,
+}
+
+/// Synchronises one person now; nobody else is touched.
+///
+/// # Errors
+/// As [`crate::sync::sync`]; [`SyncError::Who`] when nobody, or more than one, is WHO in the directory.
+pub async fn sync_one(
+    config: &Config,
+    store: &dyn Store,
+    clock: &dyn Clock,
+    (who, insist): (&Who, bool),
+    progress: &dyn Progress,
+    stop: &CancellationToken,
+) -> Result<Report, SyncError> {
+    let scene = Scene { config, store, clock, progress, writes: true };
+    source::in_use(store, &config.source.name).await?;
+    let began = clock.since_boot();
+    let held = Held::acquire(store, &source_scope(&config.source.name)).await?;
+    let work = async {
+        if !config.enabled {
+            return scene.one_by_date(who, &held, stop).await;
+        }
+        let start = RunStart {
+            source: config.source.name.clone(),
+            trigger: Trigger::Command,
+            action: Action::Person,
+            mode: "person",
+            at: clock.now(),
+        };
+        scene.recorded(&start, &held, async |run| scene.look_and_apply(run, (who, insist), &held, stop).await).await
+    };
+    let result = held.keep_while(work).await;
+    held.release().await;
+    result.map(|mut report| {
+        report.seconds = clock.since_boot().saturating_sub(began).as_secs_f64();
+        report
+    })
+}
+
+impl Scene<'_> {
+    async fn look_and_apply(
+        &self,
+        run: RunId,
+        (who, insist): (&Who, bool),
+        held: &Held<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Report, SyncError> {
+        let leases = [held.lease().clone()];
+        let look = self.bounded(stop, LookOne::take(self, who, insist, &leases)).await?;
+        let (server, subject) = (look.server.clone(), look.subject.clone());
+        let incomplete = look.snapshot.incomplete().cloned();
+        let names = look.policy.names.clone();
+        self.in_turn(stop, async |turn| {
+            let plan = look.plan(self).await?;
+            let leases = [held.lease().clone(), turn.lease().clone()];
+            let source = &self.config.source.name;
+            let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
+            let plan = apply::apply(self, stamp, plan).await?;
+            let mut report = report(run, plan, incomplete, server);
+            let end = run_end(&report, self.clock.now(), None, Vec::new());
+            self.store.finish_run(run, &end, &leases).await?;
+            report.plan.skips.retain(|skip| skip.unique_id == subject.unique_id);
+            report.person = Some(subject);
+            Ok(report)
+        })
+        .await
+    }
+
+    /// With `enabled = false` nothing is read; who is due is deleted by the date (S1).
+    async fn one_by_date(&self, who: &Who, held: &Held<'_>, stop: &CancellationToken) -> Result<Report, SyncError> {
+        let Who::User(user) = who else {
+            return Err(SyncError::Who {
+                says: "source.enabled = false: the directory is not read, and the store knows nobody by that; nothing \
+                       was done"
+                    .to_owned(),
+            });
+        };
+        let account = ours(self, *user).await?;
+        let plan = self
+            .in_turn(stop, async |turn| {
+                let plan = self.one_due(*user).await?;
+                let leases = [held.lease().clone(), turn.lease().clone()];
+                let (names, source) = (self.config.names(), &self.config.source.name);
+                let stamp = Stamp { run: None, source, at: self.clock.now(), names: &names, leases: &leases };
+                apply::apply(self, stamp, plan).await
+            })
+            .await?;
+        let says = "source.enabled = false: the directory was not read; only a deletion that was due is carried out";
+        Ok(Report {
+            run: None,
+            outcome: crate::store::Outcome::Ok,
+            counts: plan.counts,
+            plan,
+            incomplete: None,
+            server: None,
+            seconds: 0.0,
+            note: Some(says.to_owned()),
+            person: Some(Subject {
+                label: account.label(),
+                unique_id: account.key.map(|key| key.to_string()),
+                found: "was not looked up".to_owned(),
+            }),
+        })
+    }
+
+    async fn one_due(&self, user: UserId) -> Result<Plan, SyncError> {
+        let now = self.clock.now();
+        let all = accounts(self.store, &[user]).await?;
+        let index = Index::new(all.values().filter_map(known).collect());
+        let due = index.iter().filter(|known| plan::is_due(known, now)).count() as u64;
+        let frozen = self.frozen(now, 0, due).await?;
+        let skips = skips(self.store, &self.config.source.name).await?;
+        let index = if frozen.is_some() { Index::default() } else { index };
+        let view = View { accounts: all, skips, index, ..View::default() };
+        Ok(Plan { frozen, ..plan::cleanup(&view, now, true) })
+    }
+}
+
+/// The user, who has to belong to the configured source.
+async fn ours(scene: &Scene<'_>, user: UserId) -> Result<Account, SyncError> {
+    let gone = || SyncError::Overtaken { who: user.0.to_string() };
+    let account = scene.store.accounts(&[user]).await?.pop().ok_or_else(gone)?;
+    if account.source == scene.config.source.name {
+        return Ok(account);
+    }
+    Err(of_another_source(&account, &scene.config.source.name))
+}
+
+/// The person is looked at with another configuration only.
+pub(super) fn of_another_source(account: &Account, ours: &str) -> SyncError {
+    let (label, theirs) = (account.label(), &account.source);
+    SyncError::Who {
+        says: format!(
+            "`{label}` belongs to the source `{theirs}`, this configuration is of `{ours}`; give the configuration of \
+             that source"
+        ),
+    }
+}
+
+impl LookOne {
+    /// Connects, finds out who it is, and reads what concerns this person.
+    pub async fn take(scene: &Scene<'_>, who: &Who, insist: bool, leases: &[Lease]) -> Result<Self, SyncError> {
+        let store = scene.store;
+        if scene.config.users.is_none() {
+            let says = "users.enabled = false: people are not read; nothing was done".to_owned();
+            return Err(SyncError::Who { says });
+        }
+        let version = store.version().await?;
+        let account = match who {
+            Who::User(user) => Some(ours(scene, *user).await?),
+            Who::Unknown(_) => None,
+        };
+        let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist };
+        let mut connection = scene.connect(request, leases).await?;
+        let (searches, policy) = asked(scene, &connection)?;
+        scene.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), leases).await?;
+        let (key, account) = identify(scene, &mut connection, &searches, (who, account)).await?;
+        let index = Index::new(account.iter().filter_map(known).collect());
+        Self::of(scene, (&mut connection, &searches), policy, (key, account, index), version).await
+    }
+
+    /// Reads what concerns the person with this unique id; `index` holds the user, if there is one.
+    pub async fn of(
+        scene: &Scene<'_>,
+        (connection, searches): (&mut Connection, &Searches),
+        policy: Policy,
+        (key, account, index): (UniqueId, Option<Account>, Index),
+        version: i64,
+    ) -> Result<Self, SyncError> {
+        let now = scene.clock.now();
+        let mut one = OnePerson::read(connection, searches, (&index, &key), now, scene.progress).await?;
+        let mut look_ups = HashMap::new();
+        let former = match &account {
+            None => former(scene, (connection, searches), &one).await?,
+            Some(_) => None,
+        };
+        look_ups.extend(former.iter().map(|former| (former.id, LookUp::Gone)));
+        let circle = circle(scene, &policy, account.iter().chain(&former)).await?;
+        let teams = scene.config.groups.is_some();
+        one.read_groups(connection, searches, (&circle, teams)).await?;
+        let mut subject = Subject {
+            label: account.as_ref().map_or_else(|| label(&one, &key), Account::label),
+            unique_id: Some(key.to_string()),
+            found: one.dn().map(|dn| format!("found at `{dn}`")).unwrap_or_default(),
+        };
+        let mut snapshot = one.into_snapshot();
+        if let Some(account) = account.as_ref().filter(|_| subject.found.is_empty()) {
+            let found = look_up(scene, (connection, searches), &key).await;
+            subject.found = says(&found);
+            if is_unjudged(&found) {
+                let says = format!("`{}` cannot be judged: {}", account.label(), subject.found);
+                snapshot = snapshot.doubted(Incomplete { cause: "person-unjudged", says, attribute: None });
+            }
+            look_ups.insert(account.id, found);
+        }
+        Ok(Self {
+            snapshot,
+            index,
+            user: account.map(|account| account.id),
+            former: former.map(|former| former.id),
+            look_ups,
+            version,
+            policy,
+            server: connection.about().server.clone(),
+            subject,
+        })
+    }
+
+    /// Loads what is needed of the store, and plans.
+    pub async fn plan(mut self, scene: &Scene<'_>) -> Result<Plan, SyncError> {
+        let store = scene.store;
+        let source = scene.config.source.name.as_str();
+        if store.version().await? != self.version {
+            let again = match (self.user, &self.subject.unique_id) {
+                (Some(user), _) => accounts(store, &[user]).await?,
+                (None, Some(key)) => accounts(store, &store.users_who(key).await?).await?,
+                (None, None) => std::collections::BTreeMap::new(),
+            };
+            let index = Index::new(again.values().filter_map(known).collect());
+            rebase(&mut self.snapshot, &self.index, &index);
+            (self.index, self.user) = (index, again.into_keys().next());
+        }
+        let (view, mut plan) = self.look(scene).await?;
+        plan.label(&accounts(store, &plan.unlabelled()).await?);
+        // The run says how many conflicts are open in the end, whoever's they are.
+        let counts = store.user_counts(Some(source)).await?;
+        let all: u64 = counts.iter().filter(|(state, _)| *state == State::Pending).map(|(_, people)| people).sum();
+        let others = all - all.min(view.index.iter().filter(|known| known.state == State::Pending).count() as u64);
+        plan.pending += others;
+        plan.counts.conflicts += others;
+        Ok(plan)
+    }
+
+    /// The store's side, and what is to be done.
+    pub async fn look(&self, scene: &Scene<'_>) -> Result<(View, Plan), SyncError> {
+        let now = scene.clock.now();
+        let frozen = self.frozen(scene, now).await?;
+        let snapshot = match &frozen {
+            Some(frozen) => {
+                let why = Incomplete { cause: "frozen", says: frozen.says(), attribute: None };
+                self.snapshot.clone().doubted(why)
+            }
+            None => self.snapshot.clone(),
+        };
+        let view = self.view(scene.store, &scene.config.source.name, &snapshot).await?;
+        let former = self.former.and_then(|former| view.accounts.get(&former));
+        let plan = plan_one(&snapshot, &view, former, &self.policy, now);
+        Ok((view, Plan { frozen, ..plan }))
+    }
+
+    async fn view(&self, store: &dyn Store, source: &str, snapshot: &Snapshot) -> Result<View, SyncError> {
+        let needs = Needs::of(snapshot, &self.index).with_claims(snapshot);
+        let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
+        let mut name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
+        let themselves: Vec<UserId> = self.user.into_iter().chain(self.former).collect();
+        let mut wanted = themselves.clone();
+        if self.index.is_empty() {
+            wanted.extend(store.remembering(source, &needs.addresses).await?);
+        }
+        wanted.extend(owners.values().chain(name_owners.values()));
+        let mut accounts = accounts(store, &wanted).await?;
+        let old_names = plan::old_names(snapshot, &self.index, &accounts);
+        let bearers = store.name_owners(&old_names).await?;
+        let more: Vec<UserId> = bearers.iter().map(|(_, user)| *user).collect();
+        accounts.extend(super::look::accounts(store, &more).await?);
+        name_owners.extend(bearers);
+        let memberships = store.memberships_of(&themselves).await?;
+        let read: BTreeSet<&str> = snapshot.reading().groups.iter().map(|group| group.key.as_str()).collect();
+        let mut groups = store.groups(source).await?;
+        let theirs: BTreeSet<_> = memberships.iter().map(|one| one.group).collect();
+        groups.retain(|group| read.contains(group.key.as_str()) || theirs.contains(&group.id));
+        let (mut roles, mut grants) = (HashMap::new(), Vec::new());
+        for user in &themselves {
+            let (role, given) = store.rights_of(*user).await?;
+            roles.extend(role.map(|role| (*user, role)));
+            grants.extend(given);
+        }
+        grants.sort_unstable();
+        let approved: BTreeSet<UserId> = themselves.into_iter().collect();
+        Ok(View {
+            index: self.index.clone(),
+            accounts,
+            owners,
+            name_owners,
+            look_ups: self.look_ups.clone(),
+            groups,
+            memberships,
+            two_people: store.two_people(source).await?,
+            conflicts: store.open_conflicts(source).await?,
+            skips: skips(store, source).await?,
+            approved_rights: approved.clone(),
+            approved_relinks: approved.clone(),
+            approved,
+            roles,
+            grants,
+            mapped: store.mapped(source).await?,
+            one_person: true,
+            ..View::default()
+        })
+    }
+
+    /// What a freeze that goes on withholds of this person (B5).
+    async fn frozen(&self, scene: &Scene<'_>, now: Timestamp) -> Result<Option<Frozen>, SyncError> {
+        let missing = self
+            .snapshot
+            .complete()
+            .map_or(0, |complete| complete.missing(&self.index).filter(|known| known.state.access()).count() as u64);
+        let due = self.index.iter().filter(|known| plan::is_due(known, now)).count() as u64;
+        scene.frozen(now, missing, due).await
+    }
+}
+
+fn label(one: &OnePerson, key: &UniqueId) -> String {
+    one.people().first().map_or_else(|| key.to_string(), crate::roster::Person::label)
+}
+
+/// What looking somebody up found, in a few words.
+fn says(found: &LookUp) -> String {
+    match found {
+        LookUp::Gone => "no entry with this unique id is left in the directory".to_owned(),
+        LookUp::Disabled { dn } => format!("disabled, at `{dn}`, outside bases or filter"),
+        LookUp::MovedOut { dn } => format!("at `{dn}`, outside every configured base"),
+        LookUp::FilteredOut { dn } => format!("at `{dn}`, but it does not match users.filter"),
+        LookUp::InScope { dn } => format!("at `{dn}`, in scope, but the search did not show it; try again"),
+        LookUp::Unjudged { says } => format!("looking it up gave no usable answer: {says}"),
+    }
+}
+
+/// The unique id of the entry to be read, and the user it belongs to.
+async fn identify(
+    scene: &Scene<'_>,
+    connection: &mut Connection,
+    searches: &Searches,
+    (who, account): (&Who, Option<Account>),
+) -> Result<(UniqueId, Option<Account>), SyncError> {
+    let manual = account.as_ref().filter(|account| account.key.is_none());
+    let text = match (who, manual) {
+        (Who::Unknown(text), _) => text.clone(),
+        // An entry with the address of a manual account belongs to it (M2).
+        (Who::User(_), Some(manual)) => manual.primary().map(ToString::to_string).unwrap_or_default(),
+        (Who::User(_), None) => {
+            let key = account.as_ref().and_then(|account| account.key.clone());
+            return key.map(|key| (key, account)).ok_or_else(|| SyncError::Who { says: String::new() });
+        }
+    };
+    let found = directory::find(connection, searches, (&text, false)).await?;
+    let pass = scene.config.users.as_ref();
+    let bases = pass.map(|users| users.base_dns.join("`, `")).unwrap_or_default();
+    match found.as_slice() {
+        [one] => {
+            let known = scene.store.users_who(one.key.as_str()).await?;
+            let known = match known.first() {
+                Some(user) => Some(ours(scene, *user).await?),
+                None => None,
+            };
+            Ok((one.key.clone(), known))
+        }
+        [] => Err(SyncError::Who {
+            says: match manual {
+                Some(manual) => format!(
+                    "`{}` is a {} account, and no entry under `{bases}` that matches the filter has its primary \
+                     address; nothing was done",
+                    manual.label(),
+                    manual.origin
+                ),
+                None => format!(
+                    "nobody is `{text}`: neither a user of the store, nor an entry under `{bases}` that matches the \
+                     filter, by DN, unique id, username or mail; nothing was done; `rosterd explain {text}` says more"
+                ),
+            },
+        }),
+        several => Err(ambiguous(&text, several)),
+    }
+}
+
+/// Several entries are WHO; none is guessed.
+pub(super) fn ambiguous(who: &str, several: &[Found]) -> SyncError {
+    let named: Vec<String> =
+        several.iter().take(CANDIDATES).map(|one| format!("`{}` (unique id {})", one.dn, one.key)).collect();
+    let more = several.len().saturating_sub(CANDIDATES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (number, named) = (several.len(), named.join(", "));
+    SyncError::Who {
+        says: format!(
+            "{number} entries are `{who}`: {named}{more}; nothing was done, say which one by DN or unique id"
+        ),
+    }
+}
+
+/// Somebody of this source with the address and the name that a newcomer claims, whose entry is gone (I5).
+async fn former(
+    scene: &Scene<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+    one: &OnePerson,
+) -> Result<Option<Account>, SyncError> {
+    let Some(person) = one.people().first() else { return Ok(None) };
+    let claimed: Vec<_> = person.claims.iter().filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).collect();
+    let name = person.fields.first(FieldId::USERNAME).map(fold);
+    let owners: Vec<UserId> = scene.store.owners(&claimed).await?.into_iter().map(|(_, user)| user).collect();
+    let same = |account: &Account| {
+        let called = account.fields.get(&FieldId::USERNAME).map(|name| fold(name));
+        account.source == scene.config.source.name
+            && account.origin == Origin::Directory
+            && name.is_some()
+            && called == name
+    };
+    let Some(account) = scene.store.accounts(&owners).await?.into_iter().find(same) else { return Ok(None) };
+    let Some(key) = account.key.clone() else { return Ok(None) };
+    let found = look_up(scene, (connection, searches), &key).await;
+    Ok(Some(account).filter(|_| found == LookUp::Gone))
+}
+
+pub(super) async fn look_up(
+    scene: &Scene<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+    key: &UniqueId,
+) -> LookUp {
+    let mut found = directory::look_up(connection, searches, std::slice::from_ref(key), scene.clock.now()).await;
+    found.pop().map_or_else(|| LookUp::Unjudged { says: "it was not looked up".to_owned() }, |(_, found)| found)
+}
+
+/// The groups to look at, whether they still name the person or not.
+async fn circle(
+    scene: &Scene<'_>,
+    policy: &Policy,
+    people: impl Iterator<Item = &Account>,
+) -> Result<Circle, SyncError> {
+    let (store, source) = (scene.store, scene.config.source.name.as_str());
+    let people: Vec<UserId> = people.map(|account| account.id).collect();
+    let theirs: BTreeSet<_> = store.memberships_of(&people).await?.into_iter().map(|one| one.group).collect();
+    let groups = store.groups(source).await?;
+    let default = policy.groups.one.as_ref().and_then(|one| one.default.clone());
+    Ok(Circle {
+        groups: groups.into_iter().filter(|group| theirs.contains(&group.id)).map(|group| group.key).collect(),
+        default_group: default,
+        mapped: known_groups(policy, &store.mapped(source).await?),
+        flatten: policy.groups.flatten,
+    })
+}
