@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, LateClock, Loss, MappedGroups, RightsAct, RightsCounts,
-    Since, Via, Without,
+    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, LateClock, Loss, MappedGroups, RightsAct,
+    RightsCounts, Since, Via, Without,
 };
 use crate::roster::account::written;
 use crate::roster::{

@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 use crate::plan::{BrakeKind, GroupId, KnownGroup, Neighbours, OpenConflict, StoredGrant, Via};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, Person,
-    Skip, Snapshot, State, UniqueId, UserId,
+    Account, Address, AddressKey, ClaimKind, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot,
+    State, UniqueId, UserId,
 };
 
 /// Why entries are skipped that bear one unique id (I7).

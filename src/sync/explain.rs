@@ -101,7 +101,13 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
     let store = scene.store;
     source::in_use(store, &scene.config.source.name).await?;
     let version = store.version().await?;
-    let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist: question.insist };
+    let request = Request {
+        trigger: Trigger::Command,
+        action: Action::Person,
+        approve: None,
+        insist: question.insist,
+        expects: None,
+    };
     let mut connection = scene.connect(request, &[]).await?;
     let (searches, policy) = asked(scene, &connection)?;
     scene.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), &[]).await?;

@@ -110,7 +110,7 @@ impl Scene<'_> {
             let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
             let plan = apply::apply(self, stamp, plan).await?;
             let mut report = report(run, plan, incomplete, server);
-            let end = run_end(&report, self.clock.now(), None, Vec::new());
+            let end = run_end(&report, self.clock.now(), Vec::new());
             self.store.finish_run(run, &end, &leases).await?;
             report.plan.skips.retain(|skip| skip.unique_id == subject.unique_id);
             report.person = Some(subject);
@@ -203,7 +203,8 @@ impl LookOne {
             Who::User(user) => Some(ours(scene, *user).await?),
             Who::Unknown(_) => None,
         };
-        let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist };
+        let request =
+            Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist, expects: None };
         let mut connection = scene.connect(request, leases).await?;
         let (searches, policy) = asked(scene, &connection)?;
         scene.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), leases).await?;

@@ -33,8 +33,8 @@ use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, 
 use crate::clock::Timestamp;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
-    AliasWindow, Basis, Conflict, ConflictId, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct, MembershipWindow,
-    OpenConflict, RightsBefore, Rule, StoredGrant, StoredMembership, UserChange,
+    AliasWindow, Basis, Conflict, ConflictId, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct,
+    MembershipWindow, OpenConflict, RightsBefore, Rule, StoredGrant, StoredMembership, UserChange,
 };
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UniqueId, UserId};
 use crate::store::error::{Fault, StoreError};

@@ -141,8 +141,8 @@ impl Truth {
         within(&self.access, |one| one.0 < since).iter().for_each(|(_, id, had)| _ = first.entry(*id).or_insert(*had));
         for (id, had) in first {
             let has = self.known[&id].state.access();
-            recent.lost += u64::from(had && !has);
-            recent.gained += u64::from(!had && has);
+            recent.lost.extend((had && !has).then_some(id));
+            recent.gained.extend((!had && has).then_some(id));
         }
         recent
     }
