@@ -50,6 +50,8 @@ pub struct Waiting {
     pub people: BTreeSet<UserId>,
     pub rights: BTreeSet<UserId>,
     pub relinks: BTreeSet<UserId>,
+    pub aliases: BTreeSet<UserId>,
+    pub memberships: BTreeSet<UserId>,
     pub causes: BTreeSet<String>,
 }
 
@@ -62,9 +64,17 @@ impl Waiting {
             people: of(&[BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains]),
             rights: of(&[BrakeKind::Rights]),
             relinks: of(&[BrakeKind::Relinks]),
+            aliases: of(&[BrakeKind::Aliases]),
+            memberships: of(&[BrakeKind::Memberships]),
             causes: plan.mapped.causes.iter().cloned().collect(),
         }
     }
+}
+
+fn forget_approvals(world: &mut World) {
+    let people = [&mut world.approved, &mut world.approved_rights, &mut world.approved_relinks];
+    let things = [&mut world.approved_aliases, &mut world.approved_memberships];
+    people.into_iter().chain(things).for_each(BTreeSet::clear);
 }
 
 impl Simulation {
@@ -116,6 +126,7 @@ impl Simulation {
         let waiting = if std::mem::take(&mut self.approves) { self.waiting.clone() } else { Waiting::default() };
         (self.world.approved, self.world.approved_rights) = (waiting.people, waiting.rights);
         (self.world.approved_relinks, self.world.accepted) = (waiting.relinks, waiting.causes);
+        (self.world.approved_aliases, self.world.approved_memberships) = (waiting.aliases, waiting.memberships);
         let mut round = self.round();
         let mut said = self.world.look();
         self.held = !said.plan.holds.is_empty();
@@ -144,17 +155,14 @@ impl Simulation {
         let sets =
             [&mut world.hidden, &mut world.unjudged, &mut world.cut_off, &mut world.garbled, &mut world.accepted];
         sets.into_iter().for_each(BTreeSet::clear);
-        let approved = [&mut world.approved, &mut world.approved_rights, &mut world.approved_relinks];
-        approved.into_iter().for_each(BTreeSet::clear);
+        forget_approvals(world);
     }
 
     /// U3: a run straight after a run changes nothing.
     fn is_quiet(&mut self) {
         let mut again = self.world.clone();
         again.recent = self.truth.recent(&again);
-        for approved in [&mut again.approved, &mut again.approved_rights, &mut again.approved_relinks] {
-            approved.clear();
-        }
+        forget_approvals(&mut again);
         again.accepted.clear();
         let said = again.look();
         let rows = |skips: &[crate::roster::Skip]| skips.iter().cloned().collect::<BTreeSet<_>>();
