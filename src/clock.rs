@@ -79,6 +79,8 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Time since the machine was booted, suspended time included; never goes back within one boot.
     fn since_boot(&self) -> Duration;
+    /// Which boot that is; `None` when the machine does not say.
+    fn boot(&self) -> Option<String>;
 }
 
 /// The machine's own clocks.
@@ -94,6 +96,11 @@ impl Clock for SystemClock {
     fn since_boot(&self) -> Duration {
         let at = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         Duration::new(u64::try_from(at.tv_sec).unwrap_or(0), u32::try_from(at.tv_nsec).unwrap_or(0))
+    }
+
+    fn boot(&self) -> Option<String> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(boot.trim().to_owned())
     }
 }
 

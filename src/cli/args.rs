@@ -221,6 +221,9 @@ pub struct Sync {
     /// Wait while another process is running the sync of this source
     #[arg(long)]
     pub wait: bool,
+    /// Do exactly what `plan --out FILE` saved, or nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "full"])]
+    pub plan: Option<PathBuf>,
 }
 
 /// Arguments of `plan`.
@@ -229,6 +232,12 @@ pub struct Plan {
     /// Look at only this much: users, groups, all, or cleanup (due deletions)
     #[arg(long, value_name = "WHAT", value_enum, default_value = "all", hide_possible_values = true)]
     pub only: Only,
+    /// Save it beside, for `sync --plan FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Show every line, however many there are
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// How much of a run.

@@ -44,7 +44,8 @@ fn fold(earlier: Option<Request>, later: Request) -> Request {
         _ => Action::All,
     };
     let trigger = if earlier.trigger == Trigger::Signal { earlier.trigger } else { later.trigger };
-    Request { trigger, action, approve: later.approve.or(earlier.approve), insist: earlier.insist || later.insist }
+    let (approve, expects) = (later.approve.or(earlier.approve), None);
+    Request { trigger, action, approve, insist: earlier.insist || later.insist, expects }
 }
 
 /// How a run ended, as far as it decides when to try again.
@@ -105,7 +106,8 @@ impl Agenda {
 
     /// Queues a run.
     pub fn ask(&mut self, trigger: Trigger, action: Action) {
-        self.queued = Some(fold(self.queued.take(), Request { trigger, action, approve: None, insist: false }));
+        self.queued =
+            Some(fold(self.queued.take(), Request { trigger, action, approve: None, insist: false, expects: None }));
     }
 
     /// Queues everything that is due by now. What is scheduled comes last, and gives the run its trigger.

@@ -38,6 +38,7 @@ mod schema;
 mod searches;
 mod session;
 pub mod settings;
+mod standing;
 mod tls;
 mod understand;
 
@@ -54,3 +55,4 @@ pub use settings::{
     AttributeOverrides, Bind, DisabledTest, GroupSettings, Kind, MappedPlace, MappedSettings, PasswordSource, Scope,
     ServerUrl, Settings, UserSettings,
 };
+pub use standing::Standing;

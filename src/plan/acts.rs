@@ -195,13 +195,15 @@ impl Awards<'_> {
         let stored: Vec<Digest> = account.aliases().map(Address::digest).collect();
         let wished: Vec<Digest> = comer.wish.aliases.iter().map(Address::digest).collect();
         let keep = !self.people.proven || self.people.keeps_addresses(comer);
+        let keep_aliases = keep || self.people.keeps_aliases(comer);
+        let counted = self.people.counts_aliases(account);
         let mut withheld = false;
         for alias in account.aliases() {
             let key = alias.digest();
             let becomes_primary = Some(key) == primary_key;
             let wins = self.wins(at, alias);
-            if becomes_primary || !wins || !(keep || wished.contains(&key)) {
-                acts.push(Act::AliasRemoved(alias.clone()));
+            if becomes_primary || !wins || !(keep_aliases || wished.contains(&key)) {
+                acts.push(Act::AliasRemoved { address: alias.clone(), counted: counted && !becomes_primary });
             } else {
                 withheld |= !wished.contains(&key);
             }

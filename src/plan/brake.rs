@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{BrakeKind, Hold, Policy, View};
-use crate::roster::{PendingReason, UserId};
+use crate::plan::{AliasWindow, BrakeKind, Frozen, Hold, LateClock, Plan, Policy, View};
+use crate::roster::{AddressKey, PendingReason, UserId};
 
 /// What somebody would lose.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,8 +12,8 @@ pub enum Loss {
     Access(PendingReason),
     /// Access, because the address is another one (I6).
     Dormant,
-    /// Roles or grants, in a few words.
-    Rights(Box<str>),
+    /// Aliases, memberships, roles or grants, in a few words.
+    Things(Box<str>),
 }
 
 impl Loss {
@@ -22,7 +22,7 @@ impl Loss {
         match self {
             Self::Access(reason) => reason.as_str(),
             Self::Dormant => "dormant",
-            Self::Rights(what) => what,
+            Self::Things(what) => what,
         }
     }
 }
@@ -33,9 +33,9 @@ impl Loss {
 /// had, against everybody.
 pub(super) fn holds(leaving: &BTreeSet<(BrakeKind, UserId)>, policy: &Policy, view: &View) -> Vec<Hold> {
     let recent = &view.recent;
-    let all = view.index.with_access() as u64 + recent.lost;
+    let all = view.index.with_access() + recent.lost.len();
     // Within a window of the first sync nobody was there before.
-    let of = if recent.gained < all { all - recent.gained } else { all };
+    let of = if recent.gained.len() < all { all - recent.gained.len() } else { all } as u64;
     let kinds = [BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains];
     kinds
         .into_iter()
@@ -45,6 +45,50 @@ pub(super) fn holds(leaving: &BTreeSet<(BrakeKind, UserId)>, policy: &Policy, vi
             hold(kind, now.count() as u64, before.count() as u64, of, policy)
         })
         .collect()
+}
+
+/// How many names a sentence lists.
+const FIRST_NAMES: usize = 5;
+
+impl Plan {
+    /// Whether anything waits for a person, or for the end of a freeze.
+    pub fn waits(&self) -> bool {
+        let frozen = self.frozen.as_ref().is_some_and(Frozen::withholds);
+        !self.holds.is_empty() || frozen || self.late.as_ref().is_some_and(LateClock::withholds)
+    }
+
+    /// The first names of those whose departure of this kind is held, in order.
+    pub fn first_held(&self, kind: BrakeKind) -> Vec<&str> {
+        let mut names: Vec<&str> = self.held.iter().filter(|held| held.kind == kind).map(|held| &*held.label).collect();
+        names.sort_unstable();
+        names.truncate(FIRST_NAMES);
+        names
+    }
+
+    /// What is held, how many of how many, the first names, the probable cause, and what to type; `None` when nothing is.
+    pub fn held_in_words(&self, run: i64) -> Option<String> {
+        let kinds = self.holds.iter().map(|hold| {
+            let names = self.first_held(hold.kind);
+            let first = if names.is_empty() { String::new() } else { format!(" (first: {})", names.join(", ")) };
+            format!("{}{first}", hold.says)
+        });
+        let kinds = kinds.reduce(|a, b| format!("{a}; {b}"))?;
+        let since = self.since.as_ref().map(|since| format!("; {}", since.says())).unwrap_or_default();
+        Some(format!(
+            "held by the brake: {kinds}{since}; look with `rosterd runs show {run}`, let go with `rosterd approve {run}`"
+        ))
+    }
+}
+
+/// The losses of aliases that are held, given who would lose which now (B1).
+pub(super) fn hold_aliases(
+    losing: &BTreeSet<(UserId, AddressKey)>,
+    policy: &Policy,
+    window: &AliasWindow,
+) -> Option<Hold> {
+    let before = window.lost.difference(losing).count() as u64;
+    let now = losing.len() as u64;
+    hold(BrakeKind::Aliases, now, before, window.had.max(now + before), policy)
 }
 
 pub(super) fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Policy) -> Option<Hold> {
@@ -65,6 +109,8 @@ pub(super) fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Pol
         BrakeKind::Missing => "people with access are missing from the directory",
         BrakeKind::Disabled => "people with access are disabled in the directory",
         BrakeKind::Domains => "people with access have their primary address in a domain that is not managed any more",
+        BrakeKind::Aliases => "aliases of people with access are no longer in the directory",
+        BrakeKind::Memberships => "memberships of people with access are no longer in the directory",
         BrakeKind::Rights => "people with a mapped role or grant would lose one",
         BrakeKind::Relinks => "people would be re-linked",
     };

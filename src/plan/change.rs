@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, Loss, MappedGroups, RightsAct, RightsCounts, Via,
-    Without,
+    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, LateClock, Loss, MappedGroups, RightsAct,
+    RightsCounts, Since, Via, Without,
 };
 use crate::roster::account::written;
 use crate::roster::{
@@ -45,6 +45,10 @@ pub enum BrakeKind {
     Disabled,
     /// Users whose domain is no longer managed (D2).
     Domains,
+    /// Aliases lost by people who stay.
+    Aliases,
+    /// Memberships lost by people who stay.
+    Memberships,
     /// Roles and grants lost.
     Rights,
     /// People re-linked to the users they were before (I5).
@@ -55,6 +59,8 @@ written!(BrakeKind {
     Missing = "missing",
     Disabled = "disabled",
     Domains = "domains",
+    Aliases = "aliases",
+    Memberships = "memberships",
     Rights = "roles-and-grants",
     Relinks = "re-links",
 });
@@ -148,7 +154,12 @@ pub enum Act {
     /// An alias is gained (A2).
     AliasAdded(Address),
     /// An alias is lost (A2).
-    AliasRemoved(Address),
+    AliasRemoved {
+        /// Which.
+        address: Address,
+        /// Whether the brake counts it; false when it becomes the primary, or a person approved it.
+        counted: bool,
+    },
     /// Access ends, deletion is scheduled (L2); or the reason of somebody pending changes.
     Flagged {
         /// State before: active, kept, or pending when only the reason changes.
@@ -220,7 +231,7 @@ impl Act {
             Self::Woken { .. } => "user.woken",
             Self::Moved { .. } | Self::Crossed { .. } => "user.moved",
             Self::AliasAdded(_) => "alias.added",
-            Self::AliasRemoved(_) => "alias.removed",
+            Self::AliasRemoved { .. } => "alias.removed",
             Self::Flagged { .. } => "user.flagged",
             Self::Restored { .. } => "user.restored",
             Self::Deleted { .. } | Self::Removed { .. } => "user.deleted",
@@ -240,7 +251,7 @@ impl Act {
             Self::Moved { .. } => "I3",
             Self::Crossed { .. } => "I8",
             Self::Parted { .. } | Self::Woken { .. } => "I6",
-            Self::AliasAdded(_) | Self::AliasRemoved(_) => "A2",
+            Self::AliasAdded(_) | Self::AliasRemoved { .. } => "A2",
             Self::Flagged { .. } => "L2",
             Self::Restored { .. } => "L5",
             Self::Deleted { .. } => "L6",
@@ -283,7 +294,7 @@ impl Act {
             }
             Self::Moved { before, after } => (Some(json!({ "dn": before })), Some(json!({ "dn": after }))),
             Self::AliasAdded(address) => (None, Some(json!({ "address": address.as_str() }))),
-            Self::AliasRemoved(address) => (Some(json!({ "address": address.as_str() })), None),
+            Self::AliasRemoved { address, .. } => (Some(json!({ "address": address.as_str() })), None),
             Self::Flagged { from, reason, delete_after, detail, .. } => (
                 Some(json!({ "state": from.as_str() })),
                 Some(json!({
@@ -456,6 +467,10 @@ pub struct Plan {
     pub without: Option<Without>,
     /// What waits because the source is frozen (B5).
     pub frozen: Option<Frozen>,
+    /// What changed since the last run that ended well, when something is held (B1).
+    pub since: Option<Since>,
+    /// Deletions that wait because the clock is not believed (L10).
+    pub late: Option<LateClock>,
     /// The numbers.
     pub counts: Counts,
     /// How many people are pending deletion after the run.

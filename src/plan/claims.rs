@@ -21,6 +21,8 @@ impl People<'_> {
         let mut aliases: Vec<Digest> = comer.wish.aliases.iter().map(|address| address.digest()).collect();
         if !self.proven || self.keeps_addresses(comer) {
             aliases.extend(account.map(stored).unwrap_or_default());
+        } else if self.keeps_aliases(comer) {
+            aliases.extend(account.into_iter().flat_map(Account::aliases).map(|alias| alias.digest()));
         }
         let name = |text: &str| contest::name_digest(&fold(text));
         let stored_name = account.and_then(|account| account.fields.get(&FieldId::USERNAME));

@@ -130,6 +130,7 @@ impl<'a> Judge<'a> {
             changed: changed.map(|(one, via)| (one.user, one.via, via)).collect(),
             joins,
             leaves,
+            counted: Vec::new(),
         };
         if self.policy.groups.drop_empty && self.is_empty_after(&change, present) {
             change.acts = dropped(group, known, may_take)?;
@@ -157,7 +158,7 @@ impl<'a> Judge<'a> {
         }
         if group.state != State::Deleted && self.policy.groups.drop_empty {
             acts.push(GroupAct::Dropped { from: group.state });
-        } else if group.state != State::Deleted && due.is_some_and(|at| at <= self.now) {
+        } else if group.state != State::Deleted && due.is_some_and(|at| at <= self.now) && !self.view.clock_doubted {
             acts.push(GroupAct::Deleted);
         } else if group.state == State::Active {
             acts.push(GroupAct::Flagged { flagged_at: self.now, delete_after: due });
@@ -168,6 +169,7 @@ impl<'a> Judge<'a> {
             acts,
             joins: Vec::new(),
             leaves,
+            counted: Vec::new(),
             changed: Vec::new(),
         };
         change.writes().then_some(change)
@@ -190,13 +192,14 @@ pub(super) fn due(view: &View, now: Timestamp) -> Vec<GroupChange> {
         acts: vec![GroupAct::Deleted],
         joins: Vec::new(),
         leaves: Vec::new(),
+        counted: Vec::new(),
         changed: Vec::new(),
     };
     view.groups.iter().filter(due).map(change).collect()
 }
 
 impl GroupChange {
-    fn writes(&self) -> bool {
+    pub(super) fn writes(&self) -> bool {
         !self.acts.is_empty() || !self.joins.is_empty() || !self.leaves.is_empty() || !self.changed.is_empty()
     }
 }

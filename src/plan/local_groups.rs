@@ -73,6 +73,7 @@ fn change(subject: GroupRef, name: &str, act: Option<GroupAct>) -> GroupChange {
         acts: act.into_iter().collect(),
         joins: Vec::new(),
         leaves: Vec::new(),
+        counted: Vec::new(),
         changed: Vec::new(),
     }
 }

@@ -10,11 +10,15 @@
 //! - After every unit of the plan, every address and every username has at most one owner (A3, U7).
 
 mod acts;
+mod admission;
+mod aliases;
 mod assign;
+mod basis;
 mod brake;
 pub mod by_hand;
 pub mod change;
 mod claims;
+mod clock;
 mod conflict;
 mod contest;
 mod counts;
@@ -24,6 +28,7 @@ pub mod explain;
 mod findings;
 mod groups;
 mod identity;
+mod leaves;
 mod left;
 pub mod local_groups;
 pub mod manual;
@@ -37,6 +42,7 @@ pub mod refusal;
 mod relink;
 mod retire;
 pub mod rights;
+mod same;
 mod team;
 mod units;
 pub mod view;
@@ -46,9 +52,11 @@ mod wishes;
 pub(crate) mod tests;
 
 pub use assign::Without;
+pub use basis::{Basis, Since};
 pub use brake::Loss;
 pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
+pub use clock::{ClockReading, LateClock};
 pub use conflict::{Conflict, ConflictId, ConflictKind, OpenConflict};
 pub use counts::{Counts, GroupCounts};
 pub use crossing::{Holdings, Neighbour, Neighbours};
@@ -59,18 +67,23 @@ pub use rights::{
     Broken, Grant, KnownGroup, MappedAct, MappedGroups, RightsAct, RightsCounts, StoredGrant, without_role,
 };
 pub use team::{GroupAct, GroupChange};
-pub use view::{Needs, RecentDepartures, StoredGroup, StoredMembership, View, doubt, is_due, old_names};
+pub use view::{
+    AliasWindow, MembershipWindow, Needs, RecentDepartures, RightsBefore, StoredGroup, StoredMembership, View, doubt,
+    is_due, may_lose_aliases, old_names,
+};
 
 use std::collections::{BTreeMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::plan::members::Members;
 use crate::plan::rights::{Entitled, Mappings};
-use crate::roster::{Account, Digest, LookUp, Reading, Skip, Snapshot, State, UniqueId, UserId};
+use crate::roster::{Account, Digest, Index, LookUp, Reading, Skip, Snapshot, State, UniqueId, UserId};
 
 /// Everything a run does about what it read.
 ///
-/// `view` has to hold what [`Needs::of`] and [`Needs::with_claims`] named for the same snapshot.
+/// `view` has to hold what [`Needs::of`] and [`Needs::with_claims`] named for the same snapshot. When the plan
+/// [`Plan::loses_memberships`], it is not done before [`Plan::hold_memberships`] has looked at them; what that compares
+/// with is only then worth asking for.
 pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) -> Plan {
     let proven = snapshot.complete().is_some();
     let mut people = people::People::new(view, policy, now, proven);
@@ -122,6 +135,8 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         strangers: groups.strangers,
         without: groups.without,
         frozen: None,
+        since: None,
+        late: None,
         opened: conflicts.opened,
         reworded: conflicts.reworded,
         resolved: conflicts.resolved,
@@ -131,6 +146,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         mapped: mappings.found,
         rights: RightsCounts::default(),
     };
+    plan.count_leaves(view, policy);
     plan.count(reading.entries, view);
     plan
 }
@@ -139,10 +155,13 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
 /// `by_date`, by the date alone because the source is switched off (L9, S1).
 pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
     let mut plan = Plan::default();
-    for known in view.index.iter().filter(|known| is_due(known, now)) {
+    for known in view.index.iter().filter(|known| is_due(known, now) && !view.clock_doubted) {
         let Some(account) = view.accounts.get(&known.id) else { continue };
         let found = view.look_ups.get(&known.id);
-        if by_date || found.is_some_and(|found| departures::cause(found).is_some()) {
+        if view.held_relinks.contains(&known.id) {
+            // Both sides stay as they are until a person decides (I5).
+            plan.unjudged.push((account.label().into(), "due, but the re-link to a new entry is held".to_owned()));
+        } else if by_date || found.is_some_and(|found| departures::cause(found).is_some()) {
             let acts = vec![Act::Deleted { reason: known.reason }];
             let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
             plan.users.push(acts::change(account, acts, mark));
@@ -159,7 +178,7 @@ pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
     for (unit, change) in (0..).zip(&mut plan.users) {
         change.unit = unit;
     }
-    if by_date {
+    if by_date && !view.clock_doubted {
         plan.groups = groups::due(view, now);
     }
     plan.skips = view.skips.clone();
@@ -205,9 +224,11 @@ impl Plan {
             let changes = |act: &Act| match act {
                 Act::Relinked { from, .. } => *from != State::Deleted,
                 Act::Parted { from, .. } => *from != State::Deleted,
-                Act::Updated(_) | Act::AliasAdded(_) | Act::AliasRemoved(_) | Act::Linked { .. } | Act::Rights(_) => {
-                    true
-                }
+                Act::Updated(_)
+                | Act::AliasAdded(_)
+                | Act::AliasRemoved { .. }
+                | Act::Linked { .. }
+                | Act::Rights(_) => true,
                 _ => false,
             };
             let is_new = has(|act| matches!(act, Act::Added(_) | Act::Revived(_))) > 0;
@@ -227,6 +248,24 @@ impl Plan {
         counts.conflicts = self.pending + others;
         self.counts = counts;
         self.group_counts = GroupCounts::of(&self.groups);
+    }
+
+    /// How many people wait for deletion after this plan although their date is over.
+    pub fn due_after(&self, index: &Index, now: Timestamp) -> u64 {
+        let due = index.iter().filter(|known| is_due(known, now)).map(|known| UserRef::Known(known.id));
+        let mut due: HashSet<UserRef> = due.collect();
+        for change in &self.users {
+            for act in &change.acts {
+                match act {
+                    Act::Flagged { delete_after: Some(at), .. } if *at <= now => _ = due.insert(change.subject),
+                    Act::Flagged { .. } | Act::Restored { .. } | Act::Deleted { .. } | Act::Removed { .. } => {
+                        due.remove(&change.subject);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        due.len() as u64
     }
 
     /// People of the store whom the plan knows by number only: nothing but a role or a grant changes.

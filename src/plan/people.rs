@@ -3,8 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::clock::Timestamp;
-use crate::plan::acts::{self, Awards};
-use crate::plan::contest::{self, Participant};
+use crate::plan::acts;
 use crate::plan::crossing::Elsewhere;
 use crate::plan::departures::{self, Departure, Flag};
 use crate::plan::findings::Findings;
@@ -81,6 +80,8 @@ pub(super) struct People<'a> {
     pub entitled: Option<Entitled>,
     /// Kinds of departure that the brake holds.
     held_kinds: Vec<BrakeKind>,
+    /// Who keeps aliases that the entry does not list, because the brake holds their loss.
+    keep_aliases: HashSet<UserId>,
     pub(super) comers: Vec<Comer<'a>>,
     /// Unknown entries whose primary address a manual account has.
     pub(super) matches: Vec<Match<'a>>,
@@ -111,6 +112,7 @@ impl<'a> People<'a> {
             proven,
             entitled: None,
             held_kinds: Vec::new(),
+            keep_aliases: HashSet::new(),
             comers: Vec::new(),
             matches: Vec::new(),
             any_unlinked,
@@ -277,6 +279,7 @@ impl<'a> People<'a> {
     pub fn decide(mut self, absent: &Absent<'a>) -> Decided {
         self.relink(absent);
         self.hold();
+        self.keep_aliases = self.hold_aliases();
         let leavers = std::mem::take(&mut self.leavers);
         let comers = std::mem::take(&mut self.comers);
         let mut units = Units::default();
@@ -360,7 +363,9 @@ impl<'a> People<'a> {
                 let counted = departure.counted.then(|| departure.kind());
                 Flag { acts: vec![Act::Removed { from, domain, counted }], reasons_seen: Vec::new() }
             }
-            None => departures::flag(account, departure, self.policy, self.now, self.proven),
+            None => {
+                departures::flag(account, departure, self.policy, self.now, self.proven && !self.view.clock_doubted)
+            }
         };
         let deleted = flag.acts.last().is_some_and(Act::deletes);
         // From now on an unknown entry that may not come in (U3: the next run says the same).
@@ -399,100 +404,13 @@ impl<'a> People<'a> {
         }
     }
 
-    /// Lets the comers contest addresses and names, and writes down what each of them gets.
-    ///
-    /// Only those who want something that somebody else wants or has take part in the contest: nearly everybody
-    /// gets everything without one.
-    fn admit(&mut self, comers: Vec<Comer<'a>>, left: &Left, units: &mut Units) {
-        let former = self.owners();
-        let entangled = self.entangled(&comers, &former);
-        let place = |at: usize| entangled.binary_search(&at).ok();
-        let rivals = || entangled.iter().filter_map(|at| comers.get(*at));
-        let participants: Vec<Participant> = rivals().map(|comer| self.participant(comer)).collect();
-        let owners = former
-            .iter()
-            .filter(|(_, owner)| !left.releases(owner.user, owner.name))
-            .map(|(thing, owner)| (*thing, owner.user));
-        let owners: HashMap<Digest, UserId> = owners.collect();
-        let places = participants.iter().enumerate().filter_map(|(at, one)| Some((one.user?, at))).collect();
-        let outcome = contest::settle(&participants, &owners, &places);
-        let rivals = rivals().zip(&participants).enumerate();
-        let labels: Vec<String> = rivals.map(|(at, (comer, one))| self.label(comer, one, outcome.lost(at))).collect();
-        let awards = Awards { outcome: &outcome, participants: &participants, labels: &labels, people: self, left };
-        let mut findings = Findings::default();
-        units.reserve(comers.len());
-        let mut became = HashMap::new();
-        for (at, mut comer) in comers.into_iter().enumerate() {
-            let node = comer.account.map(|account| account.id);
-            let node = if let Some(user) = node { units.node(user) } else { units.fresh() };
-            let rival = place(at).and_then(|at| Some((at, participants.get(at)?)));
-            if let Some((at, participant)) = rival {
-                let things = participant.things().chain(participant.fallbacks());
-                for thing in things.filter(|thing| outcome.wins(at, *thing)) {
-                    let before = former.get(&thing).map(|owner| owner.user);
-                    if let Some(before) = before.filter(|user| Some(*user) != participant.user) {
-                        let other = units.node(before);
-                        units.join(node, other);
-                    }
-                }
-            }
-            let lost = rival.is_some_and(|(at, one)| outcome.lost(at).primary || outcome.lost(at).keeps_out(one));
-            if let Some(change) = self.part(&mut comer, lost) {
-                let heir =
-                    comer.account.map_or_else(|| UserRef::New(comer.person.key.digest()), |it| UserRef::Known(it.id));
-                became.insert(change.subject, heir);
-                units.place(node, change);
-            }
-            if let Some(change) = awards.award(rival.map(|(at, _)| at), comer, &mut findings) {
-                units.place(node, change);
-            }
-        }
-        self.stand_for(&became);
-        self.decided.findings.extend(findings);
-    }
-
-    /// The positions of those who want something that somebody else wants or has, in order.
-    fn entangled(&self, comers: &[Comer], former: &HashMap<Digest, Owner>) -> Vec<usize> {
-        let mut wants: Vec<(u64, u32)> = Vec::with_capacity(comers.len() * 4);
-        let mut entangled = Vec::new();
-        let user = |(at, comer): (usize, &Comer)| Some((comer.account?.id, at));
-        let places: HashMap<UserId, usize> = comers.iter().enumerate().filter_map(user).collect();
-        for (at, comer) in (0_u32..).zip(comers) {
-            let participant = self.participant(comer);
-            let mut things: Vec<Digest> = participant.things().chain(participant.fallbacks()).collect();
-            things.sort_unstable();
-            things.dedup();
-            let owners = things.iter().filter_map(|thing| former.get(thing)).map(|owner| owner.user);
-            for owner in owners.filter(|owner| Some(*owner) != participant.user) {
-                entangled.push(at as usize);
-                entangled.extend(places.get(&owner));
-            }
-            // Half a digest: two things taken for one only cost a look.
-            wants.extend(things.iter().map(|thing| (thing.short(), at)));
-        }
-        wants.sort_unstable();
-        let shared = wants.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1);
-        entangled.extend(shared.flatten().map(|(_, at)| *at as usize));
-        entangled.sort_unstable();
-        entangled.dedup();
-        entangled
-    }
-
-    fn owners(&self) -> HashMap<Digest, Owner> {
-        let addresses = self.view.owners.iter().map(|(key, user)| (key.digest(), Owner { user: *user, name: false }));
-        let names = self.view.name_owners.iter();
-        let names = names.map(|(name, user)| (contest::name_digest(name), Owner { user: *user, name: true }));
-        addresses.chain(names).collect()
+    /// Whether aliases that the entry does not list stay because the brake holds their loss (B1).
+    pub(super) fn keeps_aliases(&self, comer: &Comer) -> bool {
+        comer.account.is_some_and(|account| self.keep_aliases.contains(&account.id))
     }
 
     /// Whether the primary stays what it is because the attribute it comes from vanished from everybody (E2).
     pub(super) fn keeps_addresses(&self, comer: &Comer) -> bool {
         comer.account.is_some() && self.view.has_vanished(self.policy, AttributeUse::Addresses)
     }
-}
-
-/// Who in the store has something that somebody claims.
-struct Owner {
-    user: UserId,
-    name: bool,
 }

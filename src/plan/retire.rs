@@ -29,6 +29,7 @@ pub fn retire(
         acts: vec![GroupAct::Flagged { flagged_at: now, delete_after }],
         joins: Vec::new(),
         leaves: Vec::new(),
+        counted: Vec::new(),
         changed: Vec::new(),
     };
     let there = groups.iter().filter(|group| group.state == State::Active);

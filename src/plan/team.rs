@@ -119,6 +119,8 @@ pub struct GroupChange {
     pub joins: Vec<(UserRef, Via)>,
     /// Who leaves (G1, G8); in order.
     pub leaves: Vec<(UserId, Via)>,
+    /// Those of them whose loss the brake counts (B1); in order.
+    pub counted: Vec<UserId>,
     /// Who stays for another reason than before: the one before, the one now (G4).
     pub changed: Vec<(UserId, Via, Via)>,
 }

@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 use crate::plan::{BrakeKind, GroupId, KnownGroup, Neighbours, OpenConflict, StoredGrant, Via};
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, AddressKey, Claim, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot, State,
-    UniqueId, UserId,
+    Account, Address, AddressKey, Claim, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot,
+    State, UniqueId, UserId,
 };
 
 /// Why entries are skipped that bear one unique id (I7).
@@ -46,10 +46,43 @@ pub struct StoredMembership {
 pub struct RecentDepartures {
     /// Who went, by the kind they were counted under; whoever is back counts too.
     pub departed: BTreeSet<(BrakeKind, UserId)>,
-    /// How many had access when the window began and have none now.
-    pub lost: u64,
-    /// How many had no access when the window began and have it now.
-    pub gained: u64,
+    /// Who had access when the window began and has none now.
+    pub lost: BTreeSet<UserId>,
+    /// Who had no access when the window began and has it now.
+    pub gained: BTreeSet<UserId>,
+    /// Whose role or grants changed; loaded only where roles or grants are mapped.
+    pub rights: BTreeMap<UserId, RightsBefore>,
+    /// Loaded only when somebody loses one.
+    pub aliases: AliasWindow,
+}
+
+/// What is known of somebody's role and grants when the brake's window began (B1).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct RightsBefore {
+    /// The role, if it changed since.
+    pub role: Option<Option<Box<str>>>,
+    /// Privileges that came or went since, and whether the user had them.
+    pub grants: BTreeMap<Box<str>, bool>,
+}
+
+/// Aliases inside the brake's window (B1).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct AliasWindow {
+    /// How many the people had who had access when the window began; when nobody had any, how many there are now.
+    pub had: u64,
+    /// Which of them were lost, and counted.
+    pub lost: BTreeSet<(UserId, AddressKey)>,
+}
+
+/// Memberships inside the brake's window (B1).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct MembershipWindow {
+    /// How many the people had who had access when the window began, by group.
+    pub had: BTreeMap<GroupId, u64>,
+    /// How many people with access have now, by group: what counts where nobody had any.
+    pub now: BTreeMap<GroupId, u64>,
+    /// Which of them were lost, and counted.
+    pub lost: BTreeSet<(GroupId, UserId)>,
 }
 
 /// The store's side of a plan: an index over everybody, and the accounts of those whom this plan touches.
@@ -81,6 +114,10 @@ pub struct View {
     pub recent: RecentDepartures,
     /// People whose departure a person approved for this run (B1).
     pub approved: BTreeSet<UserId>,
+    /// People whose loss of aliases a person approved for this run.
+    pub approved_aliases: BTreeSet<UserId>,
+    /// People whose loss of memberships a person approved for this run.
+    pub approved_memberships: BTreeSet<UserId>,
     /// People whose re-linking a person approved for this run (I5).
     pub approved_relinks: BTreeSet<UserId>,
     /// Attributes that vanished from everybody, lower case (E2).
@@ -93,6 +130,10 @@ pub struct View {
     pub mapped: Vec<KnownGroup>,
     /// People whose loss of roles or grants a person approved for this run.
     pub approved_rights: BTreeSet<UserId>,
+    /// People whose re-link the last run held; nobody else is needed, and only a clean-up looks at them (I5).
+    pub held_relinks: BTreeSet<UserId>,
+    /// The wall clock is not believed: nobody is deleted by the date (L10).
+    pub clock_doubted: bool,
     /// What else a person approved for this run, in the words of a run's cause.
     pub accepted: BTreeSet<String>,
     /// Only one person was read, and the index holds nobody else: what is written down about others stands (S4).
@@ -177,6 +218,19 @@ pub fn old_names(snapshot: &Snapshot, index: &Index, accounts: &BTreeMap<UserId,
         (old != new).then_some(old)
     };
     snapshot.reading().people.iter().filter_map(old_name).collect()
+}
+
+/// Whether an entry that was read lacks an alias that its user has; only then the brake asks about aliases.
+pub fn may_lose_aliases(snapshot: &Snapshot, view: &View) -> bool {
+    snapshot.complete().is_some()
+        && snapshot.reading().people.iter().any(|person| {
+            let known = view.index.find(person.key.digest());
+            let aliases = known.and_then(|known| view.accounts.get(&known.id)).into_iter().flat_map(Account::aliases);
+            let claims = |key: &AddressKey| {
+                person.claims.iter().filter_map(|claim| claim.value.as_ref().ok()).any(|one| one.key() == *key)
+            };
+            aliases.map(Address::key).any(|key| !claims(&key))
+        })
 }
 
 /// Whether somebody pending may be deleted by now (L6).

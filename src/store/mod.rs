@@ -22,8 +22,8 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct, OpenConflict, Rule,
-    StoredGrant, StoredMembership, UserChange,
+    AliasWindow, Basis, Conflict, ConflictId, Counts, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct,
+    MembershipWindow, OpenConflict, RightsBefore, Rule, StoredGrant, StoredMembership, UserChange,
 };
 pub use crate::plan::{RecentDepartures, StoredGroup};
 use crate::roster::account::written;
@@ -208,6 +208,8 @@ pub struct RunEnd {
     pub held: Vec<Held>,
     /// Set by a complete run of users: `Reading::coverage`.
     pub coverage: Option<std::collections::BTreeMap<String, u64>>,
+    /// What it rested on; `None` when it did not get that far.
+    pub basis: Option<Basis>,
 }
 
 /// What every write of a run carries.
@@ -329,8 +331,31 @@ pub trait Store: Send + Sync {
     async fn held(&self, run: RunId) -> Result<Vec<Held>, StoreError>;
     /// Attribute coverage of the last complete run of users; empty when there was none (E2).
     async fn coverage(&self, source: &str) -> Result<std::collections::BTreeMap<String, u64>, StoreError>;
+    /// What the last run of the source rested on that ended in one of these ways.
+    async fn basis(&self, source: &str, outcomes: &[Outcome]) -> Result<Option<(RunId, Basis)>, StoreError>;
     /// Whose access changed since a moment, for the brake (B1).
     async fn recent_departures(&self, source: &str, since: Timestamp) -> Result<RecentDepartures, StoreError>;
+
+    /// What losses of aliases are measured against, given whose access changed since that moment (B1).
+    async fn alias_window(
+        &self,
+        source: &str,
+        since: Timestamp,
+        recent: &RecentDepartures,
+    ) -> Result<AliasWindow, StoreError>;
+    /// What losses of memberships are measured against, likewise (B1).
+    async fn membership_window(
+        &self,
+        source: &str,
+        since: Timestamp,
+        recent: &RecentDepartures,
+    ) -> Result<MembershipWindow, StoreError>;
+    /// What is known of the roles and grants of those whose rights changed since a moment (B1).
+    async fn recent_rights(
+        &self,
+        source: &str,
+        since: Timestamp,
+    ) -> Result<std::collections::BTreeMap<UserId, RightsBefore>, StoreError>;
 
     /// Every user of the source that has a unique id, tombstones included, and manual ones that are linked (M2).
     async fn index(&self, source: &str) -> Result<Index, StoreError>;

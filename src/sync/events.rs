@@ -2,12 +2,9 @@
 
 use tracing::{debug, error, info, warn};
 
-use crate::plan::{Act, Conflict, GroupAct, GroupChange, Plan, UserChange};
+use crate::plan::{Act, Conflict, GroupAct, GroupChange, Plan, Since, UserChange};
 use crate::store::{Outcome, RunId, RunStart, Stamp};
 use crate::sync::{Report, SyncError};
-
-/// How many names an event of a held run lists.
-const FIRST_NAMES: usize = 5;
 
 /// An error with everything that caused it, in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
@@ -57,22 +54,7 @@ pub(super) fn run_finished(run: RunId, start: &RunStart, report: &Report, second
         let (missing, due) = (frozen.missing, frozen.due);
         warn!(event = "run.frozen", run = run.0, source, until, missing, due, "{says}");
     }
-    for hold in &report.plan.holds {
-        let held = || report.plan.held.iter().filter(|held| held.kind == hold.kind);
-        let names: Vec<&str> = held().take(FIRST_NAMES).map(|held| &*held.label).collect();
-        error!(
-            event = "run.held",
-            run = run.0,
-            source = start.source,
-            kind = hold.kind.as_str(),
-            held = held().count(),
-            of = hold.of,
-            first = names.join(", "),
-            "held by the brake: {}; look with `rosterd runs show {run}`, let go with `rosterd approve {run}`",
-            hold.says,
-            run = run.0
-        );
-    }
+    run_held(run, start, report);
     let counts = report.counts;
     info!(
         event = "run.finished",
@@ -97,6 +79,39 @@ pub(super) fn run_finished(run: RunId, start: &RunStart, report: &Report, second
         run.0,
         report.outcome
     );
+}
+
+fn run_held(run: RunId, start: &RunStart, report: &Report) {
+    for hold in &report.plan.holds {
+        let held = report.plan.held.iter().filter(|held| held.kind == hold.kind).count();
+        let since = report.plan.since.as_ref().map(Since::says);
+        error!(
+            event = "run.held",
+            run = run.0,
+            source = start.source,
+            kind = hold.kind.as_str(),
+            held,
+            of = hold.of,
+            first = report.plan.first_held(hold.kind).join(", "),
+            since,
+            "held by the brake: {}{}; look with `rosterd runs show {run}`, let go with `rosterd approve {run}`",
+            hold.says,
+            since.as_ref().map(|since| format!("; {since}")).unwrap_or_default(),
+            run = run.0
+        );
+    }
+    if let Some(late) = report.plan.late.as_ref().filter(|late| late.withholds()) {
+        let (source, kind, held, says) = (start.source.as_str(), "clock", late.due, late.sentence());
+        error!(
+            event = "run.held",
+            run = run.0,
+            source,
+            kind,
+            held,
+            "{says}; `rosterd approve {}` says that the clock is right",
+            run.0
+        );
+    }
 }
 
 pub(super) fn run_failed(run: RunId, start: &RunStart, error: &SyncError, seconds: f64) {
@@ -131,7 +146,7 @@ pub(super) fn users(stamp: Stamp<'_>, changes: &[UserChange]) {
             Act::Crossed { source, dn, .. } => {
                 format!("comes over from source `{}`, now at `{}`", source.0, dn.1)
             }
-            Act::AliasAdded(address) | Act::AliasRemoved(address) => address.to_string(),
+            Act::AliasAdded(address) | Act::AliasRemoved { address, .. } => address.to_string(),
             Act::Flagged { reason, delete_after, detail, .. } => {
                 let until = delete_after.map_or_else(|| "never deleted".into(), |at| format!("deleted after {at}"));
                 format!("{reason}: {detail}; no access from now on, {until}")

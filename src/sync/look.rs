@@ -1,18 +1,23 @@
 //! Looking at both sides: the directory is read, and of the store is loaded what the plan needs.
 
+mod view;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
 use crate::plan::policy::Place;
 use crate::plan::{
-    self, BrakeKind, Frozen, KnownGroup, Needs, Neighbours, Plan, Policy, RecentDepartures, StoredMembership, View,
+    self, Basis, ClockReading, Frozen, KnownGroup, LateClock, Plan, Policy, Since, StoredMembership, View,
 };
 use crate::roster::{
-    Account, Before, Dn, Incomplete, Index, LookUp, Passes, Positions, Skip, Snapshot, State, UniqueId, UserId,
+    Account, Before, Dn, Incomplete, Index, LookUp, Passes, Positions, Snapshot, State, UniqueId, UserId,
 };
-use crate::store::{Action, Lease, RunId, SourceRecord, Store, StoreError};
-use crate::sync::{Request, Scene, SyncError, neighbours, refused, source};
+use crate::store::{Action, Lease, Outcome, RunId, SourceRecord, Store, StoreError};
+use crate::sync::approval::Approval;
+use crate::sync::{Request, Scene, SyncError, basis, neighbours, refused, source};
+
+pub(super) use view::{skips, with_old_names};
 
 /// Both sides as a run saw them.
 pub(super) struct Look {
@@ -25,9 +30,12 @@ pub(super) struct Look {
     approved: BTreeSet<UserId>,
     approved_rights: BTreeSet<UserId>,
     approved_relinks: BTreeSet<UserId>,
+    approved_aliases: BTreeSet<UserId>,
+    approved_memberships: BTreeSet<UserId>,
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
     accepted: Vec<String>,
+    basis: Basis,
     /// Other sources of the same directory (I8).
     neighbours: Vec<SourceRecord>,
 }
@@ -52,6 +60,7 @@ impl Look {
         let server = connection.about().server.clone();
         let gives_roles = !policy.rights.roles.is_empty();
         let neighbours = scene.check_source(&connection, (&searches, gives_roles), leases).await?;
+        let basis = basis::of(scene.config, &server, connection.standing().await, scene.clock);
         let mut look = Self {
             seen: Seen::Due,
             index,
@@ -61,15 +70,25 @@ impl Look {
             server,
             approved: approval.people,
             approved_relinks: approval.relinks,
+            approved_aliases: approval.aliases,
+            approved_memberships: approval.memberships,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
             neighbours,
             approved_rights: approval.rights,
             accepted: approval.accepted.clone(),
+            basis,
         };
         if request.action == Action::Cleanup {
             let due = due_users(&look.index, scene.clock.now());
-            look.look_up(scene, &mut connection, &searches, &due).await?;
+            match look.behind(scene).await? {
+                // What such a server does not show says nothing.
+                Some(Incomplete { says, .. }) => {
+                    let unjudged = due.iter().map(|user| (*user, LookUp::Unjudged { says: says.clone() }));
+                    look.look_ups = unjudged.collect();
+                }
+                None => look.look_up(scene, &mut connection, &searches, &due).await?,
+            }
             return Ok(look);
         }
         look.read(scene, &mut connection, &searches, request.action, approval.accepted).await?;
@@ -108,13 +127,24 @@ impl Look {
         let missing: Vec<UserId> = missing.unwrap_or_default();
         self.look_up(scene, connection, searches, &missing).await?;
         let accepted = before.accepted.iter().any(|cause| cause == "unjudged");
-        let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted);
+        let behind = self.behind(scene).await?;
+        let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted).or(behind);
+        let reading = snapshot.reading();
+        self.basis.users = reading.passes.users.then(|| reading.coverage.get("").copied().unwrap_or_default());
+        self.basis.groups = reading.passes.groups.then_some(reading.groups.len() as u64);
         let snapshot = match doubt {
             Some(why) => snapshot.doubted(why),
             None => snapshot,
         };
         self.seen = Seen::Directory(Box::new(snapshot));
         Ok(())
+    }
+
+    /// Whether the server knows less than the one of the last complete run, and no person said that it is right (E7).
+    async fn behind(&self, scene: &Scene<'_>) -> Result<Option<Incomplete>, SyncError> {
+        let last = scene.store.basis(&scene.config.source.name, &[Outcome::Ok, Outcome::Held]).await?;
+        let accepted = self.accepted.iter().any(|cause| cause == "server-behind");
+        Ok(last.and_then(|(_, last)| self.basis.behind(&last)).filter(|_| !accepted))
     }
 
     /// Looks people up by unique id, so that the reason they are missing is a cause (L2).
@@ -174,7 +204,7 @@ impl Look {
     ///
     /// When the store changed since it was compared with the entries, those whose fingerprint is another one now
     /// wait for the next run.
-    pub async fn plan(mut self, scene: &Scene<'_>) -> Result<Plan, SyncError> {
+    pub async fn plan(mut self, scene: &Scene<'_>) -> Result<(Plan, Basis), SyncError> {
         let store = scene.store;
         let source = scene.config.source.name.as_str();
         let now = scene.clock.now();
@@ -187,11 +217,19 @@ impl Look {
             self.memberships = store.memberships(source).await?;
         }
         let frozen = self.frozen(scene, now).await?;
+        let clock = self.clock_doubt(scene).await?;
+        let mut basis = self.basis.clone();
         let seen = std::mem::replace(&mut self.seen, Seen::Due);
         let policy = self.policy.clone();
         let Seen::Directory(snapshot) = seen else {
             let due = if frozen.is_some() { Vec::new() } else { due_users(&self.index, now) };
+            let late = clock.map(|(says, before)| {
+                basis.clock = Some(before);
+                LateClock { due: due.len() as u64, says }
+            });
             let view = View {
+                clock_doubted: late.is_some(),
+                held_relinks: scene.held_relinks().await?,
                 accounts: accounts(store, &due).await?,
                 index: self.index,
                 look_ups: self.look_ups,
@@ -199,84 +237,48 @@ impl Look {
                 skips: skips(store, source).await?,
                 ..View::default()
             };
-            return Ok(Plan { frozen, ..plan::cleanup(&view, now, false) });
+            let last = store.basis(source, &[Outcome::Ok]).await?;
+            return Ok((Plan { frozen, late, ..plan::cleanup(&view, now, false) }, basis.following(last)));
         };
-        let view = self.view(store, source, &snapshot, now).await?;
+        let mut view = self.view(store, source, &snapshot, now).await?;
+        view.clock_doubted = clock.is_some();
+        // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
         let snapshot = match &frozen {
             Some(frozen) => snapshot.doubted(frozen.doubt()),
             None => *snapshot,
         };
         let mut plan = plan::plan(snapshot, &view, &policy, now);
+        if plan.loses_memberships() {
+            let since = now - policy.brake.window;
+            let recent = store.recent_departures(source, since).await?;
+            plan.hold_memberships(&store.membership_window(source, since, &recent).await?, &policy);
+        }
         plan.label(&accounts(store, &plan.unlabelled()).await?);
-        Ok(Plan { frozen, ..plan })
+        let mut last = None;
+        if !plan.holds.is_empty() || basis.users.is_none() {
+            last = store.basis(source, &[Outcome::Ok]).await?;
+        }
+        if !plan.holds.is_empty() {
+            let since = |(run, last): &(RunId, Basis)| Since { run: run.0, changes: last.changes(&basis) };
+            plan.since = last.as_ref().map(since);
+        }
+        plan.late = clock.map(|(says, before)| {
+            basis.clock = Some(before);
+            LateClock { due: plan.due_after(&view.index, now), says }
+        });
+        Ok((Plan { frozen, ..plan }, basis.following(last)))
     }
 
-    /// The store's side of a plan for what was read.
-    async fn view(
-        self,
-        store: &dyn Store,
-        source: &str,
-        snapshot: &Snapshot,
-        now: Timestamp,
-    ) -> Result<View, SyncError> {
-        let Self { index, memberships, policy, approved, look_ups, vanished, accepted, .. } = self;
-        let (approved_rights, approved_relinks) = (self.approved_rights, self.approved_relinks);
-        let needs = Needs::of(snapshot, &index);
-        let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
-        let needs = if nobody { needs } else { needs.with_claims(snapshot) };
-        let needs = if policy.by_address && !nobody { needs.with_identities(snapshot) } else { needs };
-        let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
-        let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
-        let (mut wanted, by_name) = (needs.accounts, needs.usernames);
-        // Nobody departs of whom there is nothing to be seen, unless groups give or take something.
-        let departures = !wanted.is_empty() || !policy.rights.places.is_empty();
-        if !needs.remembered.is_empty() {
-            wanted.extend(store.remembering(source, &needs.remembered).await?);
-        }
-        drop((needs.addresses, needs.names, needs.remembered));
-        wanted.extend(owners.values().chain(name_owners.values()));
-        let neighbours = match self.neighbours.is_empty() {
-            true => Neighbours::default(),
-            false => neighbours::load(store, source, &self.neighbours, (snapshot, &index)).await?,
+    /// Why the wall clock is not believed, with the last reading that was (L10).
+    async fn clock_doubt(&self, scene: &Scene<'_>) -> Result<Option<(String, ClockReading)>, SyncError> {
+        let all = [Outcome::Ok, Outcome::Held, Outcome::Incomplete];
+        let last = scene.store.basis(&scene.config.source.name, &all).await?;
+        let (Some(before), Some(now)) = (last.and_then(|(_, last)| last.clock), &self.basis.clock) else {
+            return Ok(None);
         };
-        wanted.extend(neighbours.users.iter().map(|(_, user)| *user));
-        let mut view = View {
-            accounts: BTreeMap::new(),
-            owners,
-            name_owners,
-            look_ups,
-            groups: store.groups(source).await?,
-            memberships,
-            usernames: if by_name { store.usernames(source).await? } else { Vec::new() },
-            two_people: store.two_people(source).await?,
-            conflicts: store.open_conflicts(source).await?,
-            skips: skips(store, source).await?,
-            recent: match departures {
-                true => store.recent_departures(source, now - policy.brake.window).await?,
-                false => RecentDepartures::default(),
-            },
-            approved,
-            approved_relinks,
-            vanished,
-            index,
-            roles: match policy.rights.roles.is_empty() {
-                true => HashMap::new(),
-                false => store.roles(source).await?.into_iter().collect(),
-            },
-            grants: store.grants(source).await?,
-            mapped: store.mapped(source).await?,
-            approved_rights,
-            accepted: accepted.into_iter().collect(),
-            one_person: false,
-            neighbours,
-        };
-        view.with_holdings();
-        wanted.extend(plan::without_role(snapshot, &view, &policy));
-        wanted.sort_unstable();
-        wanted.dedup();
-        view.accounts = accounts(store, &wanted).await?;
-        with_old_names(store, snapshot, &mut view).await?;
-        Ok(view)
+        let doubt = now.doubt(Some(&before), self.basis.newest_change());
+        let accepted = self.accepted.iter().any(|cause| cause == "clock");
+        Ok(doubt.filter(|_| !accepted).map(|says| (says, before)))
     }
 
     /// What a freeze that goes on withholds (B5).
@@ -291,18 +293,6 @@ impl Look {
         });
         scene.frozen(now, missing, due_users(&self.index, now).len() as u64).await
     }
-}
-
-/// Adds who bears the names that people who come back fall back on (L5).
-pub(super) async fn with_old_names(store: &dyn Store, snapshot: &Snapshot, view: &mut View) -> Result<(), SyncError> {
-    let old_names = plan::old_names(snapshot, &view.index, &view.accounts);
-    if !old_names.is_empty() {
-        let bearers = store.name_owners(&old_names).await?;
-        let more: Vec<UserId> = bearers.iter().map(|(_, user)| *user).collect();
-        view.accounts.extend(accounts(store, &more).await?);
-        view.name_owners.extend(bearers);
-    }
-    Ok(())
 }
 
 /// What is asked of this kind of directory, and the policy for it.
@@ -330,46 +320,6 @@ pub(super) fn known_groups(policy: &Policy, known: &[KnownGroup]) -> Vec<Option<
         Place::Filter(_) => None,
     });
     known.collect()
-}
-
-/// What a person approved: the held departures of a run, and the doubt that made it incomplete (B1).
-#[derive(Default)]
-struct Approval {
-    people: BTreeSet<UserId>,
-    /// Whose loss of roles or grants.
-    rights: BTreeSet<UserId>,
-    relinks: BTreeSet<UserId>,
-    accepted: Vec<String>,
-}
-
-impl Approval {
-    async fn of(store: &dyn Store, source: &str, run: Option<RunId>) -> Result<Self, SyncError> {
-        let Some(run) = run else { return Ok(Self::default()) };
-        let refused = |says: String| Err(SyncError::Source { says });
-        let Some(row) = store.run_row(run).await? else {
-            return refused(format!("there is no run {}; `rosterd runs` lists them", run.0));
-        };
-        if row.source != source {
-            return refused(format!("run {} belongs to the source `{}`, not to `{source}`", run.0, row.source));
-        }
-        let held = store.held(run).await?;
-        let of = |kinds: &[BrakeKind]| -> BTreeSet<UserId> {
-            held.iter().filter(|held| kinds.contains(&held.kind)).map(|held| held.user).collect()
-        };
-        let (rights, relinks) = (of(&[BrakeKind::Rights]), of(&[BrakeKind::Relinks]));
-        let people = of(&[BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains]);
-        let doubts = ["no-users", "no-groups", "unjudged", "attribute-vanished", "mapped-gone:", "mapped-other:"];
-        let causes = row.cause.unwrap_or_default();
-        let known = |cause: &&str| doubts.iter().any(|doubt| cause.starts_with(doubt));
-        let accepted: Vec<String> = causes.split(',').filter(known).map(str::to_owned).collect();
-        if held.is_empty() && accepted.is_empty() {
-            return refused(format!(
-                "run {} held nothing that could be approved; `rosterd runs show {}` shows it",
-                run.0, run.0
-            ));
-        }
-        Ok(Self { people, rights, relinks, accepted })
-    }
 }
 
 impl Scene<'_> {
@@ -416,56 +366,14 @@ impl Scene<'_> {
         let freeze = freeze.filter(|freeze| freeze.until > now);
         Ok(freeze.map(|freeze| Frozen { until: freeze.until, reason: freeze.reason, missing, due }))
     }
-
-    /// Everybody of the source who is due, without any look at the directory (S1).
-    pub(super) async fn due_by_date(&self) -> Result<Plan, SyncError> {
-        let now = self.clock.now();
-        let source = self.config.source.name.as_str();
-        let index = self.store.index(source).await?;
-        let due = due_users(&index, now);
-        let frozen = self.frozen(now, 0, due.len() as u64).await?;
-        let due = if frozen.is_some() { Vec::new() } else { due };
-        let view = View {
-            accounts: accounts(self.store, &due).await?,
-            skips: skips(self.store, source).await?,
-            index,
-            ..View::default()
-        };
-        Ok(Plan { frozen, ..plan::cleanup(&view, now, true) })
-    }
-
-    /// Everybody and every group of a source that was given up who is due (S6).
-    pub(super) async fn due_of_retired(&self, source: &str) -> Result<Plan, SyncError> {
-        let now = self.clock.now();
-        let index = self.store.index(source).await?;
-        let view = View {
-            accounts: accounts(self.store, &due_users(&index, now)).await?,
-            groups: self.store.groups(source).await?,
-            index,
-            ..View::default()
-        };
-        Ok(plan::cleanup(&view, now, true))
-    }
 }
 
-fn due_users(index: &Index, now: Timestamp) -> Vec<UserId> {
+pub(super) fn due_users(index: &Index, now: Timestamp) -> Vec<UserId> {
     index.iter().filter(|known| plan::is_due(known, now)).map(|known| known.id).collect()
 }
 
 pub(super) async fn accounts(store: &dyn Store, ids: &[UserId]) -> Result<BTreeMap<UserId, Account>, StoreError> {
     Ok(store.accounts(ids).await?.into_iter().map(|account| (account.id, account)).collect())
-}
-
-pub(super) async fn skips(store: &dyn Store, source: &str) -> Result<Vec<Skip>, StoreError> {
-    let rows = store.skip_rows(Some(source)).await?;
-    let skip = |row: crate::store::rows::SkipRow| Skip {
-        dn: row.dn,
-        unique_id: row.unique_id,
-        reason: row.reason.into(),
-        rule: row.rule.into(),
-        detail: row.detail,
-    };
-    Ok(rows.into_iter().map(skip).collect())
 }
 
 /// Carries what was read over to a newer index of the same source.

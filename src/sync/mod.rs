@@ -7,7 +7,11 @@
 //!   everything is compared again (B3).
 
 mod apply;
+mod approval;
+mod basis;
 pub mod by_hand;
+mod due;
+mod error;
 mod events;
 pub mod explain;
 mod lease;
@@ -18,19 +22,17 @@ pub mod refused;
 pub mod retire;
 pub mod source;
 
-use std::time::Duration;
-
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::directory::{DirectoryError, MappingError, Progress};
-use crate::plan::refusal::Refusal;
-use crate::plan::{Counts, Frozen, Plan};
-use crate::roster::Incomplete;
-use crate::store::{Action, Holder, Lease, Outcome, RunEnd, RunId, RunStart, Stamp, Store, StoreError, Trigger};
+use crate::directory::Progress;
+use crate::plan::{Counts, Frozen, LateClock, Plan};
+use crate::roster::{Digest, Incomplete};
+use crate::store::{Action, Lease, Outcome, RunEnd, RunId, RunStart, Stamp, Store, Trigger};
 
+pub use basis::deciding_settings;
+pub use error::SyncError;
 pub use events::chain;
 use lease::Held;
 use look::Look;
@@ -46,6 +48,25 @@ pub struct Request {
     pub approve: Option<RunId>,
     /// A person at a terminal asks: a bind that was refused a moment ago may be tried once more (E9).
     pub insist: bool,
+    /// The plan that was saved before: nothing is done unless it is still the same (B2).
+    pub expects: Option<Expected>,
+}
+
+impl Request {
+    /// Refuses a plan that is another than the one that was saved (B2).
+    fn accepts(&self, plan: &Plan) -> Result<(), SyncError> {
+        match self.expects {
+            Some(expected) if expected.digest != plan.digest() => Err(SyncError::OtherPlan),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A plan that was saved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Expected {
+    /// [`Plan::digest`].
+    pub digest: Digest,
 }
 
 /// What a run did.
@@ -84,110 +105,6 @@ pub struct Preview {
     pub names: crate::roster::FieldNames,
 }
 
-/// Why a run did not take place, or did not get to its end.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum SyncError {
-    /// The directory gave nothing to work with.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    /// The configured attributes do not fit the kind of directory.
-    #[error(transparent)]
-    Mapping(#[from] MappingError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Another process is running the sync of this source (S3).
-    #[error("another process is running the sync of this source: process {} on {}, since {since}", holder.pid, holder.host)]
-    Busy {
-        /// Who.
-        holder: Holder,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// Another process changes the store, and went on for longer than a command waits (S3).
-    #[error(
-        "process {} on {} has been changing the store since {since}; nothing was done, try again when it is through",
-        holder.pid,
-        holder.host
-    )]
-    Turn {
-        /// Who.
-        holder: Holder,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// What a person asked for may not be done.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// Nobody, or more than one person, is the one asked for; nothing was done (S4).
-    #[error("{says}")]
-    Who {
-        /// What was searched, who was found, and what to do.
-        says: String,
-    },
-    /// What was shown before it was confirmed is not what would be done now.
-    #[error(
-        "somebody or some run changed `{who}` in the meantime; nothing was done, look again with `rosterd users show {who}`"
-    )]
-    Overtaken {
-        /// Who it is about.
-        who: String,
-    },
-    /// The source cannot be what the configuration says it is (I9), or the run to be approved cannot be approved.
-    #[error("{says}")]
-    Source {
-        /// What is wrong and what to do.
-        says: String,
-    },
-    /// The bind was refused a short while ago with the same password (E9).
-    #[error(
-        "the bind of `{account}` was refused at {at} and the password has not changed since; the next try is at \
-         {again}, so that a stale password does not lock the account; put the right password into its file, or run \
-         `rosterd sync` on a terminal to try at once"
-    )]
-    BindRefusedBefore {
-        /// Who.
-        account: String,
-        /// When it was refused.
-        at: Timestamp,
-        /// When the next try is made.
-        again: Timestamp,
-    },
-    /// The whole run took longer than `source.run_timeout` after reading.
-    #[error("the run was not done after source.run_timeout = {0:?}; what was applied stays, the next run goes on")]
-    Timeout(Duration),
-    /// Asked to stop.
-    #[error("stopped on request; what was applied stays, the next run goes on")]
-    Stopped,
-}
-
-impl SyncError {
-    /// The exit status of a command that ends with this (contract: exit status).
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Busy { .. } | Self::Turn { .. } => 6,
-            Self::Source { .. } | Self::Mapping(_) => 78,
-            _ => 1,
-        }
-    }
-
-    /// Whether trying again later may help without anybody doing anything.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Directory(error) => error.is_transient(),
-            Self::Store(error) => error.is_transient(),
-            Self::Busy { .. } | Self::Turn { .. } | Self::BindRefusedBefore { .. } | Self::Timeout(_) => true,
-            Self::Source { .. }
-            | Self::Mapping(_)
-            | Self::Refused(_)
-            | Self::Who { .. }
-            | Self::Overtaken { .. }
-            | Self::Stopped => false,
-        }
-    }
-}
-
 /// Where a run takes place.
 pub(crate) struct Scene<'a> {
     pub config: &'a Config,
@@ -214,7 +131,7 @@ pub async fn sync(
     let scene = Scene { config, store, clock, progress, writes: true };
     alone(&scene, async |held| match config.enabled {
         true => scene.run(request, held, stop).await,
-        false => scene.switched_off(held, stop).await,
+        false => scene.switched_off(request, held, stop).await,
     })
     .await
 }
@@ -228,7 +145,7 @@ async fn alone(
     source::in_use(scene.store, source).await?;
     let began = scene.clock.since_boot();
     let held = Held::acquire(scene.store, &lease::source_scope(source)).await?;
-    let result = held.keep_while(work(&held)).await;
+    let result = held.keep_while(Box::pin(work(&held))).await;
     held.release().await;
     result.map(|report| Report { seconds: scene.clock.since_boot().saturating_sub(began).as_secs_f64(), ..report })
 }
@@ -250,12 +167,12 @@ pub async fn plan(
         let plan = scene.due_by_date().await?;
         return Ok(Preview { plan, incomplete: None, server: None, names: config.names() });
     }
-    let request = Request { trigger: Trigger::Command, action, approve: None, insist };
-    let look = Look::take(&scene, request, &[]).await?;
+    let request = Request { trigger: Trigger::Command, action, approve: None, insist, expects: None };
+    let look = Box::pin(Look::take(&scene, request, &[])).await?;
     let server = Some(look.server().to_owned());
     let names = look.policy().names.clone();
     let incomplete = look.incomplete().cloned();
-    let plan = look.plan(&scene).await?;
+    let (plan, _) = Box::pin(look.plan(&scene)).await?;
     Ok(Preview { plan, incomplete, server, names })
 }
 
@@ -281,7 +198,7 @@ impl Scene<'_> {
         let run = self.store.begin_run(start, &[held.lease().clone()]).await?;
         events::run_started(run, start);
         let began = self.clock.since_boot();
-        let result = work(run).await;
+        let result = Box::pin(work(run)).await;
         let seconds = self.clock.since_boot().saturating_sub(began).as_secs_f64();
         match result {
             Ok(report) => {
@@ -307,6 +224,7 @@ impl Scene<'_> {
             server: None,
             held: Vec::new(),
             coverage: None,
+            basis: None,
         };
         if let Err(second) = self.store.finish_run(run, &end, &[held.lease().clone()]).await {
             // The next run of the source marks this one as interrupted.
@@ -342,7 +260,7 @@ impl Scene<'_> {
         work: impl AsyncFnOnce(&Held<'_>) -> Result<T, SyncError>,
     ) -> Result<T, SyncError> {
         let turn = self.bounded(stop, Held::wait(self.store, lease::TURN)).await?;
-        let result = turn.keep_while(self.bounded(stop, work(&turn))).await;
+        let result = turn.keep_while(self.bounded(stop, Box::pin(work(&turn)))).await;
         turn.release().await;
         result
     }
@@ -354,20 +272,21 @@ impl Scene<'_> {
         held: &Held<'_>,
         stop: &CancellationToken,
     ) -> Result<Report, SyncError> {
-        let look = self.bounded(stop, Look::take(self, request, &[held.lease().clone()])).await?;
+        let look = self.bounded(stop, Box::pin(Look::take(self, request, &[held.lease().clone()]))).await?;
         let server = look.server().to_owned();
         let incomplete = look.incomplete().cloned();
         let coverage = look.coverage_if_complete();
         let names = look.policy().names.clone();
         let accepted = look.accepted().to_vec();
         self.in_turn(stop, async |turn| {
-            let plan = look.plan(self).await?;
+            let (plan, basis) = Box::pin(look.plan(self)).await?;
+            request.accepts(&plan)?;
             let leases = [held.lease().clone(), turn.lease().clone()];
             let source = &self.config.source.name;
             let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
             let plan = apply::apply(self, stamp, plan).await?;
             let report = report(run, plan, incomplete, server);
-            let end = run_end(&report, self.clock.now(), coverage, accepted);
+            let end = RunEnd { coverage, basis: Some(basis), ..run_end(&report, self.clock.now(), accepted) };
             self.store.finish_run(run, &end, &leases).await?;
             let old = self.clock.now() - self.config.history_keep;
             if let Err(error) = self.store.forget_history(old, &leases).await {
@@ -384,10 +303,16 @@ impl Scene<'_> {
     }
 
     /// With `enabled = false` nothing is read and no run is recorded, but who is due is deleted (S1).
-    async fn switched_off(&self, held: &Held<'_>, stop: &CancellationToken) -> Result<Report, SyncError> {
+    async fn switched_off(
+        &self,
+        request: Request,
+        held: &Held<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Report, SyncError> {
         let plan = self
             .in_turn(stop, async |turn| {
                 let plan = self.due_by_date().await?;
+                request.accepts(&plan)?;
                 let leases = [held.lease().clone(), turn.lease().clone()];
                 let names = self.config.names();
                 let source = &self.config.source.name;
@@ -426,7 +351,7 @@ impl Scene<'_> {
 }
 
 fn report(run: RunId, plan: Plan, incomplete: Option<Incomplete>, server: String) -> Report {
-    let held = !plan.holds.is_empty() || plan.frozen.as_ref().is_some_and(Frozen::withholds);
+    let held = plan.waits();
     let outcome = match (&incomplete, held) {
         (Some(_), _) => Outcome::Incomplete,
         (None, true) => Outcome::Held,
@@ -436,23 +361,21 @@ fn report(run: RunId, plan: Plan, incomplete: Option<Incomplete>, server: String
     Report { run: Some(run), outcome, counts, plan, incomplete, server, seconds: 0.0, note: None, person: None }
 }
 
-fn run_end(
-    report: &Report,
-    at: Timestamp,
-    coverage: Option<std::collections::BTreeMap<String, u64>>,
-    mut accepted: Vec<String>,
-) -> RunEnd {
-    let held: Vec<&str> = report.plan.holds.iter().map(|hold| hold.says.as_str()).collect();
-    let held = (!held.is_empty()).then(|| format!("held by the brake: {}", held.join("; ")));
-    let frozen = report.plan.frozen.as_ref().filter(|frozen| frozen.withholds()).map(Frozen::says);
-    let held = [held, frozen].into_iter().flatten().reduce(|a, b| format!("{a}; {b}"));
+fn run_end(report: &Report, at: Timestamp, mut accepted: Vec<String>) -> RunEnd {
+    let plan = &report.plan;
+    let late = plan.late.as_ref().filter(|late| late.withholds());
     let cause = report.incomplete.as_ref().map(|why| match &why.attribute {
         Some(attribute) => format!("{}:{attribute}", why.cause),
         None => why.cause.to_owned(),
     });
     accepted.extend(cause);
-    accepted.extend(report.plan.mapped.causes.iter().cloned());
+    accepted.extend(late.map(|_| "clock".to_owned()));
+    accepted.extend(plan.mapped.causes.iter().cloned());
     let cause = (!accepted.is_empty()).then(|| accepted.join(","));
+    let run = report.run.map_or(0, |run| run.0);
+    let frozen = plan.frozen.as_ref().filter(|frozen| frozen.withholds()).map(Frozen::says);
+    let held = [plan.held_in_words(run), late.map(LateClock::sentence), frozen].into_iter().flatten();
+    let held = held.reduce(|a, b| format!("{a}; {b}"));
     RunEnd {
         outcome: report.outcome,
         at,
@@ -460,7 +383,8 @@ fn run_end(
         error: report.incomplete.as_ref().map(|why| why.says.clone()).or(held),
         cause,
         server: report.server.clone(),
-        held: report.plan.held.clone(),
-        coverage,
+        held: plan.held.clone(),
+        coverage: None,
+        basis: None,
     }
 }

@@ -89,7 +89,8 @@ impl Scene<'_> {
         insist: bool,
         leases: &[Lease],
     ) -> Result<(Connection, Searches, Policy), SyncError> {
-        let request = Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist };
+        let request =
+            Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist, expects: None };
         let connection = self.connect(request, leases).await?;
         let (searches, policy) = asked(self, &connection)?;
         self.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), leases).await?;
@@ -104,7 +105,7 @@ impl Scene<'_> {
         stop: &CancellationToken,
     ) -> Result<Report, SyncError> {
         let leases = [held.lease().clone()];
-        let look = self.bounded(stop, LookOne::take(self, who, insist, &leases)).await?;
+        let look = self.bounded(stop, Box::pin(LookOne::take(self, who, insist, &leases))).await?;
         let (server, subject) = (look.server.clone(), look.subject.clone());
         let incomplete = look.snapshot.incomplete().cloned();
         let names = look.policy.names.clone();
@@ -115,7 +116,7 @@ impl Scene<'_> {
             let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
             let plan = apply::apply(self, stamp, plan).await?;
             let mut report = report(run, plan, incomplete, server);
-            let end = run_end(&report, self.clock.now(), None, Vec::new());
+            let end = run_end(&report, self.clock.now(), Vec::new());
             self.store.finish_run(run, &end, &leases).await?;
             report.plan.skips.retain(|skip| skip.unique_id == subject.unique_id);
             report.person = Some(subject);

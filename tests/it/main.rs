@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod brake;
 mod cli;
 mod config;
 mod coverage;

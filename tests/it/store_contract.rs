@@ -10,6 +10,7 @@ mod lists;
 mod people;
 mod rights;
 mod schema;
+mod window;
 
 /// Makes each function a test on SQLite and one on Postgres; both take a fresh, migrated store.
 macro_rules! on_both_stores {

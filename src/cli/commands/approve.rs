@@ -19,7 +19,13 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
     };
     let held = store.held(args.run).await?.len();
     let action = approvable(&row, &config.source.name, held)?;
-    let request = Request { trigger: Trigger::Command, action, approve: Some(args.run), insist: session.on_terminal() };
+    let request = Request {
+        trigger: Trigger::Command,
+        action,
+        approve: Some(args.run),
+        insist: session.on_terminal(),
+        expects: None,
+    };
     sync::perform(session, &config, &*store, sync::Run::Whole(request), args.wait).await
 }
 

@@ -17,6 +17,7 @@ pub mod resemblance;
 pub mod rules;
 pub mod run;
 pub mod runs;
+mod saved;
 pub mod settle;
 pub mod source;
 pub mod status;
@@ -121,6 +122,11 @@ impl Session {
         let store = store::open(&store::Settings { url, password: None }).await?;
         store.migrate().await?;
         Ok(store)
+    }
+
+    /// Whether the store that is shown is a stand-in for one that is still empty.
+    pub fn shows_an_empty_store(&self) -> bool {
+        self.stand_in.is_some()
     }
 
     /// Whether a person at a terminal asks, who may try a refused bind once more (E9).

@@ -1,11 +1,11 @@
 //! `rosterd plan`
 
 use crate::cli::args::Plan;
-use crate::cli::commands::{Session, sync};
+use crate::cli::commands::{Session, saved, sync};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::{self, Labels, plan as text, plan_json};
-use crate::plan::{Frozen, UserRef};
+use crate::plan::UserRef;
 use crate::roster::UserId;
 use crate::store::Store;
 use crate::sync::{self as engine, Preview};
@@ -28,28 +28,37 @@ pub async fn run(session: &mut Session, args: &Plan) -> Result<u8, Failure> {
     progress.clear();
     let preview = ended?;
     let json = session.screen.json;
-    let labels = labels(&preview, &*store, json).await?;
+    let labels = labels(&preview, &*store, json || args.out.is_some()).await?;
     let view = text::View {
         plan: &preview.plan,
         incomplete: preview.incomplete.as_ref(),
         server: preview.server.as_deref(),
         names: &preview.names,
         labels: &labels,
+        all: args.all,
     };
+    if let Some(path) = &args.out {
+        let whole = serde_json::to_value(plan_json::Whole(&view)).map_err(std::io::Error::from)?;
+        let made = (args.only.into(), preview.plan.digest(), whole);
+        saved::write(session, (&config, &*store), path, made).await?;
+    }
     if json {
         session.screen.json(&plan_json::Whole(&view))?;
     } else {
         text::print(session.screen.out(), &view)?;
+        if let Some(path) = &args.out {
+            let apply = session.invocation(&format!("sync --plan {}", path.display()));
+            session.screen.say(&format!("saved to {}; apply exactly this with `{apply}`", path.display()))?;
+        }
     }
     Ok(exit_code(&preview))
 }
 
 /// The exit status of a plan; the gravest that holds.
 pub fn exit_code(preview: &Preview) -> u8 {
-    let withheld = preview.plan.frozen.as_ref().is_some_and(Frozen::withholds);
     if preview.incomplete.is_some() {
         exit::INCOMPLETE
-    } else if !preview.plan.held.is_empty() || !preview.plan.holds.is_empty() || withheld {
+    } else if !preview.plan.held.is_empty() || preview.plan.waits() {
         exit::HELD
     } else if !preview.plan.is_empty() {
         exit::PENDING

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::Sync;
-use crate::cli::commands::{Session, by_hand};
+use crate::cli::commands::{Session, by_hand, saved};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::{Expected, Shown};
@@ -29,12 +29,19 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store(&config).await?;
-    let insist = session.on_terminal();
+    let (trigger, insist) = (Trigger::Command, session.on_terminal());
     if let Some(who) = &args.user {
         let who = whom(session, &*store, who).await?;
         return perform(session, &config, &*store, Run::Person(who, insist), args.wait).await;
     }
-    let request = Request { trigger: Trigger::Command, action: args.only.into(), approve: None, insist };
+    let (action, expects) = match &args.plan {
+        None => (args.only.into(), None),
+        Some(path) => {
+            let (action, expected) = saved::read(session, (&config, &*store), path).await?;
+            (action, Some(expected))
+        }
+    };
+    let request = Request { trigger, action, approve: None, insist, expects };
     perform(session, &config, &*store, Run::Whole(request), args.wait).await
 }
 

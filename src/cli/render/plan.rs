@@ -29,6 +29,8 @@ pub struct View<'a> {
     pub names: &'a FieldNames,
     /// Names of people the plan knows by number.
     pub labels: &'a Labels,
+    /// Every line, however many there are.
+    pub all: bool,
 }
 
 /// Where somebody stands in the printed plan: by the weightiest thing that happens.
@@ -43,13 +45,16 @@ enum Chapter {
 }
 
 impl Chapter {
-    const ALL: [(Self, &'static str, char, Style); 6] = [
+    /// What takes something away comes first.
+    const LOSSES: [(Self, &'static str, char, Style); 2] = [
+        (Self::Deletions, "Deletions", '-', style::LOSS),
+        (Self::Departures, "Departures: access ends now, deletion is scheduled", '-', style::LOSS),
+    ];
+    const OTHERS: [(Self, &'static str, char, Style); 4] = [
+        (Self::Returns, "Returns", '+', style::GAIN),
         (Self::Adds, "New people", '+', style::GAIN),
         (Self::Changes, "Changes", '~', style::CHANGE),
         (Self::Moves, "Moves", '~', style::CHANGE),
-        (Self::Departures, "Departures: access ends now, deletion is scheduled", '-', style::LOSS),
-        (Self::Deletions, "Deletions", '-', style::LOSS),
-        (Self::Returns, "Returns", '+', style::GAIN),
     ];
 
     fn of(change: &UserChange) -> Option<Self> {
@@ -57,7 +62,7 @@ impl Chapter {
             Act::Added(_) | Act::Revived(_) => Self::Adds,
             Act::Updated(_)
             | Act::AliasAdded(_)
-            | Act::AliasRemoved(_)
+            | Act::AliasRemoved { .. }
             | Act::Rights(_)
             | Act::Linked { .. }
             | Act::Relinked { .. }
@@ -78,23 +83,40 @@ impl Chapter {
     }
 }
 
-/// Prints the whole plan, totals last.
+/// Prints the plan, the most important first and the totals last; a long chapter is cut, and the rest of it counted.
 pub fn print(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
-    for (chapter, title, sign, colour) in Chapter::ALL {
-        let people = view.plan.users.iter().filter(|change| Chapter::of(change) == Some(chapter));
-        let items = people.map(|change| person(change, sign, colour, view.names));
-        print_chapter(out, title, items, "people")?;
-    }
-    held(out, view)?;
-    print_chapter(out, "Conflicts to open", view.plan.opened.iter().map(conflict), "conflicts")?;
-    print_chapter(out, "Conflicts with other parties", view.plan.reworded.iter().map(conflict), "conflicts")?;
-    let unjudged = view.plan.unjudged.iter();
-    let unjudged = unjudged.map(|(who, why)| vec![alarm(&format!("{}: {}", escape::value(who), escape::value(why)))]);
-    print_chapter(out, "Not judged: they stay as they are", unjudged, "people")?;
-    let named = PlanLabels::of(view.plan);
-    let groups = view.plan.groups.iter().map(|change| group(change, view.labels, &named));
-    print_chapter(out, "Groups", groups, "groups")?;
+    let (plan, lines) = (view.plan, if view.all { usize::MAX } else { LINES });
+    held(out, view, lines)?;
+    people(out, view, Chapter::LOSSES, lines)?;
+    let mut chapter = |title: &str, items: &mut dyn Iterator<Item = Vec<String>>, nouns: &str| {
+        print_chapter(out, title, items, nouns, lines)
+    };
+    chapter("Conflicts to open", &mut plan.opened.iter().map(conflict), "conflicts")?;
+    chapter("Conflicts with other parties", &mut plan.reworded.iter().map(conflict), "conflicts")?;
+    let unjudged = plan.unjudged.iter();
+    let mut unjudged =
+        unjudged.map(|(who, why)| vec![alarm(&format!("{}: {}", escape::value(who), escape::value(why)))]);
+    chapter("Not judged: they stay as they are", &mut unjudged, "people")?;
+    people(out, view, Chapter::OTHERS, lines)?;
+    let named = PlanLabels::of(plan);
+    let members = if view.all { usize::MAX } else { MEMBERS };
+    let mut groups = plan.groups.iter().map(|change| group(change, view.labels, &named, members));
+    print_chapter(out, "Groups", &mut groups, "groups", lines)?;
     closing(out, view)
+}
+
+fn people<const N: usize>(
+    out: &mut dyn Write,
+    view: &View<'_>,
+    chapters: [(Chapter, &str, char, Style); N],
+    lines: usize,
+) -> io::Result<()> {
+    for (chapter, title, sign, colour) in chapters {
+        let people = view.plan.users.iter().filter(|change| Chapter::of(change) == Some(chapter));
+        let mut items = people.map(|change| person(change, sign, colour, view.names));
+        print_chapter(out, title, &mut items, "people", lines)?;
+    }
+    Ok(())
 }
 
 fn conflict(conflict: &Conflict) -> Vec<String> {
@@ -124,14 +146,15 @@ fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
 fn print_chapter(
     out: &mut dyn Write,
     title: &str,
-    items: impl Iterator<Item = Vec<String>>,
+    items: &mut dyn Iterator<Item = Vec<String>>,
     nouns: &str,
+    most: usize,
 ) -> io::Result<()> {
     let (mut lines, mut rest) = (0, 0_u64);
     for item in items {
         if lines == 0 {
             writeln!(out, "{}{title}{:#}", style::HEADING, style::HEADING)?;
-        } else if rest > 0 || lines + item.len() > LINES {
+        } else if rest > 0 || lines + item.len() > most {
             rest += 1;
             continue;
         }
@@ -141,29 +164,32 @@ fn print_chapter(
         }
     }
     if rest > 0 {
-        writeln!(out, "  … and {} more {nouns}; --json shows them all", number(rest))?;
+        writeln!(out, "  … and {} more {nouns}; --all shows every line, --json everything", number(rest))?;
     }
     if lines > 0 { writeln!(out) } else { Ok(()) }
 }
 
-fn held(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+fn held(out: &mut dyn Write, view: &View<'_>, lines: usize) -> io::Result<()> {
     for hold in &view.plan.holds {
         writeln!(out, "{}", report::hold_sentence(hold))?;
         let title = match hold.kind {
-            BrakeKind::Rights => "Held: they keep what they have until a person decides",
+            BrakeKind::Rights | BrakeKind::Aliases | BrakeKind::Memberships => {
+                "Held: they keep what they have until a person decides"
+            }
             _ => "Held: they keep access until a person decides",
         };
-        let people = report::held_people(view.plan, hold.kind).into_iter().map(|held| {
+        let mut people = report::held_people(view.plan, hold.kind).into_iter().map(|held| {
             let would = match &held.loses {
                 Loss::Access(why) => format!("would lose access: {}", reason(*why)),
                 Loss::Dormant => "would lose access: dormant, because the entry has another address".to_owned(),
-                Loss::Rights(what) => format!("would lose: {}", escape::value(what)),
+                Loss::Things(what) => format!("would lose: {}", escape::value(what)),
             };
             vec![alarm(&format!("{} {would}", escape::value(&held.label)))]
         });
-        print_chapter(out, title, people, "people")?;
+        print_chapter(out, title, &mut people, "people", lines)?;
     }
-    Ok(())
+    report::since(out, view.plan)?;
+    report::late(out, view.plan)
 }
 
 fn alarm(text: &str) -> String {
@@ -193,7 +219,7 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
                 lines.push(detail('~', "unique_id", Some(before.as_str()), Some(after.as_str())));
             }
             Act::AliasAdded(address) => lines.push(detail('+', "alias", None, Some(address.as_str()))),
-            Act::AliasRemoved(address) => lines.push(detail('-', "alias", Some(address.as_str()), None)),
+            Act::AliasRemoved { address, .. } => lines.push(detail('-', "alias", Some(address.as_str()), None)),
             Act::Flagged { detail, .. } if !detail.is_empty() => {
                 lines.push(format!("      {}", escape::value(detail)));
             }
@@ -324,7 +350,7 @@ fn detail(sign: char, name: &str, before: Option<&str>, after: Option<&str>) -> 
     format!("      {colour}{sign}{colour:#} {:<16} {said}", escape::value(name))
 }
 
-fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>) -> Vec<String> {
+fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>, most: usize) -> Vec<String> {
     let name = escape::value(&change.name);
     let (sign, colour) = match change.acts.first() {
         Some(GroupAct::Added { .. } | GroupAct::Made { .. } | GroupAct::Restored { .. }) => ('+', style::GAIN),
@@ -361,9 +387,9 @@ fn group(change: &GroupChange, labels: &Labels, named: &PlanLabels<'_>) -> Vec<S
     let changed = change.changed.iter().map(|(id, before, after)| {
         format!("{} ({before} -> {after})", detail('~', "stays", None, Some(labels.name(named, UserRef::Known(*id)))))
     });
-    members(&mut lines, '+', joins);
-    members(&mut lines, '-', leaves);
-    members(&mut lines, '~', changed);
+    members(&mut lines, '+', joins, most);
+    members(&mut lines, '-', leaves, most);
+    members(&mut lines, '~', changed, most);
     lines
 }
 
@@ -383,9 +409,9 @@ fn group_headline(act: &GroupAct) -> Option<String> {
 }
 
 /// The first of those who join, leave or stay.
-fn members(lines: &mut Vec<String>, sign: char, said: impl ExactSizeIterator<Item = String>) {
-    let rest = said.len().saturating_sub(MEMBERS);
-    lines.extend(said.take(MEMBERS));
+fn members(lines: &mut Vec<String>, sign: char, said: impl ExactSizeIterator<Item = String>, most: usize) {
+    let rest = said.len().saturating_sub(most);
+    lines.extend(said.take(most));
     if rest > 0 {
         lines.push(format!("      {sign} … and {} more", number(rest as u64)));
     }

@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 use crate::cli::json::Stream;
 use crate::cli::render::PlanLabels;
 use crate::cli::render::plan::View;
-use crate::plan::{Broken, Conflict, Counts, Frozen, GroupChange, Held, Hold, Loss, UserChange, UserRef, Via, Without};
+use crate::plan::{
+    Broken, Conflict, Counts, Frozen, GroupChange, Held, Hold, LateClock, Loss, Since, UserChange, UserRef, Via,
+    Without,
+};
 use crate::roster::{Incomplete, Skip, UserId};
 
 /// The whole plan; its people are written one by one, so that a million of them need no memory of their own.
@@ -21,6 +24,8 @@ impl Serialize for Whole<'_> {
         all.serialize_entry("server", &view.server)?;
         all.serialize_entry("incomplete", &view.incomplete.map(incomplete))?;
         all.serialize_entry("frozen", &plan.frozen.as_ref().map(frozen))?;
+        all.serialize_entry("since", &plan.since.as_ref().map(since))?;
+        all.serialize_entry("clock", &plan.late.as_ref().map(late))?;
         all.serialize_entry("pending", &!plan.is_empty())?;
         all.serialize_entry("counts", &counts(&plan.counts))?;
         let users = || plan.users.iter().filter(|change| !change.acts.is_empty());
@@ -48,6 +53,16 @@ pub fn frozen(frozen: &Frozen) -> Value {
         "missing": frozen.missing,
         "due": frozen.due,
     })
+}
+
+/// What changed since the last run that ended well.
+pub fn since(since: &Since) -> Value {
+    json!({ "run": since.run, "changes": since.changes })
+}
+
+/// Deletions that wait because the clock is not believed.
+pub fn late(late: &LateClock) -> Value {
+    json!({ "due": late.due, "says": late.says })
 }
 
 fn without(without: &Without) -> Value {
@@ -122,7 +137,7 @@ pub fn loss(held: &Held) -> Value {
         Loss::Dormant => {
             json!({ "label": held.label, "kind": held.kind.as_str(), "loses": "access", "state": held.loses.as_str() })
         }
-        Loss::Rights(what) => json!({ "label": held.label, "kind": held.kind.as_str(), "loses": what }),
+        Loss::Things(what) => json!({ "label": held.label, "kind": held.kind.as_str(), "loses": what }),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::render::{Tense, counted, first_names, number, plan_json, totals};
 use crate::cli::{escape, style};
-use crate::plan::{BrakeKind, Held, Hold, Plan};
+use crate::plan::{BrakeKind, Held, Hold, LateClock, Plan};
 use crate::roster::Incomplete;
 use crate::store::Outcome;
 use crate::sync::Report;
@@ -24,7 +24,8 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
         writeln!(out, "{}: {}.", escape::value(&person.label), escape::text(&person.found))?;
     }
     if report.run.is_none() && report.note.is_some() && report.counts.deleted == 0 {
-        return frozen(out, &report.plan);
+        frozen(out, &report.plan)?;
+        return late(out, &report.plan);
     }
     let heading = style::HEADING;
     let (people, groups) = totals(&report.counts, &report.plan, Tense::Past);
@@ -73,6 +74,8 @@ pub fn value(report: &Report) -> Value {
     }
     all.insert("incomplete".into(), report.incomplete.as_ref().map(plan_json::incomplete).into());
     all.insert("frozen".into(), report.plan.frozen.as_ref().map(plan_json::frozen).into());
+    all.insert("since".into(), report.plan.since.as_ref().map(plan_json::since).into());
+    all.insert("clock".into(), report.plan.late.as_ref().map(plan_json::late).into());
     all.insert("holds".into(), report.plan.holds.iter().map(plan_json::hold).collect());
     all.insert("held".into(), report.plan.held.iter().map(plan_json::loss).collect());
     all.insert(
@@ -157,18 +160,51 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
         writeln!(out, "{}", hold_sentence(hold))?;
         let people = held_people(plan, hold.kind);
         let names = first_names(people.iter().map(|held| &*held.label), NAMES);
-        writeln!(out, "  They keep access until a person decides: {names}")?;
+        let keep = match hold.kind {
+            BrakeKind::Aliases | BrakeKind::Memberships | BrakeKind::Rights => "what they have",
+            _ => "access",
+        };
+        writeln!(out, "  They keep {keep} until a person decides: {names}")?;
     }
+    since(out, plan)?;
+    late(out, plan)?;
     let replaced = !plan.holds.is_empty() && !plan.mapped.causes.is_empty();
-    let accepted = replaced || report.incomplete.as_ref().is_some_and(|why| acceptable(why.cause));
+    let late = plan.late.as_ref().is_some_and(LateClock::withholds);
+    let accepted = replaced || late || report.incomplete.as_ref().is_some_and(|why| acceptable(why.cause));
     let Some(run) = report.run.filter(|_| !plan.held.is_empty() || accepted) else { return Ok(()) };
     writeln!(out, "  To see it:      {}", command(&format!("runs show {}", run.0)))?;
     writeln!(out, "  If it is right: {}", command(&format!("approve {}", run.0)))
 }
 
+/// What changed since nothing was held.
+pub fn since(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    let Some(since) = &plan.since else { return Ok(()) };
+    if since.changes.is_empty() {
+        return writeln!(out, "  Probable cause: {}.", escape::text(&since.says()));
+    }
+    writeln!(out, "  Changed since run {}, the last that ended well:", since.run)?;
+    since.changes.iter().try_for_each(|change| writeln!(out, "    {}", escape::text(change)))
+}
+
+/// Deletions that wait because the clock is not believed.
+pub fn late(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    let Some(late) = plan.late.as_ref().filter(|late| late.withholds()) else { return Ok(()) };
+    let alarm = style::ALARM;
+    writeln!(out, "{alarm}Held for the clock:{alarm:#} {}.", escape::text(&late.sentence()))
+}
+
 /// Whether a person may accept what made a run incomplete (E2, L2, B1): it read everything, and found what is hard to believe.
 pub fn acceptable(cause: &str) -> bool {
     let word = |cause: &str| cause.split(':').next().unwrap_or_default().to_owned();
-    let known = ["no-users", "no-groups", "attribute-vanished", "unjudged", "mapped-gone", "mapped-other"];
+    let known = [
+        "no-users",
+        "no-groups",
+        "attribute-vanished",
+        "unjudged",
+        "mapped-gone",
+        "mapped-other",
+        "server-behind",
+        "clock",
+    ];
     cause.split(',').any(|cause| known.contains(&word(cause).as_str()))
 }

@@ -11,7 +11,7 @@ use crate::cli::render::{counted, moment_text, number, plan_json, report, span};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
-use crate::plan::Held;
+use crate::plan::{Held, Loss};
 use crate::store::rows::{ChangeRow, RunRow};
 
 /// How many changes of a run are printed; what is beyond is counted.
@@ -147,7 +147,9 @@ fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     for (kind, people) in &kinds {
         let n = counted(people.len() as u64, "person", "people");
-        writeln!(out, "\n{}Held{:#}: {n} ({kind}); they kept access", style::ALARM, style::ALARM)?;
+        let access = people.iter().all(|held| matches!(held.loses, Loss::Access(_)));
+        let kept = if access { "access" } else { "what they have" };
+        writeln!(out, "\n{}Held{:#}: {n} ({kind}); they kept {kept}", style::ALARM, style::ALARM)?;
         for held in people.iter().take(LINES) {
             let alarm = style::ALARM;
             writeln!(

@@ -43,7 +43,7 @@ pub const KEYS: &[Key] = &[
         Percent,
         Is("10"),
         "B1",
-        "Departures are held when more than this share of the people with access would go.",
+        "Departures of one kind are held when more than this share of what there is (people with access, aliases, memberships, …) would go.",
         "2.5",
     ),
     Key::new(

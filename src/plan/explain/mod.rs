@@ -473,7 +473,7 @@ fn says(act: &Act, names: &crate::roster::FieldNames) -> String {
         Act::Woken { .. } => "wakes the user: the address is back".to_owned(),
         Act::Moved { after, .. } => format!("notes the move to `{after}`"),
         Act::AliasAdded(address) => format!("gives the alias {address}"),
-        Act::AliasRemoved(address) => format!("takes the alias {address}"),
+        Act::AliasRemoved { address, .. } => format!("takes the alias {address}"),
         Act::Flagged { reason, delete_after, .. } => {
             let until = delete_after.map_or_else(|| "never deleted".to_owned(), |at| format!("deleted after {at}"));
             format!("takes access away ({reason}), {until}")

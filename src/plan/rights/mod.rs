@@ -56,7 +56,8 @@ pub(super) fn assign(
     policy: &Policy,
 ) {
     let gifts = Gifts::new(mappings, reading, view, policy, members);
-    let held = decided.held.iter().map(|held| UserRef::Known(held.user)).collect();
+    let departures = decided.held.iter().filter(|held| matches!(held.loses, Loss::Access(_)));
+    let held = departures.map(|held| UserRef::Known(held.user)).collect();
     let read = decided.places.iter().map(|(_, user)| *user).collect();
     let crossing = view.crossing();
     let giving = Giving { mappings, members, gifts, reading, proven, view, policy, held, read, crossing };
@@ -66,7 +67,7 @@ pub(super) fn assign(
     for loss in losses {
         if loss.is_held_as_gone() || (limit.is_some() && !loss.approved) {
             let says: Vec<String> = loss.acts.iter().map(RightsAct::loses).collect();
-            let (kind, loses) = (BrakeKind::Rights, Loss::Rights(says.join(", ").into()));
+            let (kind, loses) = (BrakeKind::Rights, Loss::Things(says.join(", ").into()));
             decided.held.push(Held { user: loss.user, label: giving.label(loss.user), kind, loses });
         } else {
             gains.entry(loss.user).or_default().extend(loss.acts);
@@ -279,10 +280,12 @@ impl<'a> Giving<'a> {
             losses.iter().filter(|loss| loss.is_held_as_gone()).map(|one| one.user).collect();
         let counted = losses.iter().filter(|loss| !loss.approved && !loss.by_gone);
         let counted: BTreeSet<UserId> = counted.map(|loss| loss.user).collect();
-        let mut having: BTreeSet<UserId> = self.having().collect();
         let departed = self.view.recent.departed.iter().filter(|(kind, _)| *kind == BrakeKind::Rights);
         let before: BTreeSet<UserId> = departed.map(|(_, user)| *user).filter(|user| !counted.contains(user)).collect();
-        having.extend(&before);
+        let had: BTreeSet<UserId> = self.had().collect();
+        // Within a window of the first sync nobody had any before.
+        let mut having: BTreeSet<UserId> = if had.is_empty() { self.having().collect() } else { had };
+        having.extend(before.iter().chain(&counted));
         let of = having.len() as u64;
         let gone = self.policy.rights.places.iter().zip(&self.mappings.places).filter(|(_, judged)| judged.gone);
         let gone: Vec<String> = gone.map(|(place, _)| format!("`{}`", place.as_str())).collect();
@@ -298,12 +301,33 @@ impl<'a> Giving<'a> {
 
     /// People with access who have something that mapped groups give.
     fn having(&self) -> impl Iterator<Item = UserId> {
-        let default = self.default_role();
-        let has_role = move |id: &UserId| {
-            self.view.roles.get(id).is_some_and(|role| !self.roles().is_empty() && Some(&**role) != default)
-        };
         let access = self.view.index.iter().filter(|known| known.state.access()).map(|known| known.id);
-        access.filter(move |id| has_role(id) || !self.view.grants_of(*id).is_empty())
+        access.filter(|id| {
+            let role = self.view.roles.get(id).map(|role| &**role);
+            self.is_given(role) || !self.view.grants_of(*id).is_empty()
+        })
+    }
+
+    /// The same when the brake's window began.
+    fn had(&self) -> impl Iterator<Item = UserId> {
+        let recent = &self.view.recent;
+        let access = self.view.index.iter().filter(|known| {
+            (known.state.access() && !recent.gained.contains(&known.id)) || recent.lost.contains(&known.id)
+        });
+        access.map(|known| known.id).filter(|id| {
+            let role = self.view.roles.get(id).map(|role| &**role);
+            let then = recent.rights.get(id);
+            let role = then.and_then(|then| then.role.as_ref()).map_or(role, Option::as_deref);
+            let grants = then.map(|then| &then.grants);
+            let came = |privilege: &str| grants.is_some_and(|grants| grants.contains_key(privilege));
+            let still = self.view.grants_of(*id).iter().any(|one| !came(&one.grant.privilege));
+            self.is_given(role) || still || grants.is_some_and(|grants| grants.values().any(|had| *had))
+        })
+    }
+
+    /// Whether a role comes from a mapped group; the default one does not.
+    fn is_given(&self, role: Option<&str>) -> bool {
+        role.is_some_and(|role| !self.roles().is_empty() && Some(role) != self.default_role())
     }
 
     fn label(&self, user: UserId) -> Box<str> {

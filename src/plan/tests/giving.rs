@@ -4,7 +4,7 @@ use super::rights::rights;
 use super::world::World;
 use crate::plan::refusal::Refusal;
 use crate::plan::rights::by_hand::{give, take};
-use crate::plan::{Act, RightsAct, UserChange};
+use crate::plan::{Act, BrakeKind, RightsAct, UserChange};
 use crate::roster::{Account, State};
 
 const STAFF: &str = "cn=staff,ou=groups,dc=example";
@@ -89,7 +89,8 @@ fn an_approved_loss_of_rights_is_not_counted() {
     users(&mut world);
     (world.policy.brake.at_least, world.policy.brake.percent) = (0, 0.0);
     world.groups.get_mut("staff").unwrap().1.clear();
-    let held = world.look().plan.held;
+    let mut held = world.look().plan.held;
+    held.retain(|held| held.kind == BrakeKind::Rights);
     assert_eq!(held.len(), 2);
     world.approved_rights = held.iter().map(|held| held.user).collect();
     let plan = world.look().plan;

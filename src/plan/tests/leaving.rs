@@ -294,7 +294,7 @@ fn kinds_are_held_apart_and_the_window_sums_up() {
     assert_eq!(world.state("u10"), State::Pending, "the kind below its limit is applied");
     world.people.remove("u11");
     world.recent.departed = (900..905).map(|id| (BrakeKind::Missing, UserId(id))).collect();
-    world.recent.lost = 5;
+    world.recent.lost = (900..905).map(UserId).collect();
     assert!(world.run().contains(&"u11: held gone".to_owned()));
     world.recent.departed.retain(|(_, user)| user.0 < 903);
     world.recent.departed.insert((BrakeKind::Missing, world.account("u11").id));
@@ -309,9 +309,9 @@ fn people_who_came_within_the_window_do_not_loosen_the_brake() {
     for name in &names[..8] {
         world.people.remove(name);
     }
-    world.recent.gained = 40;
+    world.recent.gained = (900..940).map(UserId).collect();
     assert_eq!(world.run().iter().filter(|line| line.ends_with("held gone")).count(), 8, "8 of 60");
-    world.recent.gained = 0;
+    world.recent.gained.clear();
     assert!(world.run().contains(&"u00: flag gone until 2026-03-16".to_owned()), "8 of 100");
 }
 
@@ -345,4 +345,23 @@ fn somebody_kept_stays_until_the_reason_is_over() {
     world.entry("ada").enabled = true;
     assert_eq!(world.run(), ["ada: restore"]);
     assert_eq!((world.state("ada"), world.account("ada").reason), (State::Active, None::<PendingReason>));
+}
+
+/// L10: while the clock is not believed nobody is deleted, with or without a delay; everything else goes on.
+#[test]
+fn nobody_is_deleted_by_a_clock_that_is_not_believed() {
+    let mut world = World::with(&["ada", "bob", "cy"]);
+    world.people.remove("ada");
+    world.run();
+    world.later(15 * DAY).clock_doubted = true;
+    world.people.remove("bob");
+    world.policy.delay = crate::plan::policy::Delay::After(Duration::ZERO);
+    let said = world.look();
+    assert_eq!(said.text, ["bob: flag gone until 2026-03-17"]);
+    assert_eq!(said.plan.due_after(&world.store.index(), world.now), 2);
+    world.run();
+    assert_eq!(world.look().text, NOTHING, "and again nothing");
+    world.clock_doubted = false;
+    assert_eq!(world.run(), ["ada: delete", "bob: delete"]);
+    assert_eq!(world.look().plan.due_after(&world.store.index(), world.now), 0);
 }

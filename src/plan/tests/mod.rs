@@ -9,6 +9,7 @@ mod grouping;
 mod groups;
 mod identity;
 mod leaving;
+pub mod losses;
 mod matching;
 mod model;
 mod names;

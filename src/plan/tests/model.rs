@@ -187,7 +187,7 @@ impl Model {
             Act::AliasAdded(address) => {
                 account.addresses.push(StoredAddress { address: address.clone(), kind: AddressKind::Alias });
             }
-            Act::AliasRemoved(address) => {
+            Act::AliasRemoved { address, .. } => {
                 let before = account.addresses.len();
                 account.addresses.retain(|one| one.kind != AddressKind::Alias || one.address.key() != address.key());
                 assert_eq!(account.addresses.len() + 1, before, "{address} was an alias of {id:?}");

@@ -7,10 +7,10 @@ use proptest::test_runner::RngSeed;
 
 use super::model::Model;
 use super::rights::rights;
-use super::world::{DAY, Entry, World};
+use super::world::{DAY, Entry, Said, World};
 use crate::plan::policy::{GroupPolicy, OneGroup, Rights};
 use crate::plan::{Act, BrakeKind, UserRef};
-use crate::roster::{Account, FieldId, Origin, PendingReason, State, UniqueId, UserId};
+use crate::roster::{Account, Address, FieldId, Origin, PendingReason, State, UniqueId, UserId};
 
 pub(super) const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 const TEAMS: [&str; 4] = ["crew", "guests", "staff", "team"];
@@ -283,6 +283,33 @@ fn check_manual(world: &World, before: &Model) {
     }
 }
 
+/// What must hold of what the brake holds.
+fn check_brake(world: &World, before: &Model, said: &Said) {
+    // P11: above the limit nothing of the kind is in the plan but what was pending before.
+    for hold in &said.plan.holds {
+        // What a mapped group strips that is gone is held for itself; who is missing beside goes on (R4).
+        let by_gone = hold.says.contains("a mapped group is gone");
+        let flags = said
+            .plan
+            .users
+            .iter()
+            .flat_map(|change| &change.acts)
+            .filter(|act| matches!(act, Act::Flagged { counted: Some(kind), reason, .. } if *kind == hold.kind && (!by_gone || *reason == PendingReason::NoRole)));
+        assert_eq!(flags.count(), 0, "P11");
+    }
+    let holds = |kind: BrakeKind| said.plan.holds.iter().any(|hold| hold.kind == kind);
+    let acts = || said.plan.users.iter().flat_map(|change| &change.acts);
+    let lost_aliases = acts().filter(|act| matches!(act, Act::AliasRemoved { counted: true, .. })).count();
+    assert!(!holds(BrakeKind::Aliases) || lost_aliases == 0, "P11: {said:?}");
+    assert!(!holds(BrakeKind::Memberships) || !said.plan.loses_memberships(), "P11: {said:?}");
+    // Who is held loses nothing of the kind, and gains go on (B1).
+    for held in said.plan.held.iter().filter(|held| held.kind == BrakeKind::Aliases) {
+        let (before, after) = (&before.accounts[&held.user], &world.store.accounts[&held.user]);
+        let has = |alias| after.addresses.iter().any(|one| one.address.key() == Address::key(alias));
+        assert!(before.aliases().all(has), "B1: {} loses an alias", held.label);
+    }
+}
+
 /// Runs once and checks everything that must hold of any single run.
 fn checked_run(world: &mut World, broken: bool) {
     world.broken = broken.then_some("connection-lost");
@@ -337,18 +364,7 @@ fn checked_run(world: &mut World, broken: bool) {
             assert!(!broken || !absent || relinked || change.acts.is_empty(), "E1: nobody is missed in a partial read");
         }
     }
-    // P11: above the limit nothing of the kind is in the plan but what was pending before.
-    for hold in &said.plan.holds {
-        // What a mapped group strips that is gone is held for itself; who is missing beside goes on (R4).
-        let by_gone = hold.says.contains("a mapped group is gone");
-        let flags = said
-            .plan
-            .users
-            .iter()
-            .flat_map(|change| &change.acts)
-            .filter(|act| matches!(act, Act::Flagged { counted: Some(kind), reason, .. } if *kind == hold.kind && (!by_gone || *reason == PendingReason::NoRole)));
-        assert_eq!(flags.count(), 0, "P11");
-    }
+    check_brake(world, &before, &said);
     // P2: quiet when run again at the same moment.
     let again = world.look();
     assert!(again.plan.is_empty() && again.plan.users.is_empty(), "P2: {:?} after {:?}", again.plan, said.plan);

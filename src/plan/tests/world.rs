@@ -49,7 +49,11 @@ pub struct World {
     pub store: Model,
     pub passes: Passes,
     pub recent: RecentDepartures,
+    pub memberships: MembershipWindow,
+    pub clock_doubted: bool,
     pub approved: BTreeSet<UserId>,
+    pub approved_aliases: BTreeSet<UserId>,
+    pub approved_memberships: BTreeSet<UserId>,
     pub approved_rights: BTreeSet<UserId>,
     /// What else a person approved.
     pub accepted: BTreeSet<String>,
@@ -84,7 +88,11 @@ impl World {
             store: Model::default(),
             passes: Passes { users: true, groups: true },
             recent: RecentDepartures::default(),
+            memberships: MembershipWindow::default(),
+            clock_doubted: false,
             approved: BTreeSet::new(),
+            approved_aliases: BTreeSet::new(),
+            approved_memberships: BTreeSet::new(),
             approved_rights: BTreeSet::new(),
             accepted: BTreeSet::new(),
             approved_relinks: BTreeSet::new(),
@@ -169,6 +177,9 @@ impl World {
             view.accounts.insert(id, self.store.accounts[&id].clone());
         }
         let mut plan = plan(snapshot, &view, &self.policy, self.now);
+        if plan.loses_memberships() {
+            plan.hold_memberships(&self.membership_window(), &self.policy);
+        }
         plan.label(&self.store.accounts);
         let text = tell(&plan, &self.policy.names);
         Said { plan, text }
@@ -296,29 +307,26 @@ impl World {
             .chain(self.neighbours.users.iter().map(|(_, user)| user))
             .copied()
             .collect();
+        let conflicts = self.store.conflicts.iter();
+        let conflicts = conflicts.map(|(id, one)| OpenConflict { id: *id, conflict: one.clone() });
+        let memberships = self.store.memberships.iter();
+        let memberships =
+            memberships.map(|((group, user), via)| StoredMembership { group: *group, user: *user, via: *via });
         View {
             index,
-            accounts: wanted.iter().map(|id| (*id, self.store.accounts[id].clone())).collect(),
+            accounts: self.accounts(&wanted),
             owners,
             name_owners,
             look_ups,
             groups: self.store.groups.values().cloned().collect(),
-            memberships: self
-                .store
-                .memberships
-                .iter()
-                .map(|((group, user), via)| StoredMembership { group: *group, user: *user, via: *via })
-                .collect(),
+            memberships: memberships.collect(),
             usernames: if needs.usernames { self.store.usernames() } else { Vec::new() },
-            conflicts: self
-                .store
-                .conflicts
-                .iter()
-                .map(|(id, one)| OpenConflict { id: *id, conflict: one.clone() })
-                .collect(),
+            conflicts: conflicts.collect(),
             skips: self.store.skips.clone(),
-            recent: self.recent.clone(),
+            recent: self.recent(),
             approved: self.approved.clone(),
+            approved_aliases: self.approved_aliases.clone(),
+            approved_memberships: self.approved_memberships.clone(),
             approved_relinks: self.approved_relinks.clone(),
             two_people: self.two_people.clone(),
             vanished: self.vanished.clone(),
@@ -332,9 +340,35 @@ impl World {
             mapped: self.store.mapped.values().cloned().collect(),
             approved_rights: self.approved_rights.clone(),
             accepted: self.accepted.clone(),
+            clock_doubted: self.clock_doubted,
             neighbours: self.neighbours.clone(),
             ..View::default()
         }
+    }
+
+    fn accounts(&self, wanted: &BTreeSet<UserId>) -> BTreeMap<UserId, Account> {
+        let wanted = self.store.accounts.iter().filter(|(id, _)| wanted.contains(id));
+        wanted.map(|(id, account)| (*id, account.clone())).collect()
+    }
+
+    /// What is not given otherwise: everything was there before the window.
+    fn recent(&self) -> RecentDepartures {
+        let mut recent = self.recent.clone();
+        if recent.aliases.had == 0 {
+            let access = self.store.accounts.values().filter(|account| account.state.access());
+            recent.aliases.had = (access.flat_map(Account::aliases).count() + recent.aliases.lost.len()) as u64;
+        }
+        recent
+    }
+
+    fn membership_window(&self) -> MembershipWindow {
+        let mut window = self.memberships.clone();
+        if window.now.is_empty() {
+            for (group, user) in self.store.memberships.keys() {
+                *window.now.entry(*group).or_default() += u64::from(self.store.accounts[user].state.access());
+            }
+        }
+        window
     }
 
     /// Unique ids of those who are in a group.
@@ -431,7 +465,7 @@ fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
                 Act::Crossed { source, .. } => format!("cross from {} to {}", source.0, source.1),
                 Act::Moved { after, .. } => format!("move to {after}"),
                 Act::AliasAdded(address) => format!("gain {address}"),
-                Act::AliasRemoved(address) => format!("lose {address}"),
+                Act::AliasRemoved { address, .. } => format!("lose {address}"),
                 Act::Flagged { reason, delete_after, .. } => {
                     let date = delete_after.map_or_else(|| "never".into(), |at| at.to_string()[..10].to_owned());
                     format!("flag {reason} until {date}")

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::rights;
 use super::write::{Event, Ledger, Statements, Write, no_events};
-use crate::plan::{GroupAct, GroupChange, GroupId, GroupRef, UserRef, Via};
+use crate::plan::{BrakeKind, GroupAct, GroupChange, GroupId, GroupRef, UserRef, Via};
 use crate::roster::{Digest, UserId};
 use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
@@ -47,6 +47,7 @@ struct Open<'a> {
     id: i64,
     name: &'a str,
     leaves: &'a [(UserId, Via)],
+    counted: &'a [UserId],
     joins: &'a [(UserRef, Via)],
     changed: &'a [(UserId, Via, Via)],
 }
@@ -120,7 +121,8 @@ impl<'a> Parts<'a> {
             ledger.record(self.stamp, Event { kind, rule, user: None, group: Some(id), before, after, counted: None });
             batch.act(id, act, self.stamp, &self.mapped);
         }
-        Ok(Open { id, name: &change.name, leaves: &change.leaves, joins: &change.joins, changed: &change.changed })
+        let (leaves, counted) = (&change.leaves, &change.counted);
+        Ok(Open { id, name: &change.name, leaves, counted, joins: &change.joins, changed: &change.changed })
     }
 
     /// Some of those who leave, then of those who join, then of those who stay for another reason; how many.
@@ -131,7 +133,8 @@ impl<'a> Parts<'a> {
         (open.leaves, open.joins, open.changed) = (left, join, change);
         for (user, via) in leaves {
             batch.leaves.add([open.id.into(), user.0.into()]);
-            ledger.record(self.stamp, membership(open.id, user.0, Some(*via), None));
+            let counted = open.counted.binary_search(user).is_ok().then_some(BrakeKind::Memberships.as_str());
+            ledger.record(self.stamp, Event { counted, ..membership(open.id, user.0, Some(*via), None) });
         }
         for (user, via) in joins {
             let user = self.user(user, open.name)?;

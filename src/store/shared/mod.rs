@@ -18,6 +18,7 @@ mod runs;
 mod sources;
 mod users;
 mod views;
+mod window;
 mod write;
 
 use super as dialect;
@@ -32,14 +33,14 @@ use self::dialect::{BEGIN_READ, Connection, Database, Db, Statement, from_guid, 
 use crate::clock::Timestamp;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
-    Conflict, ConflictId, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct, OpenConflict, Rule, StoredGrant,
-    StoredMembership, UserChange,
+    AliasWindow, Basis, Conflict, ConflictId, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct,
+    MembershipWindow, OpenConflict, RightsBefore, Rule, StoredGrant, StoredMembership, UserChange,
 };
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UniqueId, UserId};
 use crate::store::error::{Fault, StoreError};
 use crate::store::{
-    Acquired, Freeze, Holder, Lease, RecentDepartures, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp, Store,
-    StoredGroup, rows,
+    Acquired, Freeze, Holder, Lease, Outcome, RecentDepartures, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp,
+    Store, StoredGroup, rows,
 };
 use write::Write;
 
@@ -261,8 +262,38 @@ impl Store for Database {
         self.told("read the attribute coverage", runs::coverage(self, source).await)
     }
 
+    async fn basis(&self, source: &str, outcomes: &[Outcome]) -> Result<Option<(RunId, Basis)>, StoreError> {
+        self.told("read what the last run rested on", runs::basis(self, source, outcomes).await)
+    }
+
     async fn recent_departures(&self, source: &str, since: Timestamp) -> Result<RecentDepartures, StoreError> {
         self.told("count recent departures", runs::recent_departures(self, source, since).await)
+    }
+
+    async fn alias_window(
+        &self,
+        source: &str,
+        since: Timestamp,
+        recent: &RecentDepartures,
+    ) -> Result<AliasWindow, StoreError> {
+        self.told("count recent losses of aliases", window::aliases(self, source, since, recent).await)
+    }
+
+    async fn membership_window(
+        &self,
+        source: &str,
+        since: Timestamp,
+        recent: &RecentDepartures,
+    ) -> Result<MembershipWindow, StoreError> {
+        self.told("count recent losses of memberships", window::memberships(self, source, since, recent).await)
+    }
+
+    async fn recent_rights(
+        &self,
+        source: &str,
+        since: Timestamp,
+    ) -> Result<BTreeMap<UserId, RightsBefore>, StoreError> {
+        self.told("read recent changes of roles and grants", window::rights(self, source, since).await)
     }
 
     async fn index(&self, source: &str) -> Result<Index, StoreError> {

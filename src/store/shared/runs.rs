@@ -11,7 +11,7 @@ use super::views::document;
 use super::write::Write;
 use super::{counted, stored, word};
 use crate::clock::Timestamp;
-use crate::plan::{BrakeKind, Held, Loss};
+use crate::plan::{Basis, BrakeKind, Held, Loss};
 use crate::roster::{Digest, Origin, PendingReason, State, UserId};
 use crate::store::bulk::{Rows, clean};
 use crate::store::error::Fault;
@@ -82,7 +82,7 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
     let row = sqlx::query(
         "UPDATE rd_runs SET outcome = $2, finished_at = $3, entries = $4, added = $5, updated = $6, moved = $7, \
          flagged = $8, restored = $9, deleted = $10, conflicts = $11, skipped = $12, error = $13, cause = $14, \
-         server = $15 WHERE id = $1 RETURNING source",
+         server = $15, basis = $16 WHERE id = $1 RETURNING source",
     )
     .bind(run.0)
     .bind(end.outcome.as_str())
@@ -99,10 +99,14 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
     .bind(end.error.as_deref().map(clean))
     .bind(end.cause.as_deref().map(clean))
     .bind(end.server.as_deref().map(clean))
+    .bind(end.basis.as_ref().and_then(|basis| serde_json::to_string(basis).ok()))
     .fetch_optional(write.connection())
     .await?;
     let Some(row) = row else { return Err(Fault::inconsistent("rd_runs", run.0, "there is no such run")) };
     let source: String = row.try_get(0)?;
+    if end.basis.is_some() {
+        drop_bases(&mut write, &source, run, end.outcome).await?;
+    }
     let mut held = Rows::new(5);
     for item in &end.held {
         held.add([
@@ -125,8 +129,26 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
     write.commit().await
 }
 
+/// Drops what earlier runs rested on, which nobody asks for any more: of a run that ended well everything, of others what
+/// ended no better.
+async fn drop_bases(write: &mut Write, source: &str, run: RunId, outcome: Outcome) -> Result<(), Fault> {
+    let all = [Outcome::Ok, Outcome::Held, Outcome::Incomplete];
+    let from = all.iter().position(|one| *one == outcome).unwrap_or(all.len());
+    let words: Vec<String> = all.iter().skip(from).map(|outcome| outcome.as_str().to_owned()).collect();
+    sqlx::query(concat!(
+        "UPDATE rd_runs SET basis = NULL WHERE source = $1 AND basis IS NOT NULL AND id < $2 AND outcome ",
+        any_of!("$3")
+    ))
+    .bind(source)
+    .bind(run.0)
+    .bind(any_list(&words))
+    .execute(write.connection())
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn held(database: &Database, run: RunId) -> Result<Vec<Held>, Fault> {
-    let rows = sqlx::query("SELECT user_id, label, kind, reason FROM rd_held WHERE run_id = $1 ORDER BY user_id")
+    let rows = sqlx::query("SELECT user_id, label, kind, reason FROM rd_held WHERE run_id = $1 ORDER BY user_id, kind")
         .bind(run.0)
         .fetch_all(&mut *database.reader().await?)
         .await?;
@@ -135,13 +157,34 @@ pub(super) async fn held(database: &Database, run: RunId) -> Result<Vec<Held>, F
             let (user, kind, reason): (i64, &str, &str) = (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
             let kind = word("rd_held", user, kind, BrakeKind::parse(kind))?;
             let loses = match kind {
-                BrakeKind::Rights => Loss::Rights(reason.into()),
+                BrakeKind::Rights | BrakeKind::Aliases | BrakeKind::Memberships => Loss::Things(reason.into()),
                 _ if reason == Loss::Dormant.as_str() => Loss::Dormant,
                 _ => Loss::Access(word("rd_held", user, reason, PendingReason::parse(reason))?),
             };
             Ok(Held { user: UserId(user), label: row.try_get::<&str, _>(1)?.into(), kind, loses })
         })
         .collect()
+}
+
+pub(super) async fn basis(
+    database: &Database,
+    source: &str,
+    outcomes: &[Outcome],
+) -> Result<Option<(RunId, Basis)>, Fault> {
+    let words: Vec<String> = outcomes.iter().map(|outcome| outcome.as_str().to_owned()).collect();
+    let row = sqlx::query(concat!(
+        "SELECT id, basis FROM rd_runs WHERE source = $1 AND basis IS NOT NULL AND outcome ",
+        any_of!("$2"),
+        " ORDER BY id DESC LIMIT 1"
+    ))
+    .bind(source)
+    .bind(any_list(&words))
+    .fetch_optional(&mut *database.reader().await?)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let run = RunId(row.try_get(0)?);
+    let broken = |error: serde_json::Error| Fault::inconsistent("rd_runs", run.0, error.to_string());
+    Ok(Some((run, serde_json::from_str(row.try_get(1)?).map_err(broken)?)))
 }
 
 pub(super) async fn coverage(database: &Database, source: &str) -> Result<BTreeMap<String, u64>, Fault> {
@@ -183,12 +226,16 @@ pub(super) async fn recent_departures(
         }
         if let Some(counted) = counted {
             let kind = word("rd_changes", "counted", counted, BrakeKind::parse(counted))?;
-            recent.departed.insert((kind, UserId(user)));
+            // What people lose who stay says nothing of their access; aliases and memberships are counted by themselves.
+            match kind {
+                BrakeKind::Aliases | BrakeKind::Memberships => continue,
+                _ => _ = recent.departed.insert((kind, UserId(user))),
+            }
+            if kind == BrakeKind::Rights {
+                continue;
+            }
         }
         // The first change of somebody's access tells what it was before.
-        if counted == Some(BrakeKind::Rights.as_str()) {
-            continue;
-        }
         let access = word("rd_users", user, state, State::parse(state))?.access();
         // What happened to somebody in another source is none of this one's business (I8).
         if row.try_get::<&str, _>(5)? == "I8" {
@@ -200,9 +247,12 @@ pub(super) async fn recent_departures(
             first.insert((was.is_some_and(State::access), access));
         }
     }
-    for (had_access, access) in before.into_values() {
-        recent.lost += u64::from(had_access && !access);
-        recent.gained += u64::from(!had_access && access);
+    for (user, (had_access, access)) in before {
+        match (had_access, access) {
+            (true, false) => _ = recent.lost.insert(UserId(user)),
+            (false, true) => _ = recent.gained.insert(UserId(user)),
+            _ => {}
+        }
     }
     Ok(recent)
 }

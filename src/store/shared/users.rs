@@ -179,7 +179,7 @@ impl Batch {
                     self.crossed.add(id, (key, &source.0), &dn.1, stamp.source);
                 }
                 Act::AliasAdded(address) => addresses.claim(address, AddressKind::Alias),
-                Act::AliasRemoved(address) => addresses.release(address),
+                Act::AliasRemoved { address, .. } => addresses.release(address),
                 Act::Flagged { reason, flagged_at, delete_after, detail, .. } => {
                     let (reason, flagged_at, delete_after) = (*reason, *flagged_at, *delete_after);
                     fate = Some(Fate::Flagged { reason, flagged_at, delete_after, detail: detail.clone() });
@@ -348,6 +348,7 @@ fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
         Act::Flagged { counted, .. } | Act::Removed { counted, .. } | Act::Parted { counted, .. } => {
             counted.map(BrakeKind::as_str)
         }
+        Act::AliasRemoved { counted: true, .. } => Some(BrakeKind::Aliases.as_str()),
         Act::Rights(act) => act.counted().then_some(BrakeKind::Rights.as_str()),
         _ => None,
     };

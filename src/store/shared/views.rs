@@ -157,7 +157,9 @@ pub(super) fn document(row: &Row, at: usize) -> Result<Option<Value>, Fault> {
 
 pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Vec<ConflictRow>, Fault> {
     let rows = sqlx::query(
-        "SELECT c.id, c.kind, c.subject, u.uuid, c.detail, c.opened_at, c.due_at, c.status, c.source, \
+        "SELECT c.id, c.kind, c.subject, u.uuid, c.detail, c.opened_at, \
+         coalesce(c.due_at, CASE WHEN c.kind = 'address-taken' AND c.status = 'open' AND u.state = 'pending' \
+         THEN u.delete_after END), c.status, c.source, \
          coalesce(u.username, a.address, u.dn), u.state FROM rd_conflicts c \
          LEFT JOIN rd_users u ON u.id = c.user_id \
          LEFT JOIN rd_addresses a ON a.user_id = u.id AND a.kind = 'primary' WHERE c.status = 'open' OR NOT $1 \

@@ -51,6 +51,10 @@ impl Clock for TestClock {
     fn since_boot(&self) -> Duration {
         HOUR + self.began.elapsed()
     }
+
+    fn boot(&self) -> Option<String> {
+        None
+    }
 }
 
 /// How a run of the fake engine goes.

@@ -310,6 +310,7 @@ pub fn group_added(name: &str, joins: Vec<UserRef>) -> GroupChange {
     let key = key(&format!("id-group-{name}"));
     let dn = format!("cn={name},ou=groups,dc=example,dc=com").into();
     GroupChange {
+        counted: Vec::new(),
         subject: GroupRef::New(key.digest()),
         name: name.into(),
         acts: vec![GroupAct::Added { key, dn, name: name.into() }],

@@ -12,6 +12,7 @@ use super::on_both_stores;
 
 fn known(id: GroupId, acts: Vec<GroupAct>) -> GroupChange {
     GroupChange {
+        counted: Vec::new(),
         subject: GroupRef::Known(id),
         name: "staff".into(),
         acts,

@@ -31,6 +31,7 @@ fn end(day_number: i64) -> RunEnd {
         server: Some("ldaps://dc1.example.com".to_owned()),
         held: vec![],
         coverage: None,
+        basis: None,
     }
 }
 
@@ -132,6 +133,29 @@ on_both_stores! {
         fixture.store.finish_run(run, &ended, &[]).await.unwrap();
         assert_eq!(fixture.store.held(run).await.unwrap(), held);
         assert_eq!(fixture.store.held(RunId(7)).await.unwrap(), []);
+    }
+
+    /// B1, E7, L10: what the last runs rested on, by outcome; older ones are dropped
+    async fn what_a_run_rested_on_is_kept_for_the_next(fixture: Fixture) {
+        let store = &fixture.store;
+        let (ok, held, incomplete) = (Outcome::Ok, Outcome::Held, Outcome::Incomplete);
+        let last = async |among: &[Outcome]| store.basis(SOURCE, among).await.unwrap().map(|(run, basis)| (run.0, basis.server));
+        assert_eq!(last(&[ok, held, incomplete]).await, None);
+        for (n, outcome) in [ok, incomplete, held, incomplete, Outcome::Failed].into_iter().enumerate() {
+            let run = store.begin_run(&start(0), &[]).await.unwrap();
+            let basis = rosterd::plan::Basis { server: format!("server {n}"), ..Default::default() };
+            let basis = (outcome != Outcome::Failed).then_some(basis);
+            store.finish_run(run, &RunEnd { outcome, basis, ..end(0) }, &[]).await.unwrap();
+        }
+        assert_eq!(last(&[ok]).await, Some((1, "server 0".to_owned())));
+        assert_eq!(last(&[ok, held]).await, Some((3, "server 2".to_owned())));
+        assert_eq!(last(&[ok, held, incomplete]).await, Some((4, "server 3".to_owned())));
+        let kept = "SELECT id FROM rd_runs WHERE basis IS NOT NULL ORDER BY id";
+        assert_eq!(json!(fixture.rows(kept).await), json!([{ "id": 1 }, { "id": 3 }, { "id": 4 }]));
+        let run = store.begin_run(&start(0), &[]).await.unwrap();
+        store.finish_run(run, &RunEnd { basis: Some(Default::default()), ..end(0) }, &[]).await.unwrap();
+        assert_eq!(json!(fixture.rows(kept).await), json!([{ "id": 6 }]));
+        assert_eq!(store.basis("other", &[ok]).await.unwrap(), None);
     }
 
     /// E2: the last complete run counts, whatever came after it

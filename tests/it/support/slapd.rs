@@ -270,6 +270,24 @@ impl Slapd {
         self.order("kill");
     }
 
+    /// Sets all its data aside, as a backup does.
+    pub fn back_up(&mut self) {
+        self.copy_data("db", "backup");
+    }
+
+    /// Puts the data back that were set aside.
+    pub fn restore(&mut self) {
+        self.copy_data("backup", "db");
+    }
+
+    fn copy_data(&mut self, from: &str, to: &str) {
+        self.order("stop");
+        let _ = std::fs::remove_dir_all(self.folder.join(to));
+        let done = Command::new("cp").arg("-a").arg(self.folder.join(from)).arg(self.folder.join(to)).status();
+        assert!(done.expect("cp is there").success());
+        self.order("serve");
+    }
+
     /// Starts it again on the same ports with the same data, ending it first in an orderly way if it runs.
     pub fn restart(&mut self) {
         self.order("stop");

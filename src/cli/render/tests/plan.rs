@@ -34,6 +34,8 @@ fn flagged(from: State, reason: PendingReason, delete_after: Option<Timestamp>, 
 /// One of everything.
 pub(super) fn everything(names: &FieldNames) -> Plan {
     Plan {
+        since: None,
+        late: None,
         users: people(names),
         group_counts: GroupCounts::of(&teams()),
         groups: teams(),
@@ -111,7 +113,7 @@ fn people(names: &FieldNames) -> Vec<UserChange> {
             field(None, Some("bob@example.com"), Some("b@example.com")),
         ])),
         Act::AliasAdded(address("bob@example.com")),
-        Act::AliasRemoved(address("bobby@example.com")),
+        Act::AliasRemoved { address: address("bobby@example.com"), counted: true },
         Act::Rights(RightsAct::Role { before: Some("admin".into()), after: Some("user".into()), counted: true }),
         Act::Rights(RightsAct::Granted(grant("wallet-read"))),
         Act::Rights(RightsAct::Revoked { grant: grant("wallet-write"), counted: true }),
@@ -143,6 +145,7 @@ fn teams() -> Vec<GroupChange> {
     let key = Digest::of("ada");
     vec![
         GroupChange {
+            counted: Vec::new(),
             subject: GroupRef::New(Digest::of("sales")),
             name: "sales".into(),
             acts: vec![GroupAct::Added {
@@ -155,6 +158,7 @@ fn teams() -> Vec<GroupChange> {
             changed: Vec::new(),
         },
         GroupChange {
+            counted: Vec::new(),
             subject: GroupRef::Known(GroupId(2)),
             name: "it".into(),
             acts: vec![GroupAct::Updated {
@@ -171,9 +175,11 @@ fn teams() -> Vec<GroupChange> {
             acts: vec![GroupAct::Flagged { flagged_at: now(), delete_after: Some(in_days(14)) }],
             joins: Vec::new(),
             leaves: Vec::new(),
+            counted: Vec::new(),
             changed: Vec::new(),
         },
         GroupChange {
+            counted: Vec::new(),
             subject: GroupRef::Known(GroupId(4)),
             name: "visitors".into(),
             acts: vec![GroupAct::Dropped { from: State::Active }],
@@ -195,7 +201,7 @@ fn known() -> Labels {
 }
 
 fn plan_view<'a>(plan: &'a Plan, names: &'a FieldNames, labels: &'a Labels) -> plan::View<'a> {
-    plan::View { plan, incomplete: None, server: Some("ldaps://dc1.example.com"), names, labels }
+    plan::View { plan, incomplete: None, server: Some("ldaps://dc1.example.com"), names, labels, all: false }
 }
 
 /// B2
@@ -245,6 +251,7 @@ fn thousands_of_changes_stay_readable() {
     let plan = Plan {
         users: (0..5_000).map(gone).collect(),
         groups: vec![GroupChange {
+            counted: Vec::new(),
             subject: GroupRef::Known(GroupId(1)),
             name: "all".into(),
             acts: Vec::new(),
@@ -257,11 +264,28 @@ fn thousands_of_changes_stay_readable() {
     };
     let text = plain(|out| plan::print(out, &plan_view(&plan, &names, &labels)));
     assert!(text.lines().count() < 300, "{text}");
-    for line in ["  … and 4,900 more people; --json shows them all", "      - … and 4,960 more", "Plan: 5,000 to flag."]
-    {
+    for line in [
+        "  … and 4,900 more people; --all shows every line, --json everything",
+        "      - … and 4,960 more",
+        "Plan: 5,000 to flag.",
+    ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
+    let view = plan::View { all: true, ..plan_view(&plan, &names, &labels) };
+    let all = plain(|out| plan::print(out, &view));
+    assert!(all.lines().count() > 15_000 && !all.contains("more people"), "{}", all.lines().count());
     let whole = as_json(&plan_json::Whole(&plan_view(&plan, &names, &labels)));
     let read: serde_json::Value = serde_json::from_str(&whole).unwrap();
     assert_eq!(read["users"].as_array().unwrap().len(), 5_000);
+}
+
+/// B2: what takes something away is read first, what is new later, the totals last.
+#[test]
+fn the_most_important_is_read_first() {
+    let (names, labels) = (FieldNames::new(["cost_center"]), known());
+    let text = plain(|out| plan::print(out, &plan_view(&everything(&names), &names, &labels)));
+    let titles =
+        ["Held by the brake", "Deletions", "Departures", "Conflicts", "Returns", "New people", "Changes", "Plan:"];
+    let places: Vec<_> = titles.map(|title| text.find(title).unwrap_or_else(|| panic!("{title}\n{text}"))).into();
+    assert!(places.is_sorted(), "{places:?}\n{text}");
 }

@@ -86,7 +86,7 @@ impl Simulation {
             Event::Manual => {
                 let name = self.chance.pick(&PEOPLE);
                 if self.world.add_by_hand(name) {
-                    self.truth.look(&self.world);
+                    self.look();
                 }
             }
             Event::Ignore | Event::Restore | Event::Delete => self.by_hand(event),
@@ -194,7 +194,7 @@ impl Simulation {
             _ => self.world.delete(who),
         };
         self.trace.push(format!("{event:?} {who:?}: {done}"));
-        self.truth.look(&self.world);
+        self.look();
     }
 
     fn configure(&mut self, event: Event) {

@@ -10,6 +10,7 @@ mod chance;
 mod life;
 mod run;
 mod truth;
+mod window;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,7 @@ use chance::Chance;
 use life::EVENTS;
 use run::{FAULTS, Fault, Waiting};
 use truth::{Truth, Verdict};
+use window::Window;
 
 const EVERYTHING: Passes = Passes { users: true, groups: true };
 
@@ -33,6 +35,7 @@ const SEEDS: u64 = 1_200;
 pub struct Simulation {
     world: World,
     truth: Truth,
+    window: Window,
     chance: Chance,
     trace: Vec<String>,
     /// What the last complete run saw of each attribute (E2).
@@ -58,6 +61,7 @@ impl Simulation {
         let mut simulation = Self {
             world: World::new(&[]),
             truth: Truth::default(),
+            window: Window::default(),
             chance,
             trace: Vec::new(),
             coverage: BTreeMap::new(),

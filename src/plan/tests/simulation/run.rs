@@ -50,6 +50,8 @@ pub struct Waiting {
     pub people: BTreeSet<UserId>,
     pub rights: BTreeSet<UserId>,
     pub relinks: BTreeSet<UserId>,
+    pub aliases: BTreeSet<UserId>,
+    pub memberships: BTreeSet<UserId>,
     pub causes: BTreeSet<String>,
 }
 
@@ -62,9 +64,17 @@ impl Waiting {
             people: of(&[BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains]),
             rights: of(&[BrakeKind::Rights]),
             relinks: of(&[BrakeKind::Relinks]),
+            aliases: of(&[BrakeKind::Aliases]),
+            memberships: of(&[BrakeKind::Memberships]),
             causes: plan.mapped.causes.iter().cloned().collect(),
         }
     }
+}
+
+fn forget_approvals(world: &mut World) {
+    let people = [&mut world.approved, &mut world.approved_rights, &mut world.approved_relinks];
+    let things = [&mut world.approved_aliases, &mut world.approved_memberships];
+    people.into_iter().chain(things).for_each(BTreeSet::clear);
 }
 
 impl Simulation {
@@ -112,18 +122,22 @@ impl Simulation {
         }
         self.world.passes = passes;
         self.world.before = self.before();
-        self.world.recent = self.truth.recent(&self.world);
+        self.recall();
         let waiting = if std::mem::take(&mut self.approves) { self.waiting.clone() } else { Waiting::default() };
         (self.world.approved, self.world.approved_rights) = (waiting.people, waiting.rights);
         (self.world.approved_relinks, self.world.accepted) = (waiting.relinks, waiting.causes);
+        (self.world.approved_aliases, self.world.approved_memberships) = (waiting.aliases, waiting.memberships);
         let mut round = self.round();
         let mut said = self.world.look();
         self.held = !said.plan.holds.is_empty();
-        let young = self.held && self.truth.is_young(&self.world);
+        let young =
+            self.held && (self.truth.is_young(&self.world) || self.window.is_young(&self.world, &said.plan.holds));
         let next = Waiting::of(&said.plan);
         round.cut = matches!(fault, Fault::Cut | Fault::BrokenAndCut) && self.cut(&mut said.plan);
         self.trace.push(format!("{now} {fault:?} {passes:?} cut: {}, {:?}", round.cut, said.text));
         self.world.store.apply(&said.plan, &self.world.policy.names.clone(), now);
+        self.window.lose(&said.plan, now);
+        self.window.note(&self.world);
         self.truth.judge(&self.world, &round);
         if !round.cut {
             self.waiting = next;
@@ -138,23 +152,33 @@ impl Simulation {
         self.repair();
     }
 
+    /// What the store remembers of the brake's window.
+    fn recall(&mut self) {
+        self.world.recent = self.truth.recent(&self.world);
+        self.window.recall(&mut self.world);
+    }
+
+    /// Takes what was done by hand as it is.
+    pub fn look(&mut self) {
+        self.truth.look(&self.world);
+        self.window.note(&self.world);
+    }
+
     fn repair(&mut self) {
         let world = &mut self.world;
         world.broken = None;
         let sets =
             [&mut world.hidden, &mut world.unjudged, &mut world.cut_off, &mut world.garbled, &mut world.accepted];
         sets.into_iter().for_each(BTreeSet::clear);
-        let approved = [&mut world.approved, &mut world.approved_rights, &mut world.approved_relinks];
-        approved.into_iter().for_each(BTreeSet::clear);
+        forget_approvals(world);
     }
 
     /// U3: a run straight after a run changes nothing.
     fn is_quiet(&mut self) {
         let mut again = self.world.clone();
         again.recent = self.truth.recent(&again);
-        for approved in [&mut again.approved, &mut again.approved_rights, &mut again.approved_relinks] {
-            approved.clear();
-        }
+        self.window.recall(&mut again);
+        forget_approvals(&mut again);
         again.accepted.clear();
         let said = again.look();
         let rows = |skips: &[crate::roster::Skip]| skips.iter().cloned().collect::<BTreeSet<_>>();
@@ -223,6 +247,7 @@ impl Simulation {
         let plan = self.world.cleanup(by_date);
         self.trace.push(format!("{now} cleanup by date: {by_date}, {} deleted", plan.users.len()));
         self.world.store.apply(&plan, &self.world.policy.names.clone(), now);
+        self.window.note(&self.world);
         self.truth.judge_cleanup(&self.world, by_date);
     }
 }

@@ -141,8 +141,8 @@ impl Truth {
         within(&self.access, |one| one.0 < since).iter().for_each(|(_, id, had)| _ = first.entry(*id).or_insert(*had));
         for (id, had) in first {
             let has = self.known[&id].state.access();
-            recent.lost += u64::from(had && !has);
-            recent.gained += u64::from(!had && has);
+            recent.lost.extend((had && !has).then_some(id));
+            recent.gained.extend((!had && has).then_some(id));
         }
         recent
     }
@@ -259,7 +259,7 @@ impl Truth {
 }
 
 /// What stands behind the last one that is older.
-fn within<T>(log: &[T], older: impl Fn(&T) -> bool) -> &[T] {
+pub fn within<T>(log: &[T], older: impl Fn(&T) -> bool) -> &[T] {
     let from = log.iter().rposition(older).map_or(0, |at| at + 1);
     &log[from..]
 }

@@ -143,8 +143,10 @@ impl Truth {
     ) -> BTreeMap<BrakeKind, Option<bool>> {
         let recent = self.recent(world);
         let has = |id: &UserId| self.known[id].state.access() && !self.known[id].manual;
-        let all = self.known.iter().filter(|(id, one)| has(id) && one.key.is_some()).count() as u64 + recent.lost;
-        let of = if recent.gained < all { all - recent.gained } else { all };
+        let all = self.known.iter().filter(|(id, one)| has(id) && one.key.is_some()).count() as u64;
+        let all = all + recent.lost.len() as u64;
+        let gained = recent.gained.len() as u64;
+        let of = if gained < all { all - gained } else { all };
         let mut held = BTreeMap::new();
         for wanted in [BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains] {
             let mut going = BTreeSet::new();

@@ -1,0 +1,198 @@
+//! What a run rests on, kept with it, so that a later one can say what changed since (B1).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::plan::clock::ClockReading;
+use crate::roster::Incomplete;
+
+/// The longest value that is quoted.
+const QUOTED: usize = 160;
+
+/// What a run rests on.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Basis {
+    /// The settings that say who is read, and what it means, as `config print` shows them; never a secret.
+    pub settings: BTreeMap<String, String>,
+    /// Which server was read.
+    pub server: String,
+    /// The server-given unique id of `source.base_dn`.
+    pub base: Option<String>,
+    /// The server's change number, by server id.
+    pub change_numbers: BTreeMap<String, String>,
+    /// How many users and how many groups it showed; `None` when it was not asked.
+    pub users: Option<u64>,
+    /// How many groups.
+    pub groups: Option<u64>,
+    /// The last reading of the clocks that was believed.
+    pub clock: Option<ClockReading>,
+}
+
+/// What changed since the last run that ended well: the probable cause of what is held.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Since {
+    /// The number of that run.
+    pub run: i64,
+    /// A few words each; empty when only the people themselves are others.
+    pub changes: Vec<String>,
+}
+
+impl Since {
+    /// One sentence.
+    pub fn says(&self) -> String {
+        if self.changes.is_empty() {
+            let run = self.run;
+            return format!("since run {run}, the last that ended well, neither configuration nor server changed");
+        }
+        format!("changed since run {}, the last that ended well: {}", self.run, self.changes.join("; "))
+    }
+}
+
+impl Basis {
+    /// What is kept of a run: one that read no users says nothing of the settings and the server of those that do, so it
+    /// leaves what the last one left, but for the clocks.
+    pub fn following<T>(self, last: Option<(T, Self)>) -> Self {
+        match last.filter(|_| self.users.is_none()) {
+            Some((_, last)) => Self { clock: self.clock, ..last },
+            None => self,
+        }
+    }
+
+    /// When the newest change was made that the server knows of: the directory's own clock (L10).
+    pub fn newest_change(&self) -> Option<Timestamp> {
+        let stamps = self.change_numbers.values().filter_map(|csn| csn.split(['.', 'Z', '#']).next());
+        let newest =
+            stamps.filter(|stamp| stamp.len() == 14 && stamp.bytes().all(|byte| byte.is_ascii_digit())).max()?;
+        let part = |from: usize, to: usize| newest.get(from..to).unwrap_or_default();
+        let (day, time) = ([part(0, 4), part(4, 6), part(6, 8)], [part(8, 10), part(10, 12), part(12, 14)]);
+        Timestamp::parse(&format!("{}T{}Z", day.join("-"), time.join(":")))
+    }
+
+    /// Doubts a read of a server that knows less than the one that was read completely the last time: a backup that was
+    /// restored, or a replica that lags (E7). A server that does not tell is not doubted.
+    pub fn behind(&self, before: &Self) -> Option<Incomplete> {
+        let now = &self.change_numbers;
+        let lower = |(id, number): &(&String, &String)| now.get(*id).is_none_or(|now| now < *number);
+        let (id, number) = before.change_numbers.iter().find(lower).filter(|_| !now.is_empty())?;
+        let now = now.get(id).map_or("none", String::as_str);
+        let why = match self.server == before.server {
+            true => "was its data restored from a backup?",
+            false => "it is another server than the last time, and has not caught up yet",
+        };
+        let server = &self.server;
+        let says = format!(
+            "`{server}` knows changes of server id {id} up to {now}, but at the last complete run `{}` knew them up to \
+             {number}; {why}",
+            before.server
+        );
+        Some(Incomplete { cause: "server-behind", says, attribute: None })
+    }
+
+    /// What is different now, the configuration first.
+    pub fn changes(&self, now: &Self) -> Vec<String> {
+        let keys = self.settings.keys().chain(now.settings.keys().filter(|key| !self.settings.contains_key(*key)));
+        let settings = keys.filter_map(|key| {
+            let (before, after) = (self.settings.get(key), now.settings.get(key));
+            (before != after).then(|| format!("`{key}` was {} and is {}", quoted(before), quoted(after)))
+        });
+        let mut changes: Vec<String> = settings.collect();
+        if self.server != now.server {
+            changes.push(format!("another server was read: `{}` instead of `{}`", now.server, self.server));
+        }
+        if let (Some(before), Some(after)) = (&self.base, &now.base)
+            && before != after
+        {
+            changes.push("source.base_dn is another object than before: it was made anew, or restored".to_owned());
+        }
+        for (what, before, after) in [("users", self.users, now.users), ("groups", self.groups, now.groups)] {
+            if let (Some(before), Some(after)) = (before, after)
+                && before != after
+            {
+                changes.push(format!("the search found {after} {what} instead of {before}"));
+            }
+        }
+        changes
+    }
+}
+
+fn quoted(value: Option<&String>) -> String {
+    let Some(value) = value else { return "not set".to_owned() };
+    let short: String = value.chars().take(QUOTED).collect();
+    let more = if short.len() < value.len() { "…" } else { "" };
+    format!("{short}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basis() -> Basis {
+        let setting = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        Basis {
+            settings: [setting("users.filter", "\"(uid=*)\""), setting("users.base_dns", "[\"ou=a\"]")].into(),
+            server: "ldaps://one".into(),
+            base: Some("1".into()),
+            users: Some(20),
+            groups: None,
+            ..Basis::default()
+        }
+    }
+
+    fn numbers(all: &[(&str, &str)]) -> Basis {
+        let number = |(id, time): &(&str, &str)| ((*id).to_owned(), format!("{time}.000001Z#000000#{id}#000000"));
+        Basis { change_numbers: all.iter().map(number).collect(), ..basis() }
+    }
+
+    /// RSA-10, E7: a lower change number of any server id is doubted, whichever server was read.
+    #[test]
+    fn a_server_that_knows_less_than_before_is_doubted() {
+        let before = numbers(&[("000", "20260302080000"), ("001", "20260302090000")]);
+        for (now, doubted) in [
+            (vec![("000", "20260302080000"), ("001", "20260302090000")], false),
+            (vec![("000", "20260302080001"), ("001", "20260302090000"), ("002", "20260101000000")], false),
+            (vec![("000", "20260302075959"), ("001", "20260302100000")], true),
+            (vec![("001", "20260302090000")], true),
+            (vec![], false),
+        ] {
+            assert_eq!(numbers(&now).behind(&before).is_some(), doubted, "{now:?}");
+        }
+        let mut other = numbers(&[("000", "20260301080000"), ("001", "20260302090000")]);
+        assert!(other.behind(&before).unwrap().says.contains("restored from a backup"));
+        other.server = "ldaps://two".into();
+        assert!(other.behind(&before).unwrap().says.contains("has not caught up"));
+        assert_eq!(other.behind(&basis()), None);
+        assert_eq!(before.newest_change(), Timestamp::parse("2026-03-02T09:00:00Z"));
+        assert_eq!(basis().newest_change(), None);
+    }
+
+    #[test]
+    fn a_run_without_users_leaves_what_the_last_one_left() {
+        let groups = Basis { users: None, server: "ldaps://two".into(), ..basis() };
+        assert_eq!(groups.clone().following(Some((1, basis()))), basis());
+        assert_eq!(groups.clone().following(None::<(i64, Basis)>), groups);
+        assert_eq!(basis().following(Some((1, groups))), basis());
+    }
+
+    /// B1: the probable cause names keys, server and base object.
+    #[test]
+    fn what_changed_is_named() {
+        let mut now = basis();
+        assert_eq!(basis().changes(&now), Vec::<String>::new());
+        now.settings.insert("users.filter".into(), "\"(uid=u0*)\"".into());
+        now.settings.remove("users.base_dns");
+        now.settings.insert("users.disabled[0].attribute".into(), format!("\"{}\"", "x".repeat(500)));
+        (now.server, now.base, now.users, now.groups) = ("ldaps://two".into(), Some("2".into()), Some(11), Some(3));
+        let changes = basis().changes(&now);
+        assert_eq!(changes[0], "`users.base_dns` was [\"ou=a\"] and is not set");
+        assert_eq!(changes[1], "`users.filter` was \"(uid=*)\" and is \"(uid=u0*)\"");
+        assert!(changes[2].starts_with("`users.disabled[0].attribute` was not set and is \"xxx"), "{changes:?}");
+        assert!(changes[2].len() < 300);
+        assert_eq!(changes[3], "another server was read: `ldaps://two` instead of `ldaps://one`");
+        assert!(changes[4].contains("source.base_dn is another object"));
+        assert_eq!(changes[5..], ["the search found 11 users instead of 20"]);
+        assert!(Since { run: 7, changes: Vec::new() }.says().contains("neither configuration nor server changed"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Of the store is loaded what the plan needs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Look, accounts};
+use crate::clock::Timestamp;
+use crate::plan::{self, Needs, Neighbours, Policy, RecentDepartures, View};
+use crate::roster::{Index, Skip, Snapshot, UserId};
+use crate::store::{Store, StoreError};
+use crate::sync::{SyncError, neighbours};
+
+impl Look {
+    /// The store's side of a plan for what was read.
+    pub(super) async fn view(
+        self,
+        store: &dyn Store,
+        source: &str,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<View, SyncError> {
+        let Self { index, memberships, policy, approved, look_ups, vanished, accepted, .. } = self;
+        let (approved_rights, approved_relinks) = (self.approved_rights, self.approved_relinks);
+        let (approved_aliases, approved_memberships) = (self.approved_aliases, self.approved_memberships);
+        let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
+        let needs = needs(snapshot, &index, &policy, nobody);
+        let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
+        let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
+        let (mut wanted, by_name) = (needs.accounts, needs.usernames);
+        // Nobody departs of whom there is nothing to be seen, unless groups give or take something.
+        let departures = !wanted.is_empty() || !policy.rights.places.is_empty();
+        if !needs.remembered.is_empty() {
+            wanted.extend(store.remembering(source, &needs.remembered).await?);
+        }
+        drop((needs.addresses, needs.names, needs.remembered));
+        wanted.extend(owners.values().chain(name_owners.values()));
+        let neighbours = match self.neighbours.is_empty() {
+            true => Neighbours::default(),
+            false => neighbours::load(store, source, &self.neighbours, (snapshot, &index)).await?,
+        };
+        wanted.extend(neighbours.users.iter().map(|(_, user)| *user));
+        let mut view = View {
+            accounts: BTreeMap::new(),
+            owners,
+            name_owners,
+            look_ups,
+            groups: store.groups(source).await?,
+            memberships,
+            usernames: if by_name { store.usernames(source).await? } else { Vec::new() },
+            two_people: store.two_people(source).await?,
+            conflicts: store.open_conflicts(source).await?,
+            skips: skips(store, source).await?,
+            recent: match departures {
+                true => store.recent_departures(source, now - policy.brake.window).await?,
+                false => RecentDepartures::default(),
+            },
+            approved,
+            approved_relinks,
+            approved_aliases,
+            approved_memberships,
+            vanished,
+            index,
+            roles: match policy.rights.roles.is_empty() {
+                true => HashMap::new(),
+                false => store.roles(source).await?.into_iter().collect(),
+            },
+            grants: store.grants(source).await?,
+            mapped: store.mapped(source).await?,
+            approved_rights,
+            clock_doubted: false,
+            held_relinks: BTreeSet::new(),
+            accepted: accepted.into_iter().collect(),
+            one_person: false,
+            neighbours,
+        };
+        view.with_holdings();
+        wanted.extend(plan::without_role(snapshot, &view, &policy));
+        wanted.sort_unstable();
+        wanted.dedup();
+        view.accounts = accounts(store, &wanted).await?;
+        let since = now - policy.brake.window;
+        if plan::may_lose_aliases(snapshot, &view) {
+            view.recent.aliases = store.alias_window(source, since, &view.recent).await?;
+        }
+        if !policy.rights.places.is_empty() {
+            view.recent.rights = store.recent_rights(source, since).await?;
+        }
+        with_old_names(store, snapshot, &mut view).await?;
+        Ok(view)
+    }
+}
+
+fn needs(snapshot: &Snapshot, index: &Index, policy: &Policy, nobody: bool) -> Needs {
+    let needs = Needs::of(snapshot, index);
+    let needs = if nobody { needs } else { needs.with_claims(snapshot) };
+    if policy.by_address && !nobody { needs.with_identities(snapshot) } else { needs }
+}
+
+/// Adds who bears the names that people who come back fall back on (L5).
+pub(in crate::sync) async fn with_old_names(
+    store: &dyn Store,
+    snapshot: &Snapshot,
+    view: &mut View,
+) -> Result<(), SyncError> {
+    let old_names = plan::old_names(snapshot, &view.index, &view.accounts);
+    if !old_names.is_empty() {
+        let bearers = store.name_owners(&old_names).await?;
+        let more: Vec<UserId> = bearers.iter().map(|(_, user)| *user).collect();
+        view.accounts.extend(accounts(store, &more).await?);
+        view.name_owners.extend(bearers);
+    }
+    Ok(())
+}
+
+pub(in crate::sync) async fn skips(store: &dyn Store, source: &str) -> Result<Vec<Skip>, StoreError> {
+    let rows = store.skip_rows(Some(source)).await?;
+    let skip = |row: crate::store::rows::SkipRow| Skip {
+        dn: row.dn,
+        unique_id: row.unique_id,
+        reason: row.reason.into(),
+        rule: row.rule.into(),
+        detail: row.detail,
+    };
+    Ok(rows.into_iter().map(skip).collect())
+}
