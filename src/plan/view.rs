@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
-use crate::plan::{BrakeKind, GroupId, KnownGroup, Neighbours, OpenConflict, StoredGrant, Via};
+use crate::plan::{BrakeKind, GroupId, KnownGroup, Neighbours, OpenConflict, Policy, StoredGrant, Via};
 use crate::roster::address::fold;
 use crate::roster::{
     Account, Address, AddressKey, Claim, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot,
@@ -220,14 +220,16 @@ pub fn old_names(snapshot: &Snapshot, index: &Index, accounts: &BTreeMap<UserId,
     snapshot.reading().people.iter().filter_map(old_name).collect()
 }
 
-/// Whether an entry that was read lacks an alias that its user has; only then the brake asks about aliases.
-pub fn may_lose_aliases(snapshot: &Snapshot, view: &View) -> bool {
+/// Whether an entry that was read lacks an alias that its user has, in a managed domain; only then the brake asks about
+/// aliases.
+pub fn may_lose_aliases(snapshot: &Snapshot, view: &View, policy: &Policy) -> bool {
     snapshot.complete().is_some()
         && snapshot.reading().people.iter().any(|person| {
             let known = view.index.find(person.key.digest());
             let aliases = known.and_then(|known| view.accounts.get(&known.id)).into_iter().flat_map(Account::aliases);
             let claims = |key: &AddressKey| {
-                person.claims.iter().filter_map(|claim| claim.value.as_ref().ok()).any(|one| one.key() == *key)
+                let values = person.claims.iter().filter_map(|claim| claim.value.as_ref().ok());
+                values.filter(|one| policy.manages(one)).any(|one| one.key() == *key)
             };
             aliases.map(Address::key).any(|key| !claims(&key))
         })

@@ -76,6 +76,21 @@ fn many_lost_aliases_are_held_and_the_rest_goes_on() {
     assert_eq!(held(&run(&mut world), BrakeKind::Aliases).len(), 1, "five within the window, and one more");
 }
 
+/// B1, D2: aliases whose domain is not managed any more are measured by all there are, like any others.
+#[test]
+fn aliases_in_a_domain_that_is_taken_away_are_losses_like_others() {
+    let mut world = world(70, &[]);
+    world.policy.managed = None;
+    for name in names(7) {
+        world.entry(&name).aliases.push(format!("{name}@left.example"));
+    }
+    world.run();
+    world.policy = super::policy(&["ours.example"]);
+    let said = run(&mut world);
+    assert!(said.plan.holds.is_empty(), "7 of 77 are less than a tenth: {:?}", said.plan.holds);
+    assert_eq!(said.text.iter().filter(|line| line.contains("@left.example")).count(), 7, "{:?}", said.text);
+}
+
 fn alias(name: &str) -> crate::roster::AddressKey {
     Address::parse(&format!("{name}.alias@ours.example")).unwrap().key()
 }

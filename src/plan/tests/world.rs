@@ -173,6 +173,10 @@ impl World {
         }
         let mut view = self.view(index, &snapshot, look_ups);
         view.vanished.extend(vanished);
+        // As a run does, which reads no more of the store than it needs.
+        if !may_lose_aliases(&snapshot, &view, &self.policy) {
+            view.recent.aliases = AliasWindow::default();
+        }
         for id in without_role(&snapshot, &view, &self.policy) {
             view.accounts.insert(id, self.store.accounts[&id].clone());
         }

@@ -78,7 +78,7 @@ impl Look {
         wanted.dedup();
         view.accounts = accounts(store, &wanted).await?;
         let since = now - policy.brake.window;
-        if plan::may_lose_aliases(snapshot, &view) {
+        if plan::may_lose_aliases(snapshot, &view, &policy) {
             view.recent.aliases = store.alias_window(source, since, &view.recent).await?;
         }
         if !policy.rights.places.is_empty() {
