@@ -2,6 +2,7 @@
 
 use super::world::{DAY, World};
 use crate::plan::BrakeKind;
+use crate::plan::policy::Delay;
 use crate::roster::{State, UserId};
 
 const NOTHING: [&str; 0] = [];
@@ -186,6 +187,20 @@ fn the_address_finds_the_deleted_and_the_gone() {
     let said = world.run();
     assert!(said.contains(&"lovelace: revive".to_owned()), "{said:?}");
     assert_eq!((world.account("ada2").id, world.run()), (first, vec![]));
+}
+
+/// I6, L3: whoever is never deleted stays findable by the address.
+#[test]
+fn the_address_finds_who_is_pending_for_ever() {
+    let mut world = with(&["ada", "bob"]);
+    world.policy.delay = Delay::Never;
+    let first = user(&world, "ada").0;
+    let entry = world.people.remove("ada").unwrap();
+    world.run();
+    assert_eq!(user(&world, "ada"), (first, State::Pending));
+    world.people.insert("ada2".into(), entry);
+    let said = world.run();
+    assert_eq!((world.account("ada2").id, world.state("ada2")), (first, State::Active), "{said:?}");
 }
 
 /// I6, L2, L5: a flag ends when the entry is enabled under another address; while it is disabled nothing is parked.
