@@ -189,18 +189,17 @@ fn the_address_finds_the_deleted_and_the_gone() {
     assert_eq!((world.account("ada2").id, world.run()), (first, vec![]));
 }
 
-/// I6, L3: whoever is never deleted stays findable by the address.
+/// I6, A4: an entry that had another user waits for the address of somebody gone, under a conflict, also for ever.
 #[test]
-fn the_address_finds_who_is_pending_for_ever() {
+fn somebody_elses_entry_waits_for_the_address_of_somebody_gone() {
     let mut world = with(&["ada", "bob"]);
     world.policy.delay = Delay::Never;
-    let first = user(&world, "ada").0;
-    let entry = world.people.remove("ada").unwrap();
+    let users = [user(&world, "ada").0, user(&world, "bob").0];
+    world.people.remove("ada");
     world.run();
-    assert_eq!(user(&world, "ada"), (first, State::Pending));
-    world.people.insert("ada2".into(), entry);
-    let said = world.run();
-    assert_eq!((world.account("ada2").id, world.state("ada2")), (first, State::Active), "{said:?}");
+    mail(&mut world, "bob", "ada");
+    assert_eq!(world.run(), ["conflict address-taken ada@ours.example"]);
+    assert_eq!([user(&world, "ada"), user(&world, "bob")], [(users[0], State::Pending), (users[1], State::Active)]);
 }
 
 /// I6, L2, L5: a flag ends when the entry is enabled under another address; while it is disabled nothing is parked.
