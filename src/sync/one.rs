@@ -10,7 +10,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::directory::{self, Circle, Connection, OnePerson, Progress, Searches};
 use crate::plan::one::{is_unjudged, known, plan_one};
-use crate::plan::{self, Basis, Frozen, Holdings, Needs, Neighbours, Plan, Policy, View};
+use crate::plan::{self, Basis, Frozen, Holdings, Needs, Plan, Policy, View};
 use crate::roster::address::fold;
 use crate::roster::{Account, FieldId, Incomplete, Index, LookUp, Origin, Snapshot, State, UniqueId, UserId};
 use crate::store::{Action, Lease, Outcome, RunId, RunStart, SourceRecord, Stamp, Store, Trigger};
@@ -301,10 +301,7 @@ impl LookOne {
             wanted.extend(store.remembering(source, &needs.addresses).await?);
         }
         wanted.extend(owners.values().chain(name_owners.values()));
-        let neighbours = match self.neighbours.is_empty() {
-            true => Neighbours::default(),
-            false => neighbours::load(store, source, &self.neighbours, (snapshot, &self.index)).await?,
-        };
+        let neighbours = neighbours::load(store, source, &self.neighbours, (snapshot, &self.index)).await?;
         wanted.extend(neighbours.users.iter().map(|(_, user)| *user));
         let Holdings { mut memberships, roles, grants } = store.holdings(&themselves).await?;
         let read: BTreeSet<&str> = snapshot.reading().groups.iter().map(|group| group.key.as_str()).collect();

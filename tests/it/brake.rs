@@ -388,7 +388,7 @@ fn another_server_that_does_not_tell_deletes_nobody_at_first() {
         return left_out("another server", "faketime is not installed (Debian: faketime)");
     }
     let options = Options { access: "access to attrs=contextCSN by * none\n".to_owned(), ..Options::default() };
-    let Some(mut slapd) = Slapd::start(options) else { return };
+    let Some(slapd) = Slapd::start(options) else { return };
     slapd.ldif(&people(&["ada", "bob"]));
     let mut site = Site::new(&slapd);
     site.expect(0, &["sync"]);

@@ -22,8 +22,8 @@ pub(super) struct Holding {
     role: Option<Box<str>>,
     memberships: BTreeMap<i64, Via>,
     rules: BTreeSet<Rule>,
-    /// With the unique id and the DN of the group that gives it; without, when it was given by hand.
-    grants: BTreeMap<(Box<str>, bool), Option<(UniqueId, Box<str>)>>,
+    /// By privilege, and whether it was given by hand: what gives it.
+    grants: BTreeMap<(Box<str>, bool), RightsAct>,
 }
 
 impl Holding {
@@ -51,10 +51,15 @@ impl Holding {
         let mut grants = BTreeMap::new();
         let rows = sqlx::query("SELECT privilege, group_key, group_dn FROM rd_grants WHERE user_id = $1").bind(user);
         for row in &rows.fetch_all(&mut *connection).await? {
-            let key = row.try_get::<Option<&str>, _>(1)?.and_then(UniqueId::new);
-            let dn: Option<&str> = row.try_get(2)?;
-            let giver = key.map(|key| (key, dn.unwrap_or_default().into()));
-            grants.insert((row.try_get::<&str, _>(0)?.into(), giver.is_none()), giver);
+            let (privilege, dn): (&str, Option<&str>) = (row.try_get(0)?, row.try_get(2)?);
+            let gives = match row.try_get::<Option<&str>, _>(1)?.and_then(UniqueId::new) {
+                Some(key) => {
+                    let (privilege, dn) = (privilege.into(), dn.unwrap_or_default().into());
+                    RightsAct::Granted(Box::new(Grant { privilege, key, dn }))
+                }
+                None => RightsAct::GivenByHand(privilege.into()),
+            };
+            grants.insert((privilege.into(), matches!(gives, RightsAct::GivenByHand(_))), gives);
         }
         Ok(Self { account, role: role.map(Into::into), memberships, rules, grants })
     }
@@ -80,18 +85,8 @@ impl Holding {
         for rule in after.rules.difference(&self.rules) {
             event(ledger, stamp, user, &Act::ByHand(HandAct::RuleAdded(rule.clone())));
         }
-        for ((privilege, local), giver) in &after.grants {
-            if self.grants.contains_key(&(privilege.clone(), *local)) {
-                continue;
-            }
-            let act = match giver {
-                Some((key, dn)) => {
-                    let (privilege, key, dn) = (privilege.clone(), key.clone(), dn.clone());
-                    RightsAct::Granted(Box::new(Grant { privilege, key, dn }))
-                }
-                None => RightsAct::GivenByHand(privilege.clone()),
-            };
-            event(ledger, stamp, user, &Act::Rights(act));
+        for (_, gives) in after.grants.iter().filter(|(one, _)| !self.grants.contains_key(*one)) {
+            event(ledger, stamp, user, &Act::Rights(gives.clone()));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Look, accounts};
 use crate::clock::Timestamp;
-use crate::plan::{self, Needs, Neighbours, Policy, RecentDepartures, View};
+use crate::plan::{self, Needs, Policy, RecentDepartures, View};
 use crate::roster::{Index, Skip, Snapshot, UserId};
 use crate::store::{RunId, Store, StoreError};
 use crate::sync::{SyncError, neighbours};
@@ -22,12 +22,8 @@ impl Look {
         let (approved_rights, approved_relinks) = (self.approved_rights, self.approved_relinks);
         let (approved_aliases, approved_memberships) = (self.approved_aliases, self.approved_memberships);
         let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
-        let mut needs = needs(snapshot, &index, &policy, nobody);
-        let mut unasked = Vec::new();
-        if snapshot.reading().passes.users && needs.anybody_absent(&index) {
-            unasked = store.added_since(source, self.basis.proven.map(RunId)).await?;
-            needs = needs.with_unasked(&store.accounts(&unasked).await?);
-        }
+        let needs = needs(snapshot, &index, &policy, nobody);
+        let (needs, unasked) = unasked(store, (source, self.basis.proven), (snapshot, &index, needs)).await?;
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
@@ -38,10 +34,7 @@ impl Look {
         }
         drop((needs.addresses, needs.names, needs.remembered));
         wanted.extend(owners.values().chain(name_owners.values()));
-        let neighbours = match self.neighbours.is_empty() {
-            true => Neighbours::default(),
-            false => neighbours::load(store, source, &self.neighbours, (snapshot, &index)).await?,
-        };
+        let neighbours = neighbours::load(store, source, &self.neighbours, (snapshot, &index)).await?;
         wanted.extend(neighbours.users.iter().map(|(_, user)| *user));
         let (since, recent) = match departures {
             true => window(store, source, &index, (now - policy.brake.window, now)).await?,
@@ -56,7 +49,7 @@ impl Look {
             memberships,
             usernames: if by_name { store.usernames(source).await? } else { Vec::new() },
             two_people: store.two_people(source).await?,
-            unasked: unasked.into_iter().collect(),
+            unasked,
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
             recent,
@@ -93,6 +86,19 @@ impl Look {
         with_old_names(store, snapshot, &mut view).await?;
         Ok(view)
     }
+}
+
+/// Newcomers since the last run that could tell who is gone, where anybody is (I5).
+async fn unasked(
+    store: &dyn Store,
+    (source, proven): (&str, Option<i64>),
+    (snapshot, index, needs): (&Snapshot, &Index, Needs),
+) -> Result<(Needs, BTreeSet<UserId>), StoreError> {
+    if !snapshot.reading().passes.users || !needs.anybody_absent(index) {
+        return Ok((needs, BTreeSet::new()));
+    }
+    let unasked = store.added_since(source, proven.map(RunId)).await?;
+    Ok((needs.with_unasked(&store.accounts(&unasked).await?), unasked.into_iter().collect()))
 }
 
 fn needs(snapshot: &Snapshot, index: &Index, policy: &Policy, nobody: bool) -> Needs {
