@@ -213,6 +213,7 @@ impl Config {
             managed: self.managed.clone(),
             by_address: self.by_address,
             address_required: self.address_required,
+            configured_id: false,
             relink_within: self.relink_within,
             delay: self.delay,
             disabled_delay: self.disabled_delay,

@@ -134,7 +134,7 @@ impl UserMapping {
             }
             if bad > 0 {
                 let detail = format!("{bad} of the values of `{}` are not text (UTF-8) and left out", name.as_str());
-                skips.push(unreadable(detail));
+                skips.push(skip(entry, Some(key), "unreadable-value", detail));
             }
             if *field == FieldId::USERNAME {
                 check_username(name, found).map_err(unreadable)?;

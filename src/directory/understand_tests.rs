@@ -133,6 +133,7 @@ fn what_cannot_be_understood_is_left_out_with_a_reason() {
     let (person, skips) = read(&users, &[("sn", &[b"\xff", b"Lovelace"]), ("uid", &[b"ada"])]);
     assert_eq!(person.unwrap().fields.first(FieldId::SURNAME), Some("Lovelace"));
     assert_eq!(skips.len(), 1, "the value that was left out is told");
+    assert_eq!(skips[0].reason, "unreadable-value");
 }
 
 /// E6, I2

@@ -1,12 +1,16 @@
 //! What a run rests on, kept with it, so that a later one can say what changed since (B1).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::plan::clock::ClockReading;
-use crate::roster::Incomplete;
+use crate::roster::{Digest, Incomplete};
+
+/// How far apart two complete runs have to be that agree about a server whose state nobody can tell (E7).
+const APART: Duration = Duration::from_secs(60 * 60);
 
 /// The longest value that is quoted.
 const QUOTED: usize = 160;
@@ -29,6 +33,21 @@ pub struct Basis {
     pub groups: Option<u64>,
     /// The last reading of the clocks that was believed.
     pub clock: Option<ClockReading>,
+    /// The last run that could tell who is gone; about newcomers since then nobody was asked (I5).
+    pub proven: Option<i64>,
+    /// What is known of another server than that of the last complete run, whose state nobody can tell (E7).
+    pub stranger: Option<Stranger>,
+}
+
+/// A server that does not tell how far its replication has come, read instead of another one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Stranger {
+    /// Which one.
+    pub server: String,
+    /// When it was first read completely, in milliseconds.
+    pub since: i64,
+    /// Whom it did not show then; a digest.
+    pub missing: u64,
 }
 
 /// What changed since the last run that ended well: the probable cause of what is held.
@@ -56,7 +75,7 @@ impl Basis {
     /// leaves what the last one left, but for the clocks.
     pub fn following<T>(self, last: Option<(T, Self)>) -> Self {
         match last.filter(|_| self.users.is_none()) {
-            Some((_, last)) => Self { clock: self.clock, ..last },
+            Some((_, last)) => Self { clock: self.clock, proven: self.proven, stranger: self.stranger, ..last },
             None => self,
         }
     }
@@ -89,6 +108,37 @@ impl Basis {
             before.server
         );
         Some(Incomplete { cause: "server-behind", says, attribute: None })
+    }
+
+    /// Doubts a read of another server than that of the last complete run, where one of the two does not tell its change
+    /// number: until two complete reads an hour apart miss the same people (E7).
+    ///
+    /// `last` is what the last run of all left, `missing` whom this one does not show, if it read everybody.
+    pub fn strange(
+        &mut self,
+        before: &Self,
+        last: Option<Stranger>,
+        (now, missing): (Timestamp, Option<Digest>),
+    ) -> Option<Incomplete> {
+        let tell = !self.change_numbers.is_empty() && !before.change_numbers.is_empty();
+        if self.server == before.server || before.server.is_empty() || tell {
+            return None;
+        }
+        let last = last.filter(|last| last.server == self.server);
+        let missing = missing.map(Digest::short);
+        let same = last.filter(|last| missing.is_none_or(|missing| last.missing == missing));
+        let is_over = |one: &Stranger| Timestamp::from_millis(one.since) + APART <= now;
+        let first = missing.map(|missing| Stranger { server: self.server.clone(), since: now.millis(), missing });
+        self.stranger = same.or(first);
+        if self.stranger.as_ref().is_some_and(is_over) {
+            return None;
+        }
+        let (server, other) = (&self.server, &before.server);
+        let says = format!(
+            "`{server}` is another server than `{other}`, which the last complete run read, and nobody can tell whether it \
+             is up to date; absence counts once two complete runs an hour apart miss the same people"
+        );
+        Some(Incomplete { cause: "server-changed", says, attribute: None })
     }
 
     /// What is different now, the configuration first.
@@ -166,6 +216,38 @@ mod tests {
         assert_eq!(other.behind(&basis()), None);
         assert_eq!(before.newest_change(), Timestamp::parse("2026-03-02T09:00:00Z"));
         assert_eq!(basis().newest_change(), None);
+    }
+
+    /// RSA-10, E7: another server that does not tell its state is believed after two complete reads an hour apart that miss
+    /// the same people; others in between, and reads that were not complete, neither count nor undo it.
+    #[test]
+    fn another_server_that_does_not_tell_is_believed_the_second_time() {
+        let other = || Basis { server: "ldaps://two".into(), ..basis() };
+        let at = |minutes: i64| Timestamp::from_millis(minutes * 60_000);
+        let (these, those) = (Some(Digest::of("ada")), Some(Digest::of("ada bob")));
+        let mut last = None;
+        for (minute, missing, doubted) in [
+            (0, these, true),
+            (30, None, true),
+            (59, these, true),
+            (61, those, true),
+            (100, those, true),
+            (122, None, false),
+            (123, those, false),
+        ] {
+            let mut now = other();
+            assert_eq!(now.strange(&basis(), last, (at(minute), missing)).is_some(), doubted, "{minute}");
+            last = now.stranger;
+        }
+        assert_eq!(basis().strange(&other(), last.clone(), (at(200), these)).unwrap().cause, "server-changed", "back");
+        assert_eq!(basis().strange(&basis(), last, (at(200), these)), None, "the same server");
+        let mut told = Basis { server: "ldaps://two".into(), ..numbers(&[("000", "20260302080000")]) };
+        assert_eq!(
+            told.strange(&numbers(&[("000", "20260302080000")]), None, (at(0), these)),
+            None,
+            "judged by numbers"
+        );
+        assert!(told.strange(&basis(), None, (at(0), these)).is_some(), "nothing to compare with");
     }
 
     #[test]

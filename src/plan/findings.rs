@@ -7,7 +7,7 @@ use crate::plan::people::People;
 use crate::plan::view::DUPLICATE_ID;
 use crate::plan::wishes::{Finding, Wish};
 use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
-use crate::roster::{Account, PendingReason, Person, Skip, UniqueId};
+use crate::roster::{Account, Dn, PendingReason, Person, Skip, UniqueId};
 
 const NO_ROLE: &str = "no mapped group gives a role or a grant";
 
@@ -26,6 +26,14 @@ impl<'a> People<'a> {
         let (view, proven) = (self.view, self.proven);
         let open = view.conflicts.iter().map(|open| &open.conflict).filter(|_| !proven);
         open.filter(|open| open.kind == ConflictKind::DuplicateId).map(|open| open.subject.as_str()).collect()
+    }
+
+    /// Whether an entry has the id of somebody who stood elsewhere: a partial read does not tell a move from a second
+    /// entry with a configured id (I7).
+    pub(super) fn may_be_double(&self, person: &Person, account: Option<&Account>) -> bool {
+        let living = account.filter(|account| !self.proven && self.policy.configured_id && !account.state.tombstone());
+        let stood = living.and_then(|account| account.dn.as_deref());
+        stood.is_some_and(|stood| Dn::digest_of(stood) != Dn::digest_of(&person.dn))
     }
 }
 
@@ -115,6 +123,14 @@ impl Findings {
         let says =
             "the address is that of a former user; a complete run tells whether this is the same person".to_owned();
         self.skip(person, "incomplete", "I6", says);
+    }
+
+    /// An entry elsewhere than that of its user, in a partial read (I7).
+    pub fn may_be_double(&mut self, person: &Person, account: Option<&Account>) {
+        let stood = account.and_then(|account| account.dn.as_deref()).unwrap_or_default();
+        let says =
+            format!("its user stood at `{stood}`; a complete run tells whether the entry was moved or is a second one");
+        self.skip(person, "incomplete", "I7", says);
     }
 
     /// A conflict that is no contest between claims: a newcomer may be somebody whom the store knows (I5; of several who

@@ -207,8 +207,9 @@ fn kept_skips<'a>(
                 let known = view.index.get(at).and_then(|known| view.look_ups.get(&known.id));
                 known.is_some_and(|found| departures::cause(found).is_none())
             };
-            // An entry that is as it was bears an id that no other one bears (I7).
-            let unchanged = |at| reading.unchanged.contains(at) && skip.reason != view::DUPLICATE_ID;
+            // An entry that is as it was can be understood (E5), and bears an id that no other one bears (I7).
+            let entry = [view::DUPLICATE_ID, view::UNREADABLE].contains(&&*skip.reason);
+            let unchanged = |at| reading.unchanged.contains(at) && !entry;
             let kept = |at| unchanged(at) || reading.waiting.contains(at) || unjudged(at);
             all || position.is_some_and(kept)
         })

@@ -167,6 +167,10 @@ impl<'a> People<'a> {
             if known.is_some() && account.is_none() {
                 continue;
             }
+            if self.may_be_double(&person, account) {
+                self.decided.findings.may_be_double(&person, account);
+                continue;
+            }
             let user = known.map_or_else(|| UserRef::New(person.key.digest()), |known| UserRef::Known(known.id));
             self.decided.places.push((crate::roster::Dn::digest_of(&person.dn), user));
             let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
@@ -237,6 +241,7 @@ impl<'a> People<'a> {
             self.leavers.push(Leaver { account, seen, departure: Departure { removed, ..departure } });
             return;
         }
+        let unproven = self.entitled.as_ref().is_some_and(|entitled| !entitled.proven);
         let findings = &mut self.decided.findings;
         match (account, known, reason) {
             (Some(account), ..) if account.state == State::Dormant => {}
@@ -254,6 +259,8 @@ impl<'a> People<'a> {
                     self.comers.push(Comer { kept_on: true, ..Comer::new(person, wish, Some(account)) });
                 }
             }
+            // Neither in nor further out, and not deleted either, before all mapped groups were read (R3).
+            (Some(account), _, Some(PendingReason::NoRole)) if account.state == State::Pending && unproven => {}
             (Some(account), Some(known), Some(reason)) => {
                 let at = wish.unmanaged.as_ref().map(ToString::to_string);
                 let departure = self.departure(known, reason, at.as_deref());
@@ -371,7 +378,11 @@ impl<'a> People<'a> {
         // From now on an unknown entry that may not come in (U3: the next run says the same).
         match &leaver.seen {
             Seen::Read(read) if deleted => {
-                self.decided.findings.admit(&read.0, &read.1, Some(leaver.departure.reason), self.policy);
+                let lacks = |entitled: &Entitled| entitled.lacks(UserRef::Known(account.id), None);
+                let lacks_role = self.entitled.as_ref().is_some_and(lacks);
+                let reason = departures::reason(&read.0, &read.1, (None, lacks_role), self.policy, self.view);
+                let reason = reason.or(Some(leaver.departure.reason));
+                self.decided.findings.admit(&read.0, &read.1, reason, self.policy);
             }
             Seen::Unchanged if deleted => self.decided.findings.without_role(account),
             _ => self.values_of(leaver),

@@ -49,6 +49,8 @@ pub struct Policy {
     pub address_required: bool,
     /// How long after the deletion somebody who is re-created is re-linked; `None` = nobody ever is (I5).
     pub relink_within: Option<Duration>,
+    /// The unique id is a configured attribute, which nobody but people keep unique (I7).
+    pub configured_id: bool,
     /// Delay for people who are gone (L3).
     pub delay: Delay,
     /// Delay for people who are disabled (L3).

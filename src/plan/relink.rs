@@ -3,13 +3,15 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::plan::acts;
 use crate::plan::people::{Comer, People};
 use crate::plan::{
     Act, BrakeKind, Conflict, ConflictId, ConflictKind, Held, Hold, Loss, Policy, UserChange, UserRef, View,
 };
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, AddressKey, Claim, Digest, FieldId, LookUp, Origin, PendingReason, Person, Positions, State, UserId,
+    Account, Address, AddressKey, Claim, Digest, FieldId, LookUp, Origin, PendingReason, Person, Positions, State,
+    UniqueId, UserId,
 };
 
 /// So many people of one run are re-linked without asking: a re-imported directory has new ids for everybody.
@@ -24,12 +26,39 @@ pub(super) struct Absent<'a> {
     by_name: HashMap<String, &'a Account>,
 }
 
+/// What of a newcomer is compared.
+struct Newcomer<'a> {
+    key: &'a UniqueId,
+    address: Option<AddressKey>,
+    /// Folded.
+    name: Option<String>,
+}
+
+/// What a newcomer and somebody absent have in common.
+enum Shared {
+    Address(AddressKey),
+    Name(String),
+}
+
 /// Whom a newcomer may be.
 enum Likeness<'a> {
     /// Address and username are the same.
     Same(&'a Account),
     /// Only this is the same, or it is too long ago, or nobody is to be re-linked.
-    Maybe(&'a Account, String),
+    Maybe(&'a Account, Shared),
+}
+
+impl<'a> Newcomer<'a> {
+    fn outside(comer: &'a Comer) -> Self {
+        let address = comer.wish.primary.as_ref().map(Address::key);
+        Self { key: &comer.person.key, address, name: comer.person.fields.first(FieldId::USERNAME).map(fold) }
+    }
+
+    /// Somebody who is in already.
+    fn inside(account: &'a Account) -> Option<Self> {
+        let key = account.key.as_ref().filter(|_| !account.state.tombstone())?;
+        Some(Self { key, address: address_of(account), name: name_of(account) })
+    }
 }
 
 impl<'a> Absent<'a> {
@@ -84,12 +113,11 @@ impl<'a> Absent<'a> {
     }
 
     /// Of those whom no other newcomer is.
-    fn likeness(&self, comer: &Comer, people: &People, taken: &HashMap<UserId, bool>) -> Option<Likeness<'a>> {
+    fn likeness(&self, one: &Newcomer, people: &People, taken: &HashMap<UserId, bool>) -> Option<Likeness<'a>> {
         let (view, policy) = (people.view, people.policy);
-        let address = comer.wish.primary.as_ref().map(|address| address.key());
-        let name = comer.person.fields.first(FieldId::USERNAME).map(fold);
+        let Newcomer { key, address, name } = one;
         let apart = |account: &&&Account| {
-            !taken.contains_key(&account.id) && !view.two_people.contains(&(account.id, comer.person.key.clone()))
+            !taken.contains_key(&account.id) && !view.two_people.contains(&(account.id, (*key).clone()))
         };
         let alike = address.as_ref().and_then(|address| self.by_address.get(address));
         let mut alike = alike.into_iter().flatten().filter(apart).copied();
@@ -101,16 +129,16 @@ impl<'a> Absent<'a> {
             (Some(_), None) => true,
             (Some(within), Some(former)) => former.since + within >= people.now,
         };
-        let same = |account: &&Account| name.is_some() && name_of(account) == name && in_time(account);
+        let same = |account: &&Account| name.is_some() && name_of(account) == *name && in_time(account);
         if let Some(account) = alike.clone().find(same) {
             return Some(Likeness::Same(account));
         }
-        let by_address = alike.next().map(|account| (account, address.map(|it| it.to_string()).unwrap_or_default()));
+        let by_address = alike.next().zip(address.clone()).map(|(it, address)| (it, Shared::Address(address)));
         let by_name = || {
             let account = self.by_name.get(name.as_deref()?).filter(apart)?;
-            Some((*account, name.clone()?))
+            Some((*account, Shared::Name(name.clone()?)))
         };
-        by_address.or_else(by_name).map(|(account, thing)| Likeness::Maybe(account, thing))
+        by_address.or_else(by_name).map(|(account, shared)| Likeness::Maybe(account, shared))
     }
 }
 
@@ -139,7 +167,7 @@ impl<'a> People<'a> {
         let mut same: Vec<(usize, &'a Account)> = Vec::new();
         let newcomers = || self.comers.iter().enumerate().filter(|(_, comer)| comer.account.is_none());
         for (at, comer) in newcomers() {
-            if let Some(Likeness::Same(account)) = absent.likeness(comer, self, &taken) {
+            if let Some(Likeness::Same(account)) = absent.likeness(&Newcomer::outside(comer), self, &taken) {
                 taken.insert(account.id, !self.view.approved_relinks.contains(&account.id));
                 same.push((at, account));
             }
@@ -148,12 +176,16 @@ impl<'a> People<'a> {
         let found: HashSet<usize> = same.iter().map(|(at, _)| *at).collect();
         let maybe: Vec<Conflict> = newcomers()
             .filter(|(at, _)| !found.contains(at))
-            .filter_map(|(_, comer)| match absent.likeness(comer, self, &taken)? {
-                Likeness::Maybe(account, thing) => Some(resemblance(comer, account, thing)),
+            .filter_map(|(_, comer)| match absent.likeness(&Newcomer::outside(comer), self, &taken)? {
+                Likeness::Maybe(account, shared) => {
+                    let called = acts::called(&comer.person, &comer.wish);
+                    Some(resemblance((&called, &comer.person.dn, &comer.person.key), account, shared))
+                }
                 Likeness::Same(_) => None,
             })
             .collect();
         maybe.into_iter().for_each(|conflict| self.decided.findings.stands(conflict));
+        self.ask_about_earlier(absent, &taken);
         let counted = taken.values().filter(|counted| **counted).count();
         let holds = counted > MOST;
         taken.values_mut().for_each(|counted| *counted &= holds);
@@ -182,6 +214,28 @@ impl<'a> People<'a> {
         self.stand_for(&relinked);
     }
 
+    /// Newcomers whom no run could ask about: nobody was proven gone when they came in, or the run was cut off.
+    fn ask_about_earlier(&mut self, absent: &Absent<'a>, taken: &HashMap<UserId, bool>) {
+        if self.policy.by_address {
+            return;
+        }
+        for account in self.view.unasked.iter().filter_map(|id| self.view.accounts.get(id)) {
+            let Some(one) = Newcomer::inside(account).filter(|_| account.origin == Origin::Directory) else { continue };
+            let (old, shared) = match absent.likeness(&one, self, taken) {
+                Some(Likeness::Maybe(old, shared)) => (old, shared),
+                Some(Likeness::Same(old)) => match one.address.clone() {
+                    Some(address) => (old, Shared::Address(address)),
+                    None => continue,
+                },
+                None => continue,
+            };
+            if old.id != account.id {
+                let dn = account.dn.as_deref().unwrap_or_default();
+                self.decided.findings.stands(resemblance((&account.label(), dn, one.key), old, shared));
+            }
+        }
+    }
+
     fn hold_relinks(&mut self, would_go: usize) {
         let of = self.view.index.with_access() as u64;
         let says = format!(
@@ -193,37 +247,48 @@ impl<'a> People<'a> {
 }
 
 /// Says the same whether the old one is already deleted or not, so that it is not worded anew every run.
-fn resemblance(comer: &Comer, account: &Account, thing: String) -> Conflict {
-    let what = if thing.contains('@') { "primary address" } else { "username" };
-    let newcomer = crate::plan::acts::called(&comer.person, &comer.wish);
+fn resemblance((newcomer, dn, key): (&str, &str, &UniqueId), account: &Account, shared: Shared) -> Conflict {
+    let (what, subject) = match shared {
+        Shared::Address(address) => ("primary address", address.to_string()),
+        Shared::Name(name) => ("username", name),
+    };
     let detail = format!(
-        "`{newcomer}` ({}, unique id {}) has the same {what} as `{}` (id {}), who is no longer in the directory; \
+        "`{newcomer}` ({dn}, unique id {key}) has the same {what} as `{}` (id {}), who is no longer in the directory; \
          `rosterd conflicts relink` says that they are one person, `rosterd conflicts delete` that they are two; it \
          closes by itself when either of them comes or goes",
-        comer.person.dn,
-        comer.person.key,
         account.label(),
         account.uuid
     );
     let owner = Some(UserRef::Known(account.id));
-    let other = Some(comer.person.key.clone());
-    Conflict { kind: ConflictKind::MaybeSamePerson, subject: thing, owner, detail, other }
+    Conflict { kind: ConflictKind::MaybeSamePerson, subject, owner, detail, other: Some(key.clone()) }
 }
 
 /// Whether a resemblance is over with this run: the old one is deleted in it, only the name was the same, and the
-/// newcomer stays outside. The next run, which sees a tombstone, would open none (U3).
+/// newcomer stays outside; or the newcomer was in and goes. The next run, which sees a tombstone, would open none (U3).
 pub(super) fn is_over(view: &View, changes: &[UserChange]) -> impl Fn(&Conflict) -> bool {
     let deleted = having(changes, Act::deletes);
+    let back = having(changes, comes_back);
     let new: HashSet<UserRef> =
         changes.iter().map(|change| change.subject).filter(|subject| matches!(subject, UserRef::New(_))).collect();
     move |conflict| {
         let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { return false };
+        if conflict.kind != ConflictKind::MaybeSamePerson {
+            return false;
+        }
+        if let Some(known) = view.index.find(key.digest()).filter(|known| known.state != State::Deleted) {
+            let one = UserRef::Known(known.id);
+            return deleted.contains(&one) || back.contains(&one);
+        }
         let address = view.accounts.get(&old).and_then(address_of).map(|address| address.to_string());
-        conflict.kind == ConflictKind::MaybeSamePerson
-            && address.as_ref() != Some(&conflict.subject)
+        address.as_ref() != Some(&conflict.subject)
             && deleted.contains(&UserRef::Known(old))
             && !new.contains(&UserRef::New(key.digest()))
     }
+}
+
+/// Whether somebody who was gone is there again, or bears another unique id.
+fn comes_back(act: &Act) -> bool {
+    matches!(act, Act::Revived(_) | Act::Relinked { .. })
 }
 
 /// Whom an act of some kind is about.
@@ -241,7 +306,7 @@ pub(super) fn lasting(view: &View, changes: &[UserChange]) -> BTreeSet<ConflictI
     }
     let states: HashMap<UserId, State> = view.index.iter().map(|known| (known.id, known.state)).collect();
     let deleted_now = having(changes, Act::deletes);
-    let back_now = having(changes, |act| matches!(act, Act::Revived(_) | Act::Relinked { .. }));
+    let back_now = having(changes, comes_back);
     let stands = |conflict: &Conflict| {
         let (Some(UserRef::Known(old)), Some(key)) = (conflict.owner, &conflict.other) else { return false };
         let in_store = view.index.find(key.digest()).is_some_and(|known| {

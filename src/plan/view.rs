@@ -13,6 +13,9 @@ use crate::roster::{
 /// Why entries are skipped that bear one unique id (I7).
 pub(super) const DUPLICATE_ID: &str = "duplicate-id";
 
+/// Why an entry is skipped as a whole; what is left out of an entry that is applied has other words (E5).
+pub(super) const UNREADABLE: &str = "unreadable";
+
 /// One directory group of this source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredGroup {
@@ -106,6 +109,8 @@ pub struct View {
     pub usernames: Vec<(Digest, UserId)>,
     /// Pairs that a person called two people: the old user, and the newcomer's unique id (I5).
     pub two_people: BTreeSet<(UserId, UniqueId)>,
+    /// Newcomers since the last run that could tell who is gone: nobody was asked whether they are somebody known (I5).
+    pub unasked: BTreeSet<UserId>,
     /// Open conflicts but `pending-deletion`.
     pub conflicts: Vec<OpenConflict>,
     /// `roster_skipped` of the source.
@@ -192,6 +197,22 @@ impl Needs {
         let claims = snapshot.reading().people.iter().flat_map(|person| &person.claims);
         self.remembered = claims.filter_map(Claim::primary_key).collect();
         self
+    }
+
+    /// With newcomers of earlier runs whom nobody was asked about, and those who remember their addresses (I5).
+    pub fn with_unasked<'a>(mut self, newcomers: impl IntoIterator<Item = &'a Account>) -> Self {
+        for account in newcomers {
+            self.accounts.push(account.id);
+            self.remembered.extend(account.primary().map(Address::key));
+        }
+        self.accounts.sort_unstable();
+        self.accounts.dedup();
+        self
+    }
+
+    /// Whether anybody is absent whom newcomers can be taken for (I5).
+    pub fn anybody_absent(&self, index: &Index) -> bool {
+        !self.look_ups.is_empty() || index.iter().any(|known| known.state == State::Deleted)
     }
 
     /// With the addresses and names that somebody claims; in a store with nobody in it nobody holds any.

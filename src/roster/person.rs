@@ -147,7 +147,7 @@ pub struct Skip {
     pub dn: String,
     /// Unique id, when it could be read.
     pub unique_id: Option<String>,
-    /// `disabled`, `no-address`, `unmanaged-domain`, `malformed-address`, `unreadable`, `no-unique-id`, …
+    /// `disabled`, `no-address`, `unmanaged-domain`, `malformed-address`, `unreadable`, `unreadable-value`, `no-unique-id`, …
     pub reason: Cow<'static, str>,
     /// The rule that says so, e.g. `U4`.
     pub rule: Cow<'static, str>,

@@ -333,6 +333,9 @@ pub trait Store: Send + Sync {
     async fn coverage(&self, source: &str) -> Result<std::collections::BTreeMap<String, u64>, StoreError>;
     /// What the last run of the source rested on that ended in one of these ways.
     async fn basis(&self, source: &str, outcomes: &[Outcome]) -> Result<Option<(RunId, Basis)>, StoreError>;
+    /// When the first run ended `ok` or `held` that read users, since anybody came in after a moment, and before now: where
+    /// the brake's window begins when nobody had access before (B1).
+    async fn first_end(&self, source: &str, since: Timestamp, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
     /// Whose access changed since a moment, for the brake (B1).
     async fn recent_departures(&self, source: &str, since: Timestamp) -> Result<RecentDepartures, StoreError>;
 
@@ -369,6 +372,8 @@ pub trait Store: Send + Sync {
     async fn remembering(&self, source: &str, keys: &[AddressKey]) -> Result<Vec<UserId>, StoreError>;
     /// Pairs that a person called two people: the old user, and the newcomer's unique id (I5).
     async fn two_people(&self, source: &str) -> Result<std::collections::BTreeSet<(UserId, UniqueId)>, StoreError>;
+    /// Users of the source whom runs after this one added, in order of id (I5).
+    async fn added_since(&self, source: &str, run: Option<RunId>) -> Result<Vec<UserId>, StoreError>;
     /// Digest of the folded username of every user of the source that is active, kept or pending.
     async fn usernames(&self, source: &str) -> Result<Vec<(Digest, UserId)>, StoreError>;
     /// Directory groups of the source, tombstones included.

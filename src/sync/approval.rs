@@ -46,6 +46,7 @@ impl Approval {
             "mapped-gone:",
             "mapped-other:",
             "server-behind",
+            "server-changed",
             "clock",
         ];
         let causes = row.cause.unwrap_or_default();

@@ -46,7 +46,7 @@ fn settings(config: &Config, tables: &[&str]) -> BTreeMap<String, String> {
 pub fn of(config: &Config, server: &str, standing: Standing, clock: &dyn Clock) -> Basis {
     let Standing { base, change_numbers } = standing;
     let (settings, clock) = (settings(config, &TABLES), Some(reading(clock)));
-    Basis { settings, server: server.to_owned(), base, change_numbers, users: None, groups: None, clock }
+    Basis { settings, server: server.to_owned(), base, change_numbers, clock, ..Basis::default() }
 }
 
 /// The clocks as they are now.

@@ -101,7 +101,7 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
     let store = scene.store;
     source::in_use(store, &scene.config.source.name).await?;
     let version = store.version().await?;
-    let (mut connection, searches, policy) = scene.reach_for_one(question.insist, &[]).await?;
+    let (mut connection, searches, policy, neighbours) = scene.reach_for_one(question.insist, &[]).await?;
     let server = connection.about().server.clone();
     let directory = (&mut connection, &searches);
     let (account, sight) = identify(scene, question, directory, account).await?;
@@ -111,7 +111,8 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
             let index = account.iter().filter_map(known).map(|known| Known { fingerprint: None, ..known });
             let index = Index::new(index.collect());
             let directory = (&mut connection, &searches);
-            let look = LookOne::of(scene, directory, policy.clone(), (key, account.clone(), index), version).await?;
+            let rules = (policy.clone(), neighbours);
+            let look = LookOne::of(scene, directory, rules, (key, account.clone(), index), version).await?;
             Sight::One(Box::new(look))
         }
         Identified::Outside(found) => Sight::Outside(found),

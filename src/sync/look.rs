@@ -11,7 +11,7 @@ use crate::plan::{
     self, Basis, ClockReading, Frozen, KnownGroup, LateClock, Plan, Policy, Since, StoredMembership, View,
 };
 use crate::roster::{
-    Account, Before, Dn, Incomplete, Index, LookUp, Passes, Positions, Snapshot, State, UniqueId, UserId,
+    Account, Before, Digest, Dn, Incomplete, Index, LookUp, Passes, Positions, Snapshot, State, UniqueId, UserId,
 };
 use crate::store::{Action, Lease, Outcome, RunId, SourceRecord, Store, StoreError};
 use crate::sync::approval::Approval;
@@ -81,7 +81,7 @@ impl Look {
         };
         if request.action == Action::Cleanup {
             let due = due_users(&look.index, scene.clock.now());
-            match look.behind(scene).await? {
+            match look.behind(scene, None).await? {
                 // What such a server does not show says nothing.
                 Some(Incomplete { says, .. }) => {
                     let unjudged = due.iter().map(|user| (*user, LookUp::Unjudged { says: says.clone() }));
@@ -127,7 +127,9 @@ impl Look {
         let missing: Vec<UserId> = missing.unwrap_or_default();
         self.look_up(scene, connection, searches, &missing).await?;
         let accepted = before.accepted.iter().any(|cause| cause == "unjudged");
-        let behind = self.behind(scene).await?;
+        let users = snapshot.complete().filter(|complete| complete.reading().passes.users);
+        let missing = users.map(|_| Digest::of(format!("{missing:?}")));
+        let behind = self.behind(scene, missing).await?;
         let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted).or(behind);
         let reading = snapshot.reading();
         self.basis.users = reading.passes.users.then(|| reading.coverage.get("").copied().unwrap_or_default());
@@ -140,11 +142,16 @@ impl Look {
         Ok(())
     }
 
-    /// Whether the server knows less than the one of the last complete run, and no person said that it is right (E7).
-    async fn behind(&self, scene: &Scene<'_>) -> Result<Option<Incomplete>, SyncError> {
-        let last = scene.store.basis(&scene.config.source.name, &[Outcome::Ok, Outcome::Held]).await?;
-        let accepted = self.accepted.iter().any(|cause| cause == "server-behind");
-        Ok(last.and_then(|(_, last)| self.basis.behind(&last)).filter(|_| !accepted))
+    /// Whether the server knows less than the one of the last complete run, or is another one that does not tell, and no
+    /// person said that it is right (E7); `missing` stands for those whom a complete read does not show.
+    async fn behind(&mut self, scene: &Scene<'_>, missing: Option<Digest>) -> Result<Option<Incomplete>, SyncError> {
+        let (store, source) = (scene.store, scene.config.source.name.as_str());
+        let Some((_, last)) = store.basis(source, &[Outcome::Ok, Outcome::Held]).await? else { return Ok(None) };
+        let all = store.basis(source, &[Outcome::Ok, Outcome::Held, Outcome::Incomplete]).await?;
+        let stranger = all.and_then(|(_, all)| all.stranger);
+        let strange = self.basis.strange(&last, stranger, (scene.clock.now(), missing));
+        let doubt = self.basis.behind(&last).or(strange);
+        Ok(doubt.filter(|doubt| self.accepted.iter().all(|cause| cause != doubt.cause)))
     }
 
     /// Looks people up by unique id, so that the reason they are missing is a cause (L2).
@@ -217,7 +224,10 @@ impl Look {
             self.memberships = store.memberships(source).await?;
         }
         let frozen = self.frozen(scene, now).await?;
-        let clock = self.clock_doubt(scene).await?;
+        let all = [Outcome::Ok, Outcome::Held, Outcome::Incomplete];
+        let before = store.basis(source, &all).await?.map(|(_, before)| before).unwrap_or_default();
+        self.basis.proven = before.proven;
+        let clock = self.clock_doubt(before.clock);
         let mut basis = self.basis.clone();
         let seen = std::mem::replace(&mut self.seen, Seen::Due);
         let policy = self.policy.clone();
@@ -249,8 +259,7 @@ impl Look {
         };
         let mut plan = plan::plan(snapshot, &view, &policy, now);
         if plan.loses_memberships() {
-            let since = now - policy.brake.window;
-            let recent = store.recent_departures(source, since).await?;
+            let (since, recent) = view::window(store, source, &view.index, (now - policy.brake.window, now)).await?;
             plan.hold_memberships(&store.membership_window(source, since, &recent).await?, &policy);
         }
         plan.label(&accounts(store, &plan.unlabelled()).await?);
@@ -270,15 +279,11 @@ impl Look {
     }
 
     /// Why the wall clock is not believed, with the last reading that was (L10).
-    async fn clock_doubt(&self, scene: &Scene<'_>) -> Result<Option<(String, ClockReading)>, SyncError> {
-        let all = [Outcome::Ok, Outcome::Held, Outcome::Incomplete];
-        let last = scene.store.basis(&scene.config.source.name, &all).await?;
-        let (Some(before), Some(now)) = (last.and_then(|(_, last)| last.clock), &self.basis.clock) else {
-            return Ok(None);
-        };
+    fn clock_doubt(&self, before: Option<ClockReading>) -> Option<(String, ClockReading)> {
+        let (before, now) = before.zip(self.basis.clock.as_ref())?;
         let doubt = now.doubt(Some(&before), self.basis.newest_change());
         let accepted = self.accepted.iter().any(|cause| cause == "clock");
-        Ok(doubt.filter(|_| !accepted).map(|says| (says, before)))
+        doubt.filter(|_| !accepted).map(|says| (says, before))
     }
 
     /// What a freeze that goes on withholds (B5).
@@ -302,7 +307,10 @@ pub(super) fn asked(scene: &Scene<'_>, connection: &Connection) -> Result<(Searc
         Searches::new(&config.source, config.users.as_ref(), config.group_settings(), connection.about().kind)?
             .with_mapped(&config.mapped)?;
     let mapping = searches.mapping();
-    let policy = config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone());
+    let policy = Policy {
+        configured_id: mapping.users.as_ref().is_some_and(|users| !users.server_given()),
+        ..config.policy(mapping.mapped().clone(), mapping.names().clone(), mapping.uses().clone())
+    };
     let identity = if policy.by_address { " by address" } else { "" };
     let searches = searches.with_policy(format!("{:?} {}{identity}", policy.managed, policy.address_required));
     Ok((searches, policy))

@@ -279,8 +279,11 @@ impl Scene<'_> {
         let names = look.policy().names.clone();
         let accepted = look.accepted().to_vec();
         self.in_turn(stop, async |turn| {
-            let (plan, basis) = Box::pin(look.plan(self)).await?;
+            let (plan, mut basis) = Box::pin(look.plan(self)).await?;
             request.accepts(&plan)?;
+            if coverage.is_some() && plan.frozen.is_none() {
+                basis.proven = Some(run.0);
+            }
             let leases = [held.lease().clone(), turn.lease().clone()];
             let source = &self.config.source.name;
             let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };

@@ -32,6 +32,9 @@ pub(super) async fn load(
     (snapshot, index): (&Snapshot, &Index),
 ) -> Result<Neighbours, StoreError> {
     let mut neighbours = Neighbours::default();
+    if others.is_empty() {
+        return Ok(neighbours);
+    }
     for one in others {
         let reads = one.reads.as_ref();
         neighbours.sources.push(Neighbour {

@@ -1,23 +1,24 @@
 //! One person at a time: read, planned and applied like a run, without reading anybody else (S4).
 
+mod who;
+
 use std::collections::{BTreeSet, HashMap};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::directory::{self, Circle, Connection, Found, OnePerson, Progress, Searches};
+use crate::directory::{self, Circle, Connection, OnePerson, Progress, Searches};
 use crate::plan::one::{is_unjudged, known, plan_one};
-use crate::plan::{self, Frozen, Holdings, Needs, Plan, Policy, View};
+use crate::plan::{self, Basis, Frozen, Holdings, Needs, Plan, Policy, View};
 use crate::roster::address::fold;
 use crate::roster::{Account, FieldId, Incomplete, Index, LookUp, Origin, Snapshot, State, UniqueId, UserId};
-use crate::store::{Action, Lease, RunId, RunStart, Stamp, Store, Trigger};
+use crate::store::{Action, Lease, Outcome, RunId, RunStart, SourceRecord, Stamp, Store, Trigger};
 use crate::sync::lease::Held;
 use crate::sync::look::{accounts, asked, known_groups, rebase, skips, with_old_names};
-use crate::sync::{Report, Request, Scene, SyncError, alone, apply, report, run_end};
-
-/// How many candidates an error names.
-const CANDIDATES: usize = 10;
+use crate::sync::{Report, Request, Scene, SyncError, alone, apply, basis, neighbours, report, run_end};
+use who::ours;
+pub(super) use who::{ambiguous, of_another_source};
 
 /// Whom to look at.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +42,8 @@ pub struct Subject {
 
 /// Both sides of one person.
 pub(super) struct LookOne {
+    /// Other sources of the same directory (I8).
+    neighbours: Vec<SourceRecord>,
     pub snapshot: Snapshot,
     index: Index,
     user: Option<UserId>,
@@ -88,13 +91,14 @@ impl Scene<'_> {
         &self,
         insist: bool,
         leases: &[Lease],
-    ) -> Result<(Connection, Searches, Policy), SyncError> {
+    ) -> Result<(Connection, Searches, Policy, Vec<SourceRecord>), SyncError> {
         let request =
             Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist, expects: None };
         let connection = self.connect(request, leases).await?;
         let (searches, policy) = asked(self, &connection)?;
-        self.check_source(&connection, (&searches, !policy.rights.roles.is_empty()), leases).await?;
-        Ok((connection, searches, policy))
+        let gives_roles = !policy.rights.roles.is_empty();
+        let neighbours = self.check_source(&connection, (&searches, gives_roles), leases).await?;
+        Ok((connection, searches, policy, neighbours))
     }
 
     async fn look_and_apply(
@@ -175,27 +179,6 @@ impl Scene<'_> {
     }
 }
 
-/// The user, who has to belong to the configured source.
-async fn ours(scene: &Scene<'_>, user: UserId) -> Result<Account, SyncError> {
-    let gone = || SyncError::Overtaken { who: user.0.to_string() };
-    let account = scene.store.accounts(&[user]).await?.pop().ok_or_else(gone)?;
-    if account.source == scene.config.source.name {
-        return Ok(account);
-    }
-    Err(of_another_source(&account, &scene.config.source.name))
-}
-
-/// The person is looked at with another configuration only.
-pub(super) fn of_another_source(account: &Account, ours: &str) -> SyncError {
-    let (label, theirs) = (account.label(), &account.source);
-    SyncError::Who {
-        says: format!(
-            "`{label}` belongs to the source `{theirs}`, this configuration is of `{ours}`; give the configuration of \
-             that source"
-        ),
-    }
-}
-
 impl LookOne {
     /// Connects, finds out who it is, and reads what concerns this person.
     pub async fn take(scene: &Scene<'_>, who: &Who, insist: bool, leases: &[Lease]) -> Result<Self, SyncError> {
@@ -206,24 +189,26 @@ impl LookOne {
         }
         let version = store.version().await?;
         let account = match who {
-            Who::User(user) => Some(ours(scene, *user).await?),
+            Who::User(user) => Some(who::account(scene, *user).await?),
             Who::Unknown(_) => None,
         };
-        let (mut connection, searches, policy) = scene.reach_for_one(insist, leases).await?;
-        let (key, account) = identify(scene, &mut connection, &searches, (who, account)).await?;
+        let (mut connection, searches, policy, neighbours) = scene.reach_for_one(insist, leases).await?;
+        let directory = (&mut connection, &searches);
+        let (key, account) = who::identify(scene, directory, (who, account), &neighbours).await?;
         let index = Index::new(account.iter().filter_map(known).collect());
-        Self::of(scene, (&mut connection, &searches), policy, (key, account, index), version).await
+        Self::of(scene, (&mut connection, &searches), (policy, neighbours), (key, account, index), version).await
     }
 
     /// Reads what concerns the person with this unique id; `index` holds the user, if there is one.
     pub async fn of(
         scene: &Scene<'_>,
         (connection, searches): (&mut Connection, &Searches),
-        policy: Policy,
+        (policy, neighbours): (Policy, Vec<SourceRecord>),
         (key, account, index): (UniqueId, Option<Account>, Index),
         version: i64,
     ) -> Result<Self, SyncError> {
         let now = scene.clock.now();
+        let behind = behind(scene, connection).await?;
         let mut one = OnePerson::read(connection, searches, (&index, &key), now, scene.progress).await?;
         let mut look_ups = HashMap::new();
         let former = match &account {
@@ -249,7 +234,11 @@ impl LookOne {
             }
             look_ups.insert(account.id, found);
         }
+        if let Some(why) = behind {
+            snapshot = snapshot.doubted(why);
+        }
         Ok(Self {
+            neighbours,
             snapshot,
             index,
             user: account.map(|account| account.id),
@@ -272,9 +261,10 @@ impl LookOne {
                 (None, Some(key)) => accounts(store, &store.users_who(key).await?).await?,
                 (None, None) => std::collections::BTreeMap::new(),
             };
-            let index = Index::new(again.values().filter_map(known).collect());
+            let ours = again.values().filter(|account| account.source == source);
+            let index = Index::new(ours.filter_map(known).collect());
             rebase(&mut self.snapshot, &self.index, &index);
-            (self.index, self.user) = (index, again.into_keys().next());
+            (self.user, self.index) = (index.iter().map(|known| known.id).next(), index);
         }
         let (view, mut plan) = self.look(scene).await?;
         plan.label(&accounts(store, &plan.unlabelled()).await?);
@@ -311,6 +301,8 @@ impl LookOne {
             wanted.extend(store.remembering(source, &needs.addresses).await?);
         }
         wanted.extend(owners.values().chain(name_owners.values()));
+        let neighbours = neighbours::load(store, source, &self.neighbours, (snapshot, &self.index)).await?;
+        wanted.extend(neighbours.users.iter().map(|(_, user)| *user));
         let Holdings { mut memberships, roles, grants } = store.holdings(&themselves).await?;
         let read: BTreeSet<&str> = snapshot.reading().groups.iter().map(|group| group.key.as_str()).collect();
         let mut groups = store.groups(source).await?;
@@ -336,8 +328,10 @@ impl LookOne {
             grants,
             mapped: store.mapped(source).await?,
             one_person: true,
+            neighbours,
             ..View::default()
         };
+        view.with_holdings();
         with_old_names(store, snapshot, &mut view).await?;
         Ok(view)
     }
@@ -369,67 +363,6 @@ fn says(found: &LookUp) -> String {
     }
 }
 
-/// The unique id of the entry to be read, and the user it belongs to.
-async fn identify(
-    scene: &Scene<'_>,
-    connection: &mut Connection,
-    searches: &Searches,
-    (who, account): (&Who, Option<Account>),
-) -> Result<(UniqueId, Option<Account>), SyncError> {
-    let manual = account.as_ref().filter(|account| account.key.is_none());
-    let text = match (who, manual) {
-        (Who::Unknown(text), _) => text.clone(),
-        // An entry with the address of a manual account belongs to it (M2).
-        (Who::User(_), Some(manual)) => manual.primary().map(ToString::to_string).unwrap_or_default(),
-        (Who::User(_), None) => {
-            let key = account.as_ref().and_then(|account| account.key.clone());
-            return key.map(|key| (key, account)).ok_or_else(|| SyncError::Who { says: String::new() });
-        }
-    };
-    let found = directory::find(connection, searches, (&text, false)).await?;
-    let pass = scene.config.users.as_ref();
-    let bases = pass.map(|users| users.base_dns.join("`, `")).unwrap_or_default();
-    match found.as_slice() {
-        [one] => {
-            let known = scene.store.users_who(one.key.as_str()).await?;
-            let known = match known.first() {
-                Some(user) => Some(ours(scene, *user).await?),
-                None => None,
-            };
-            Ok((one.key.clone(), known))
-        }
-        [] => Err(SyncError::Who {
-            says: match manual {
-                Some(manual) => format!(
-                    "`{}` is a {} account, and no entry under `{bases}` that matches the filter has its primary \
-                     address; nothing was done",
-                    manual.label(),
-                    manual.origin
-                ),
-                None => format!(
-                    "nobody is `{text}`: neither a user of the store, nor an entry under `{bases}` that matches the \
-                     filter, by DN, unique id, username or mail; nothing was done; `rosterd explain {text}` says more"
-                ),
-            },
-        }),
-        several => Err(ambiguous(&text, several)),
-    }
-}
-
-/// Several entries are WHO; none is guessed.
-pub(super) fn ambiguous(who: &str, several: &[Found]) -> SyncError {
-    let named: Vec<String> =
-        several.iter().take(CANDIDATES).map(|one| format!("`{}` (unique id {})", one.dn, one.key)).collect();
-    let more = several.len().saturating_sub(CANDIDATES);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let (number, named) = (several.len(), named.join(", "));
-    SyncError::Who {
-        says: format!(
-            "{number} entries are `{who}`: {named}{more}; nothing was done, say which one by DN or unique id"
-        ),
-    }
-}
-
 /// Somebody of this source with the address and the name that a newcomer claims, whose entry is gone (I5).
 async fn former(
     scene: &Scene<'_>,
@@ -451,6 +384,17 @@ async fn former(
     let Some(key) = account.key.clone() else { return Ok(None) };
     let found = look_up(scene, (connection, searches), &key).await;
     Ok(Some(account).filter(|_| found == LookUp::Gone))
+}
+
+/// Whether the server knows less than the one of the last complete run, or is another one that does not tell (E7).
+async fn behind(scene: &Scene<'_>, connection: &mut Connection) -> Result<Option<Incomplete>, SyncError> {
+    let server = connection.about().server.clone();
+    let mut now = basis::of(scene.config, &server, connection.standing().await, scene.clock);
+    let last = scene.store.basis(&scene.config.source.name, &[Outcome::Ok, Outcome::Held]).await?;
+    // That two complete runs agree shows in the last one.
+    let strange =
+        |(_, last): (_, Basis)| now.behind(&last).or_else(|| now.strange(&last, None, (scene.clock.now(), None)));
+    Ok(last.and_then(strange))
 }
 
 pub(super) async fn look_up(

@@ -138,6 +138,8 @@ fn a_restored_backup_deletes_nobody() {
     assert!(said.contains("restored from a backup") && said.contains("rosterd approve"), "{said}");
     assert_eq!((site.count("active"), last_run(&site)["cause"].as_str()), (4, Some("server-behind")));
     site.expect(5, &["plan"]);
+    let one = site.expect(5, &["sync", "--user", "cy"]).out;
+    assert!(one.contains("restored from a backup") && site.state("cy") == "active", "S4: {one}");
     site.expect(5, &["sync"]);
     let run = last_run(&site)["id"].to_string();
     site.expect(0, &["sync", "--only", "cleanup"]);
@@ -145,6 +147,27 @@ fn a_restored_backup_deletes_nobody() {
     assert_eq!((site.count("active"), site.count("pending")), (2, 2));
     site.expect(0, &["sync"]);
     site.expect(0, &["plan"]);
+}
+
+/// B1, U3: on the day of the first sync shares are of what there was when it ended, so whoever comes later makes no room
+/// for those who go.
+#[test]
+fn on_the_first_day_newcomers_make_no_room_for_leavers() {
+    on_both(|slapd, mut site| {
+        site.set("brake", "at_least = 1\npercent = 30\n");
+        let names = load(slapd, 5);
+        site.expect(0, &["sync"]);
+        names[..2].iter().for_each(|uid| slapd.ldif(&format!("dn: {}\nchangetype: delete\n", dn(uid))));
+        names[2..4].iter().for_each(|uid| alias(slapd, uid, "delete"));
+        let more: Vec<String> = (0..30).map(|n| format!("new{n:02}")).collect();
+        slapd.ldif(&people(&more.iter().map(String::as_str).collect::<Vec<_>>()));
+        more.iter().for_each(|uid| alias(slapd, uid, "add"));
+        for run in ["the run that adds them", "the next one"] {
+            let said = site.expect(4, &["sync"]);
+            assert!(said.out.contains("2 of 5 people") && said.out.contains("2 of 5 aliases"), "{run}: {said:?}");
+            assert_eq!((site.count("active"), aliases(&site)), (35, 35), "{run}");
+        }
+    });
 }
 
 /// A command while the wall clock is another; the clock since boot is not.
@@ -355,4 +378,31 @@ fn a_replica_that_lags_deletes_nobody() {
     slapd.ldif(&people(&["dan"]));
     site.expect(0, &["sync"]);
     assert_eq!((site.count("active"), site.state("cy")), (3, "pending".into()));
+}
+
+/// RSA-10, E7: another server that does not tell how far its replication has come proves nobody's absence before a second
+/// run agrees, an hour later.
+#[test]
+fn another_server_that_does_not_tell_deletes_nobody_at_first() {
+    if !installed("faketime") {
+        return left_out("another server", "faketime is not installed (Debian: faketime)");
+    }
+    let options = Options { access: "access to attrs=contextCSN by * none\n".to_owned(), ..Options::default() };
+    let Some(slapd) = Slapd::start(options) else { return };
+    slapd.ldif(&people(&["ada", "bob"]));
+    let mut site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    let replica = Proxy::start(slapd.url(), u64::MAX, Fault::Cut);
+    site.set("source", &crate::support::program::source(&slapd, &replica.url, ""));
+    slapd.ldif(&format!("dn: {}\nchangetype: delete\n", dn("bob")));
+    slapd.ldif(&people(&["cy"]));
+    let said = site.expect(5, &["sync"]).out;
+    assert!(said.contains("is another server than") && said.contains("rosterd approve"), "{said}");
+    assert_eq!((site.state("bob"), site.state("cy")), ("active".into(), "active".into()));
+    site.expect(5, &["sync", "--user", "bob"]);
+    assert_eq!(at(&site, "+30m", &["sync"]).code, 5);
+    assert_eq!(site.state("bob"), "active");
+    let done = at(&site, "+61m", &["sync"]);
+    assert_eq!((done.code, site.state("bob")), (0, "pending".into()), "{done:?}");
+    site.expect(0, &["plan"]);
 }

@@ -204,6 +204,7 @@ pub fn acceptable(cause: &str) -> bool {
         "mapped-gone",
         "mapped-other",
         "server-behind",
+        "server-changed",
         "clock",
     ];
     cause.split(',').any(|cause| known.contains(&word(cause).as_str()))

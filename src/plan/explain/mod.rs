@@ -2,13 +2,15 @@
 
 mod advice;
 
+use std::collections::HashSet;
+
 use crate::plan::policy::Place;
 use crate::plan::{Act, ConflictKind, Frozen, Plan, Policy, UserRef, View, wishes};
 use crate::roster::account::written;
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, ClaimKind, Dn, Enabled, FieldId, Incomplete, LookUp, MemberRef, Origin, Person, Reading, Skip,
-    State,
+    Account, Address, Claim, ClaimKind, Dn, Enabled, FieldId, Incomplete, LookUp, MemberRef, Origin, Person, Reading,
+    Skip, State,
 };
 
 /// How a rule bears on the person.
@@ -221,7 +223,10 @@ impl<'a> Explained<'a> {
             }
             (None, None) => self.say("U10", "primary", Bearing::Note, "none, and none is required"),
         }
-        for claim in &person.claims {
+        // Two attributes may bring one address: the first, the higher claim, says it.
+        let mut told = HashSet::new();
+        let key = |claim: &Claim| claim.value.as_ref().map(Address::key).map_err(Clone::clone);
+        for claim in person.claims.iter().filter(|claim| told.insert(key(claim))) {
             let kind = if claim.kind == ClaimKind::Alias { "alias" } else { "primary" };
             match &claim.value {
                 Err(text) => self.say("A6", "address", Bearing::Stops, format!("`{text}` is no address")),

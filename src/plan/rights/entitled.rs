@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use super::{Gifts, Mappings};
 use crate::plan::members::Members;
 use crate::plan::{Policy, UserRef, View};
-use crate::roster::{Account, PendingReason, Reading, State};
+use crate::roster::{Account, Reading, State};
 
 /// Everybody who is given something, and what is known of the others.
 pub(in crate::plan) struct Entitled {
     users: HashSet<UserRef>,
     /// Whether every mapped group was read whole in a complete run: only then the others are known to have nothing.
-    proven: bool,
+    pub proven: bool,
     /// A mapped group is gone and nobody approved that: who has nothing because of it stays.
     pub by_gone: bool,
 }
@@ -34,11 +34,10 @@ impl Entitled {
         Some(Self { users, proven, by_gone: mappings.any_gone() })
     }
 
-    /// Whether somebody lacks a role; whoever is in stays so until it is proven, whoever waits goes on waiting.
+    /// Whether somebody lacks a role; whoever is in stays so until it is proven, whoever is out, for whatever reason,
+    /// comes in by a role that was read only.
     pub fn lacks(&self, user: UserRef, account: Option<&Account>) -> bool {
-        let in_already = account.is_some_and(|account| {
-            !account.state.tombstone() && account.state != State::Kept && account.reason != Some(PendingReason::NoRole)
-        });
+        let in_already = account.is_some_and(|account| account.state == State::Active);
         !self.users.contains(&user) && (self.proven || !in_already)
     }
 }

@@ -47,6 +47,18 @@ fn stops(world: &World, name: &str) -> (Vec<&'static str>, String) {
     (stops.map(|one| one.rule).collect(), words.join(" "))
 }
 
+/// A2: what two attributes bring is said once, as the higher claim.
+#[test]
+fn an_address_is_told_once() {
+    let mut world = World::with(&["ada"]);
+    let entry = world.entry("ada");
+    entry.aliases = vec!["ADA@ours.example".into(), "a.l@ours.example".into(), "odd".into(), "odd".into()];
+    let said = world.explain("ada").0.findings;
+    let told: Vec<&str> = said.iter().filter(|one| one.about == "address").map(|one| one.says.as_str()).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("ada@ours.example (primary)"), "{told:?}");
+}
+
 /// U4, A1, A4, A6, D1, E5, U7: of a newcomer the rule that keeps it out, and what to do about that.
 #[test]
 fn a_newcomer_is_told_what_is_in_the_way() {
@@ -89,7 +101,7 @@ fn somebody_known_is_told_the_state_and_what_changes_it() {
         (|world| world.entry("ada").in_base = false, &["L1", "I4", "L2"], "Move the entry"),
         (|world| world.entry("ada").in_filter = false, &["L1", "I4", "L2"], "Change the entry"),
         (|world| _ = world.people.remove("ada"), &["L1", "I4", "L2"], "Somebody who is"),
-        (|world| world.entry("ada").readable = false, &["E5"], "Correct the entry"),
+        (|world| world.entry("ada").readable = false, &["E5", "E5"], "Correct the entry"),
     ];
     for (number, (change, rules, advice)) in cases.iter().enumerate() {
         let mut world = World::with(&["ada", "bob"]);

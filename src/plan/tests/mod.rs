@@ -22,6 +22,7 @@ mod relinking;
 mod rights;
 mod simulation;
 mod states;
+mod tell;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +52,7 @@ pub(crate) fn policy(managed: &[&str]) -> Policy {
         managed,
         by_address: false,
         address_required: true,
+        configured_id: false,
         relink_within: Some(90 * day),
         delay: Delay::After(14 * day),
         disabled_delay: Delay::After(14 * day),

@@ -1,6 +1,6 @@
 //! A store of plain maps that applies plans, and checks after every unit what must always hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::plan::one::known;
@@ -20,6 +20,8 @@ pub struct Model {
     pub mapped: BTreeMap<String, KnownGroup>,
     /// Allow and deny entries.
     pub rules: BTreeMap<UserId, Vec<Rule>>,
+    /// Whom runs added since the last one that could tell who is gone.
+    pub unasked: BTreeSet<UserId>,
     /// Every id ever given, so that none is given twice.
     next: i64,
 }
@@ -120,6 +122,7 @@ impl Model {
             match act {
                 Act::Added(new) => {
                     assert!(self.accounts.insert(id, account(id, new, names)).is_none());
+                    self.unasked.insert(id);
                     self.set_role(id, new.role.clone());
                 }
                 Act::ByHand(HandAct::Added(new)) => {

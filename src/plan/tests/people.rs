@@ -242,6 +242,10 @@ fn an_unreadable_entry_costs_nobody_anything() {
     world.entry("bob").notes = vec!["y".into()];
     assert_eq!(world.run(), ["bob: update notes - -> y"]);
     assert_eq!(world.state("ada"), State::Active);
+    assert_eq!(world.store.skips[0].reason, "unreadable");
+    // Repaired to exactly what it was: nothing changes, and nothing is said of it any more.
+    (world.entry("ada").readable, world.entry("ada").notes) = (true, Vec::new());
+    assert_eq!((world.run(), world.store.skips.len()), (Vec::new(), 0));
 }
 
 /// E2: while an attribute is missing from everybody its values stay, and a vanished disabled attribute restores nobody.

@@ -156,3 +156,16 @@ fn a_partial_read_keeps_what_is_told_of_entries_it_may_not_have_seen() {
     quiet(&mut world);
     assert!(world.store.skips.is_empty());
 }
+
+/// D2, U4: who is removed with the domain and disabled as well is left out as disabled, as the next run says.
+#[test]
+fn who_is_removed_is_left_out_for_the_first_reason() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").enabled = false;
+    world.policy.managed = Some([crate::roster::Domain::parse("theirs.example").unwrap()].into());
+    world.hire("cy").mail = vec!["cy@theirs.example".into()];
+    assert!(world.run().contains(&"ada: remove".to_owned()));
+    let rows = world.store.skips.clone();
+    assert_eq!(world.run(), Vec::<String>::new());
+    assert_eq!(world.store.skips, rows);
+}

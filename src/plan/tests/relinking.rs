@@ -336,6 +336,94 @@ fn an_id_that_two_entries_bear_is_a_conflict() {
     assert_eq!(world.run(), NOTHING);
 }
 
+/// I5, E1: who came in while nobody could be proven gone is asked about by the next run that can tell, and once only.
+#[test]
+fn a_newcomer_of_a_partial_read_is_asked_about_later() {
+    let mut world = World::with(&["ada", "bob"]);
+    let mut entry = world.people.remove("ada").unwrap();
+    world.run();
+    entry.mail = vec!["ada.doe@ours.example".into()];
+    world.people.insert("ada2".into(), entry);
+    world.broken = Some("connection-lost");
+    assert_eq!(world.run(), ["ada: add"], "the one who is pending yields the name (U7)");
+    assert_eq!(world.run(), NOTHING);
+    world.broken = None;
+    let (old, mut apart, mut gone) = (world.account("ada").id, world.clone(), world.clone());
+    assert_eq!(world.run(), ["conflict maybe-same-person ada"]);
+    assert_eq!((maybe(&world), world.run()), (vec![("ada".into(), old)], Vec::new()));
+    let detail = world.store.conflicts.values().next().unwrap().detail.clone();
+    assert!(detail.contains("`ada` (uid=ada,ou=people,dc=example, unique id ada2) has the same username"), "{detail}");
+    // What a person has answered stays answered.
+    apart.two_people.insert((old, crate::roster::UniqueId::new("ada2").unwrap()));
+    assert_eq!(apart.run(), NOTHING);
+    // Nobody is asked about somebody who goes in the same run.
+    gone.policy.delay = crate::plan::policy::Delay::After(std::time::Duration::ZERO);
+    gone.policy.minimum = std::time::Duration::ZERO;
+    gone.people.remove("ada2");
+    assert!(gone.run().iter().all(|line| !line.contains("maybe")));
+    assert_eq!(gone.run(), NOTHING);
+}
+
+/// I5, B3: a question is not lost with a run that is cut off after the newcomer is in.
+#[test]
+fn a_run_that_is_cut_off_asks_later() {
+    let mut world = deleted(&["ada", "bob"]);
+    readd(&mut world, "ada", "ada2");
+    world.policy.relink_within = None;
+    let mut cut = world.look().plan;
+    cut.opened.clear();
+    world.store.apply(&cut, &world.policy.names, world.now);
+    assert_eq!(
+        (world.state("ada2"), world.run()),
+        (State::Active, vec!["conflict maybe-same-person ada@ours.example".into()])
+    );
+    assert_eq!(world.run(), NOTHING);
+}
+
+/// I5: a username with an `@` is one all the same.
+#[test]
+fn what_is_shared_is_called_what_it_is() {
+    let mut world = World::new(&[]);
+    for name in ["ada", "bob"] {
+        world.hire(name).uid = Some(format!("{name}@corp"));
+    }
+    world.run();
+    readd(&mut world, "ada", "ada2");
+    world.entry("ada2").mail = vec!["other@ours.example".into()];
+    world.run();
+    let detail = world.store.conflicts.values().next().unwrap().detail.clone();
+    assert!(detail.contains("has the same username as `ada@corp`"), "{detail}");
+}
+
+/// I7, I3: a partial read does not tell a move from a second entry with a configured id, so both wait; ids that servers
+/// give are never borne twice.
+#[test]
+fn a_second_entry_that_a_partial_read_shows_first_is_no_move() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.policy.configured_id = true;
+    let second = world.entry("ada");
+    (second.dn, second.notes) = ("uid=ada,ou=sales,dc=example".into(), vec!["second".into()]);
+    second.enabled = false;
+    world.entry("bob").notes = vec!["n".into()];
+    world.broken = Some("connection-lost");
+    let mut given = world.clone();
+    assert_eq!(world.run(), ["bob: update notes - -> n"], "what stands where it stood is applied");
+    let skip = &world.store.skips[0];
+    assert_eq!((&*skip.reason, &*skip.rule, skip.unique_id.as_deref()), ("incomplete", "I7", Some("ada")));
+    assert!(skip.detail.contains("`uid=ada,ou=people,dc=example`"), "{skip:?}");
+    assert_eq!((world.run(), world.state("ada")), (Vec::new(), State::Active));
+    world.broken = None;
+    let mut moved = world.clone();
+    world.entry("ada").twin = true;
+    assert_eq!(world.run(), ["conflict duplicate-id ada"]);
+    moved.entry("ada").enabled = true;
+    assert_eq!(moved.run(), ["ada: move to uid=ada,ou=sales,dc=example", "ada: update notes - -> second"]);
+    assert_eq!((moved.run(), moved.store.skips.len()), (Vec::new(), 0));
+    given.policy.configured_id = false;
+    given.entry("ada").enabled = true;
+    assert!(given.run().contains(&"ada: move to uid=ada,ou=sales,dc=example".to_owned()));
+}
+
 /// I5, U3: the question whether two are one ends when the newcomer is deleted and re-added, in the very run.
 #[test]
 fn a_question_ends_when_its_newcomer_is_re_linked() {

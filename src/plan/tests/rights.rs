@@ -246,6 +246,37 @@ fn without_a_mapped_role_or_grant_nobody_is_in_where_one_is_required() {
     assert_eq!(run(&mut world), ["bob: restore", "bob: role user -> admin", "bob: no grant wallet"]);
 }
 
+/// R3, L5: nobody who is out comes in without a role that was read, for whatever reason the access went; nobody is
+/// deleted for it either before every mapped group was read.
+#[test]
+fn whoever_is_back_waits_for_a_role_that_was_read() {
+    let mut rights = rights(&[("admin", &["admins"]), ("user", &["staff"])], &[]);
+    rights.required = true;
+    let mut world = world(&["ada", "bob"], rights, &[("admins", &[]), ("staff", &["ada", "bob"])]);
+    run(&mut world);
+    let entry = world.people.remove("ada").unwrap();
+    run(&mut world);
+    assert_eq!(world.account("ada").reason, Some(crate::roster::PendingReason::Gone));
+    world.people.insert("ada".into(), entry);
+    let with_role = {
+        let mut world = world.clone();
+        world.broken = Some("connection-lost");
+        run(&mut world)
+    };
+    assert_eq!(with_role, ["ada: restore"], "the role was read");
+    set(&mut world, "staff", "staff", &["bob"]);
+    world.later(30 * super::world::DAY);
+    for partial in [true, false] {
+        world.broken = partial.then_some("connection-lost");
+        world.cut_off = if partial { [].into() } else { ["admins".to_owned()].into() };
+        assert_eq!(run(&mut world), Vec::<String>::new(), "she may be an administrator");
+        assert_eq!(world.account("ada").reason, Some(crate::roster::PendingReason::Gone));
+    }
+    world.cut_off.clear();
+    assert_eq!(run(&mut world), ["ada: flag no-role until 2026-04-08"], "a reason not seen before");
+    assert_eq!(run(&mut world), Vec::<String>::new());
+}
+
 #[test]
 fn nobody_is_flagged_by_a_group_that_was_not_read_whole() {
     let mut rights = rights(&[("admin", &["admins"]), ("user", &["staff"])], &[]);

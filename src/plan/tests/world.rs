@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::model::Model;
+use super::tell::tell;
 use crate::clock::Timestamp;
 use crate::plan::policy::Place;
 use crate::plan::*;
@@ -33,6 +34,8 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Said {
     pub plan: Plan,
+    /// It could tell who is gone.
+    pub proven: bool,
     pub text: Vec<String>,
 }
 
@@ -49,6 +52,8 @@ pub struct World {
     pub store: Model,
     pub passes: Passes,
     pub recent: RecentDepartures,
+    /// Where the brake's window begins, if not one window ago.
+    pub since: Option<Timestamp>,
     pub memberships: MembershipWindow,
     pub clock_doubted: bool,
     pub approved: BTreeSet<UserId>,
@@ -88,6 +93,7 @@ impl World {
             store: Model::default(),
             passes: Passes { users: true, groups: true },
             recent: RecentDepartures::default(),
+            since: None,
             memberships: MembershipWindow::default(),
             clock_doubted: false,
             approved: BTreeSet::new(),
@@ -150,6 +156,9 @@ impl World {
     pub fn run(&mut self) -> Vec<String> {
         let said = self.look();
         self.store.apply(&said.plan, &self.policy.names, self.now);
+        if said.proven {
+            self.store.unasked.clear();
+        }
         said.text
     }
 
@@ -171,6 +180,7 @@ impl World {
         if let Some(why) = doubt(&index, &look_ups) {
             snapshot = snapshot.doubted(why);
         }
+        let proven = snapshot.complete().is_some() && self.passes.users;
         let mut view = self.view(index, &snapshot, look_ups);
         view.vanished.extend(vanished);
         // As a run does, which reads no more of the store than it needs.
@@ -186,7 +196,7 @@ impl World {
         }
         plan.label(&self.store.accounts);
         let text = tell(&plan, &self.policy.names);
-        Said { plan, text }
+        Said { plan, proven, text }
     }
 
     /// The deletions that are due: after looking each person up, or by the date alone (L9, S1).
@@ -217,8 +227,13 @@ impl World {
             for (name, has) in has {
                 *reading.coverage.entry(name.to_owned()).or_default() += u64::from(has);
             }
+            if !entry.readable {
+                reading.skips.push(skipped(name, &entry.dn, ("unreadable", "E5")));
+            }
             if entry.twin {
-                reading.skips.extend([&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| twin(name, dn)));
+                reading.skips.extend(
+                    [&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| skipped(name, dn, ("duplicate-id", "I7"))),
+                );
             }
             let position = index.position(person.key.digest());
             let same = position
@@ -285,6 +300,8 @@ impl World {
     pub fn view(&self, index: Index, snapshot: &Snapshot, look_ups: HashMap<UserId, LookUp>) -> View {
         let needs = Needs::of(snapshot, &index).with_claims(snapshot);
         let needs = if self.policy.by_address { needs.with_identities(snapshot) } else { needs };
+        let unasked: Vec<_> = self.store.unasked.iter().map(|id| &self.store.accounts[id]).collect();
+        let needs = needs.with_unasked(unasked);
         let holds = |account: &Account| account.addresses.iter().map(|one| one.address.key()).collect::<Vec<_>>();
         let everybody = || self.store.accounts.values();
         let owner =
@@ -334,6 +351,7 @@ impl World {
             approved_memberships: self.approved_memberships.clone(),
             approved_relinks: self.approved_relinks.clone(),
             two_people: self.two_people.clone(),
+            unasked: self.store.unasked.clone(),
             vanished: self.vanished.clone(),
             roles: self.store.roles.iter().map(|(user, role)| (*user, role.clone())).collect(),
             grants: self
@@ -390,15 +408,10 @@ impl World {
     }
 }
 
-/// What the reader of the directory says of an entry whose id another one bears as well.
-fn twin(name: &str, dn: &str) -> Skip {
-    Skip {
-        dn: dn.to_owned(),
-        unique_id: Some(name.to_owned()),
-        reason: "duplicate-id".into(),
-        rule: "I7".into(),
-        detail: String::new(),
-    }
+/// What the reader of the directory says of an entry that is not applied.
+fn skipped(name: &str, dn: &str, (reason, rule): (&'static str, &'static str)) -> Skip {
+    let unique_id = Some(name.to_owned());
+    Skip { dn: dn.to_owned(), unique_id, reason: reason.into(), rule: rule.into(), detail: String::new() }
 }
 
 pub fn person(name: &str, entry: &Entry) -> Person {
@@ -447,55 +460,4 @@ fn directory_group(id: &str, (name, members): &(String, Vec<String>), whole: boo
         members: members.into_boxed_slice(),
         whole,
     }
-}
-
-/// The plan in words, one line a fact.
-fn tell(plan: &Plan, names: &FieldNames) -> Vec<String> {
-    let mut lines = Vec::new();
-    for change in &plan.users {
-        for act in &change.acts {
-            let what = match act {
-                Act::Added(new) => new.role.as_ref().map_or_else(|| "add".to_owned(), |role| format!("add as {role}")),
-                Act::Revived(_) => "revive".to_owned(),
-                Act::Relinked { before, after, .. } => format!("relink {before} -> {after}"),
-                Act::Updated(fields) => {
-                    let text = |side: &Option<Box<str>>| side.as_deref().unwrap_or("-").to_owned();
-                    let field = |one: &FieldChange| {
-                        format!("{} {} -> {}", one.name(names), text(&one.before), text(&one.after))
-                    };
-                    format!("update {}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
-                }
-                Act::Parted { address, .. } => format!("dormant for {address}"),
-                Act::Woken { .. } => "wake".to_owned(),
-                Act::Crossed { source, .. } => format!("cross from {} to {}", source.0, source.1),
-                Act::Moved { after, .. } => format!("move to {after}"),
-                Act::AliasAdded(address) => format!("gain {address}"),
-                Act::AliasRemoved { address, .. } => format!("lose {address}"),
-                Act::Flagged { reason, delete_after, .. } => {
-                    let date = delete_after.map_or_else(|| "never".into(), |at| at.to_string()[..10].to_owned());
-                    format!("flag {reason} until {date}")
-                }
-                Act::Restored { .. } => "restore".to_owned(),
-                Act::Deleted { .. } => "delete".to_owned(),
-                Act::Removed { .. } => "remove".to_owned(),
-                Act::Rights(act) => {
-                    format!("{}{}", if matches!(act, RightsAct::Revoked { .. }) { "no " } else { "" }, act.says())
-                }
-                Act::Linked { to, .. } => format!("link as {to}"),
-                Act::ByHand(act) => act.event().to_owned(),
-            };
-            lines.push(format!("{}: {what}", change.label));
-        }
-    }
-    for group in &plan.groups {
-        let acts: Vec<_> = group.acts.iter().map(|act| act.event().trim_start_matches("group.").to_owned()).collect();
-        let changed = if group.changed.is_empty() { String::new() } else { format!(" ~{}", group.changed.len()) };
-        let (joins, leaves) = (group.joins.len(), group.leaves.len());
-        lines.push(format!("group {}: {} +{joins} -{leaves}{changed}", group.name, acts.join(" ")));
-    }
-    lines.extend(plan.held.iter().map(|held| format!("{}: held {}", held.label, held.loses.as_str())));
-    lines.extend(plan.opened.iter().map(|one| format!("conflict {} {}", one.kind, one.subject)));
-    lines.extend(plan.reworded.iter().map(|one| format!("conflict {} {} reworded", one.kind, one.subject)));
-    lines.extend(plan.resolved.iter().map(|_| "conflict resolved".to_owned()));
-    lines
 }

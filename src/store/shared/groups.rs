@@ -251,7 +251,7 @@ impl Batch {
 
 const BY_ID: &str = ") AS v WHERE rd_groups.id = v.column1";
 
-fn membership(group: i64, user: i64, before: Option<Via>, after: Option<Via>) -> Event {
+pub(super) fn membership(group: i64, user: i64, before: Option<Via>, after: Option<Via>) -> Event {
     let local = [before, after].contains(&Some(Via::Local));
     let (kind, rule) = match (before, after) {
         (None, _) if local => ("membership.added", "G9"),

@@ -8,6 +8,7 @@ mod erasure;
 mod findings;
 mod flags;
 mod groups;
+mod handover;
 mod late;
 mod leases;
 mod people;
@@ -266,6 +267,10 @@ impl Store for Database {
         self.told("read what the last run rested on", runs::basis(self, source, outcomes).await)
     }
 
+    async fn first_end(&self, source: &str, since: Timestamp, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.told("look for the first run that ended", window::first_end(self, source, since, now).await)
+    }
+
     async fn recent_departures(&self, source: &str, since: Timestamp) -> Result<RecentDepartures, StoreError> {
         self.told("count recent departures", runs::recent_departures(self, source, since).await)
     }
@@ -318,6 +323,10 @@ impl Store for Database {
 
     async fn two_people(&self, source: &str) -> Result<BTreeSet<(UserId, UniqueId)>, StoreError> {
         self.told("read who was told apart", read::two_people(self, source).await)
+    }
+
+    async fn added_since(&self, source: &str, run: Option<RunId>) -> Result<Vec<UserId>, StoreError> {
+        self.told("read who was added since a run", read::added_since(self, source, run).await)
     }
 
     async fn usernames(&self, source: &str) -> Result<Vec<(Digest, UserId)>, StoreError> {

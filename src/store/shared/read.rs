@@ -15,9 +15,9 @@ use crate::roster::{
     Account, Address, AddressKey, AddressKind, Digest, FieldId, Former, Index, Known, Origin, PendingReason, State,
     StoredAddress, UniqueId, UserId,
 };
-use crate::store::StoredGroup;
 use crate::store::bulk::clean;
 use crate::store::error::Fault;
+use crate::store::{RunId, StoredGroup};
 
 /// Items bound to one statement.
 pub(super) const CHUNK: usize = 10_000;
@@ -67,7 +67,11 @@ pub(super) async fn accounts(database: &Database, ids: &[UserId]) -> Result<Vec<
     Ok(accounts)
 }
 
-async fn accounts_of(reader: &mut Connection, ids: &[i64], accounts: &mut Vec<Account>) -> Result<(), Fault> {
+pub(super) async fn accounts_of(
+    reader: &mut Connection,
+    ids: &[i64],
+    accounts: &mut Vec<Account>,
+) -> Result<(), Fault> {
     let mut addresses: BTreeMap<i64, Vec<StoredAddress>> = BTreeMap::new();
     let mut rows = sqlx::query(concat!(
         "SELECT user_id, address, kind FROM rd_addresses WHERE user_id ",
@@ -200,6 +204,21 @@ pub(super) async fn two_people(database: &Database, source: &str) -> Result<BTre
     .await?;
     let pair = |row: &Row| Ok(UniqueId::new(row.try_get(1)?).map(|other| (UserId(row.get(0)), other)));
     rows.iter().filter_map(|row| pair(row).transpose()).collect()
+}
+
+/// Users of the source whom runs after this one added (I5).
+pub(super) async fn added_since(database: &Database, source: &str, run: Option<RunId>) -> Result<Vec<UserId>, Fault> {
+    // The feed has no index by run, but what stands behind the last change of that run or an earlier one is newer.
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT DISTINCT c.user_id FROM rd_changes c JOIN rd_runs r ON r.id = c.run_id \
+         WHERE c.seq > coalesce((SELECT last_seq FROM rd_runs WHERE source = $1 AND id <= $2 AND last_seq IS NOT NULL \
+         ORDER BY id DESC LIMIT 1), 0) AND c.kind = 'user.added' AND r.source = $1 AND r.id > $2 ORDER BY c.user_id",
+    )
+    .bind(source)
+    .bind(run.map_or(0, |run| run.0))
+    .fetch_all(&mut *database.reader().await?)
+    .await?;
+    Ok(ids.into_iter().map(UserId).collect())
 }
 
 /// Text and user of every row that a statement finds for these texts; a store with nobody in it is not asked.

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use sqlx::types::Json;
 
 use super::dialect::Database;
+use super::handover::Holding;
 use super::write::{Event, Write};
 use crate::plan::{ConflictId, ConflictKind};
 use crate::roster::{State, UniqueId};
@@ -95,9 +96,13 @@ impl Question {
                 return Ok(());
             }
             let extra: Json<serde_json::Value> = row.try_get(2)?;
-            self.hand_over(write, stamp, interim, extra.0).await?;
+            // Before anything of the interim user's is the old one's, so that a reader finds everything with one bearer.
             let (was, now) = (json!({ "state": state }), json!({ "state": "deleted" }));
             self.record((write, stamp), ("user.deleted", interim), (was, now));
+            let before = Holding::of(write.connection(), self.old).await?;
+            self.hand_over(write, stamp, interim, extra.0).await?;
+            let after = Holding::of(write.connection(), self.old).await?;
+            before.tell(&after, &mut write.ledger, stamp);
         }
         Ok(())
     }

@@ -342,7 +342,8 @@ impl Batch {
     }
 }
 
-fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
+/// One act in the feed.
+pub(super) fn event(ledger: &mut Ledger, stamp: Stamp<'_>, id: i64, act: &Act) {
     let (before, after) = act.before_after(stamp.names);
     let counted = match act {
         Act::Flagged { counted, .. } | Act::Removed { counted, .. } | Act::Parted { counted, .. } => {

@@ -36,6 +36,29 @@ fn ids(users: &std::collections::BTreeSet<UserId>) -> Vec<i64> {
     users.iter().map(|user| user.0).collect()
 }
 
+/// When the first run ended well that read users, since anybody came in.
+pub(super) async fn first_end(
+    database: &Database,
+    source: &str,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Fault> {
+    let at: Option<Option<i64>> = sqlx::query_scalar(concat!(
+        "SELECT r.finished_at FROM rd_runs r WHERE r.source = $1 AND r.outcome IN ('ok', 'held') \
+         AND r.action IN ('users', 'all') AND r.finished_at <= $3 AND r.id >= (SELECT c.run_id FROM rd_changes c JOIN rd_users u \
+         ON u.id = c.user_id WHERE ",
+        since!(),
+        " AND c.kind IN ('user.added', 'user.revived') AND c.run_id IS NOT NULL AND u.source = $1 \
+         ORDER BY c.seq LIMIT 1) ORDER BY r.id LIMIT 1"
+    ))
+    .bind(source)
+    .bind(since.millis())
+    .bind(now.millis())
+    .fetch_optional(&mut *database.reader().await?)
+    .await?;
+    Ok(super::time(at.flatten()))
+}
+
 pub(super) async fn aliases(
     database: &Database,
     source: &str,

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Look, accounts};
 use crate::clock::Timestamp;
-use crate::plan::{self, Needs, Neighbours, Policy, RecentDepartures, View};
+use crate::plan::{self, Needs, Policy, RecentDepartures, View};
 use crate::roster::{Index, Skip, Snapshot, UserId};
-use crate::store::{Store, StoreError};
+use crate::store::{RunId, Store, StoreError};
 use crate::sync::{SyncError, neighbours};
 
 impl Look {
@@ -23,6 +23,7 @@ impl Look {
         let (approved_aliases, approved_memberships) = (self.approved_aliases, self.approved_memberships);
         let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
         let needs = needs(snapshot, &index, &policy, nobody);
+        let (needs, unasked) = unasked(store, (source, self.basis.proven), (snapshot, &index, needs)).await?;
         let owners: HashMap<_, _> = store.owners(&needs.addresses).await?.into_iter().collect();
         let name_owners: HashMap<_, _> = store.name_owners(&needs.names).await?.into_iter().collect();
         let (mut wanted, by_name) = (needs.accounts, needs.usernames);
@@ -33,11 +34,12 @@ impl Look {
         }
         drop((needs.addresses, needs.names, needs.remembered));
         wanted.extend(owners.values().chain(name_owners.values()));
-        let neighbours = match self.neighbours.is_empty() {
-            true => Neighbours::default(),
-            false => neighbours::load(store, source, &self.neighbours, (snapshot, &index)).await?,
-        };
+        let neighbours = neighbours::load(store, source, &self.neighbours, (snapshot, &index)).await?;
         wanted.extend(neighbours.users.iter().map(|(_, user)| *user));
+        let (since, recent) = match departures {
+            true => window(store, source, &index, (now - policy.brake.window, now)).await?,
+            false => (now, RecentDepartures::default()),
+        };
         let mut view = View {
             accounts: BTreeMap::new(),
             owners,
@@ -47,12 +49,10 @@ impl Look {
             memberships,
             usernames: if by_name { store.usernames(source).await? } else { Vec::new() },
             two_people: store.two_people(source).await?,
+            unasked,
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
-            recent: match departures {
-                true => store.recent_departures(source, now - policy.brake.window).await?,
-                false => RecentDepartures::default(),
-            },
+            recent,
             approved,
             approved_relinks,
             approved_aliases,
@@ -77,7 +77,6 @@ impl Look {
         wanted.sort_unstable();
         wanted.dedup();
         view.accounts = accounts(store, &wanted).await?;
-        let since = now - policy.brake.window;
         if plan::may_lose_aliases(snapshot, &view, &policy) {
             view.recent.aliases = store.alias_window(source, since, &view.recent).await?;
         }
@@ -89,10 +88,40 @@ impl Look {
     }
 }
 
+/// Newcomers since the last run that could tell who is gone, where anybody is (I5).
+async fn unasked(
+    store: &dyn Store,
+    (source, proven): (&str, Option<i64>),
+    (snapshot, index, needs): (&Snapshot, &Index, Needs),
+) -> Result<(Needs, BTreeSet<UserId>), StoreError> {
+    if !snapshot.reading().passes.users || !needs.anybody_absent(index) {
+        return Ok((needs, BTreeSet::new()));
+    }
+    let unasked = store.added_since(source, proven.map(RunId)).await?;
+    Ok((needs.with_unasked(&store.accounts(&unasked).await?), unasked.into_iter().collect()))
+}
+
 fn needs(snapshot: &Snapshot, index: &Index, policy: &Policy, nobody: bool) -> Needs {
     let needs = Needs::of(snapshot, index);
     let needs = if nobody { needs } else { needs.with_claims(snapshot) };
     if policy.by_address && !nobody { needs.with_identities(snapshot) } else { needs }
+}
+
+/// Where the brake's window begins, and what happened since. Nobody had access before the first sync, so then it begins
+/// when the first run that ended well is over: whom later ones add is nothing that there was (B1).
+pub(in crate::sync) async fn window(
+    store: &dyn Store,
+    source: &str,
+    index: &Index,
+    (since, now): (Timestamp, Timestamp),
+) -> Result<(Timestamp, RecentDepartures), StoreError> {
+    let recent = store.recent_departures(source, since).await?;
+    if index.with_access() + recent.lost.len() > recent.gained.len() {
+        return Ok((since, recent));
+    }
+    let Some(end) = store.first_end(source, since, now).await? else { return Ok((since, recent)) };
+    let since = end + std::time::Duration::from_millis(1);
+    Ok((since, store.recent_departures(source, since).await?))
 }
 
 /// Adds who bears the names that people who come back fall back on (L5).

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rosterd::plan::{Conflict, ConflictKind, Mark, UserRef};
 use rosterd::roster::{Digest, Skip, State};
 use rosterd::store::rows::Which;
+use rosterd::store::{Action, RunStart, Trigger};
 use serde_json::json;
 
 use super::fixture::{Fixture, SOURCE, address, change, day, delete, flag, key, mark, person};
@@ -112,6 +113,25 @@ on_both_stores! {
         fixture.by_hand("UPDATE rd_conflicts SET status = 'ignored'").await;
         assert_eq!(store.two_people(SOURCE).await.unwrap(), [(ada, key("id-new"))].into());
         assert!(store.two_people("other").await.unwrap().is_empty());
+    }
+
+    /// I5: whom the runs after one added, of this source, whether those runs came to their end or not
+    async fn newcomers_are_known_by_their_run(fixture: Fixture) {
+        let store = &fixture.store;
+        let start = |source: &str| RunStart {
+            source: source.to_owned(), trigger: Trigger::Schedule, action: Action::All, mode: "full", at: day(0) };
+        let mut added = Vec::new();
+        for (source, name) in [(SOURCE, "ada"), (SOURCE, "bob"), ("other", "cy"), (SOURCE, "dan")] {
+            let run = store.begin_run(&start(source), &[]).await.unwrap();
+            let stamp = rosterd::store::Stamp { run: Some(run), source, ..fixture.stamp(day(0), &[]) };
+            let ids = store.apply_users(stamp, &[person(name).change()]).await.unwrap();
+            added.push((run, ids[0].1));
+        }
+        let [(first, ada), (_, bob), _, (last, dan)] = added[..] else { panic!("four") };
+        assert_eq!(store.added_since(SOURCE, None).await.unwrap(), [ada, bob, dan]);
+        assert_eq!(store.added_since(SOURCE, Some(first)).await.unwrap(), [bob, dan]);
+        assert_eq!(store.added_since(SOURCE, Some(last)).await.unwrap(), []);
+        assert_eq!(store.added_since("nobody", None).await.unwrap(), []);
     }
 
     /// A4: one row for each thing contested, resolved by itself

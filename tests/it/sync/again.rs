@@ -182,6 +182,17 @@ fn a_person_says_whether_two_are_one() {
             let all = site.json(&["users", "list"]);
             all.as_array().unwrap().iter().find(|user| user["id"] == id).cloned().unwrap()
         };
+        // One event for each thing that is another one now, so that a reader of the feed need not read anew.
+        let told = site.json(&["users", "show", &ada])["history"].as_array().unwrap().clone();
+        let kinds: Vec<&str> = told.iter().map(|change| change["kind"].as_str().unwrap()).collect();
+        let from = kinds.iter().rposition(|kind| *kind == "user.relinked").unwrap();
+        assert_eq!(
+            kinds[from..],
+            ["user.relinked", "user.restored", "user.updated", "rule.added", "conflict.resolved"],
+            "{told:?}"
+        );
+        assert_eq!(told[from + 2]["before"], serde_json::json!({ "primary_address": "ada@example.com" }));
+        assert_eq!(told[from + 2]["after"], serde_json::json!({ "primary_address": "a.doe@example.com" }));
         let left = by_id(&interim);
         assert_eq!((&left["state"], &left["transferred_to"]), (&"deleted".into(), &ada.as_str().into()));
         assert!(left["unique_id"].is_null());
@@ -219,6 +230,29 @@ fn whoever_is_re_linked_stays_in_the_groups_the_entry_names() {
         let told = site.json(&["runs", "show", "2"]).to_string();
         assert!(told.contains("user.relinked") && !told.contains("membership."), "{told}");
         assert_eq!(site.json(&["groups", "list"])[0]["members"], 2);
+        site.expect(0, &["plan"]);
+    });
+}
+
+/// I5, B5: who came in while nobody could be proven gone is asked about by the first run that can tell.
+#[test]
+fn a_newcomer_of_a_run_that_proved_nothing_is_asked_about_later() {
+    on_both(|slapd, site| {
+        slapd.ldif(&people(&["ada", "bob"]));
+        site.expect(0, &["sync"]);
+        delete(slapd, &["ada"]);
+        site.expect(0, &["sync"]);
+        site.expect(0, &["freeze", "--for", "2h", "DC patching"]);
+        slapd.ldif(&person("ada").replace("mail: ada@", "mail: ada.doe@"));
+        site.run(&["sync"]);
+        assert_eq!((site.count("active"), site.count("pending")), (2, 1));
+        assert_eq!(conflicts(&site, "maybe-same-person"), Vec::<Value>::new());
+        site.expect(0, &["freeze", "--off"]);
+        site.expect(0, &["sync"]);
+        let open = conflicts(&site, "maybe-same-person");
+        assert_eq!((open.len(), &open[0]["subject"]), (1, &"ada".into()), "{open:?}");
+        site.expect(0, &["plan"]);
+        site.expect(0, &["conflicts", "delete", &open[0]["id"].to_string()]);
         site.expect(0, &["plan"]);
     });
 }

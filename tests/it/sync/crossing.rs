@@ -109,6 +109,39 @@ fn a_user_goes_with_the_entry_to_the_source_that_sees_it_first() {
     });
 }
 
+/// S4, I8: one person at a time knows the neighbours as well: the old source leaves the person to the new one, which takes
+/// the user over, by name or by DN, and leaves alone whom both see.
+#[test]
+fn one_person_goes_over_as_in_a_whole_run() {
+    on_both(|slapd, ours, mut theirs| {
+        slapd.ldif(&(people(&["ada", "bob", "cy"]) + &person("pia").replace(&dn("pia"), &partner("pia"))));
+        ours.expect(0, &["sync"]);
+        theirs.expect(0, &["sync"]);
+        let id = |site: &Site, who: &str| site.user(who).unwrap()["id"].clone();
+        let (ada, bob) = (id(&ours, "ada"), id(&ours, "bob"));
+        let refused = theirs.expect(1, &["sync", "--user", "ada"]);
+        assert!(refused.err.contains("belongs to the source `corp`"), "{refused:?}");
+        for uid in ["ada", "bob"] {
+            slapd.ldif(&rename(&dn(uid), uid, &format!("ou=partners,{BASE}")));
+        }
+        let left = ours.run(&["sync", "--user", "ada"]);
+        assert_eq!(ours.state("ada"), "active", "left to the other source: {left:?}");
+        theirs.expect(0, &["sync", "--user", "ada"]);
+        theirs.expect(0, &["sync", "--user", &partner("bob")]);
+        for (uid, id) in [("ada", ada), ("bob", bob)] {
+            let now = theirs.user(uid).unwrap();
+            assert_eq!((&now["id"], &now["source"], &now["state"]), (&id, &json!("partners"), &json!("active")));
+        }
+        theirs.expect(0, &["plan"]);
+        ours.expect(0, &["sync"]);
+        assert_eq!(ours.json(&["runs", "list"])[0]["flagged"], 0);
+        // Both see the entry: the first keeps the user.
+        theirs.set("users", &format!("base_dns = [\"ou=partners,{BASE}\", \"ou=people,{BASE}\"]\n"));
+        theirs.run(&["sync", "--user", "cy"]);
+        assert_eq!(theirs.user("cy").unwrap()["source"], "corp");
+    });
+}
+
 /// I8, L2: found first by the old source, nobody is flagged before the new one had a complete run; if that one does not
 /// take the person, the flag comes then.
 #[test]

@@ -78,6 +78,7 @@ impl Simulation {
         policy.brake.percent = chance.pick(&[10.0, 30.0, 100.0]);
         policy.brake.at_most = chance.pick(&[500, 500, 4]);
         policy.on_match = chance.pick(OnMatch::ALL);
+        policy.configured_id = chance.one_in(3);
         policy.relink_within = Some(90 * DAY).filter(|_| !chance.one_in(3));
         let people = chance.below(14);
         (0..people).for_each(|_| simulation.hire());

@@ -115,7 +115,7 @@ impl Simulation {
     pub fn run(&mut self, fault: Fault, passes: Passes) {
         let (directory, groups) = (self.world.people.clone(), self.world.groups.clone());
         self.break_something(fault);
-        let now = self.world.now;
+        let now = self.world.later(std::time::Duration::from_secs(1)).now;
         self.frozen = self.frozen.filter(|until| *until > now);
         if self.frozen.is_some() && self.world.broken.is_none() {
             self.world.broken = Some("frozen");
@@ -141,6 +141,10 @@ impl Simulation {
         self.truth.judge(&self.world, &round);
         if !round.cut {
             self.waiting = next;
+            if said.proven {
+                self.window.end(&self.world);
+                self.world.store.unasked.clear();
+            }
             if round.proven && passes.users {
                 self.coverage = coverage(&self.world);
             }
@@ -154,6 +158,7 @@ impl Simulation {
 
     /// What the store remembers of the brake's window.
     fn recall(&mut self) {
+        self.window.open(&mut self.world);
         self.world.recent = self.truth.recent(&self.world);
         self.window.recall(&mut self.world);
     }
@@ -176,6 +181,7 @@ impl Simulation {
     /// U3: a run straight after a run changes nothing.
     fn is_quiet(&mut self) {
         let mut again = self.world.clone();
+        self.window.open(&mut again);
         again.recent = self.truth.recent(&again);
         self.window.recall(&mut again);
         forget_approvals(&mut again);

@@ -16,6 +16,7 @@ pub struct Seen {
     pub uuid: uuid::Uuid,
     pub manual: bool,
     pub key: Option<String>,
+    pub dn: Option<String>,
     pub state: State,
     pub reason: Option<PendingReason>,
     pub due: Option<Timestamp>,
@@ -34,6 +35,7 @@ pub fn people(world: &World) -> People {
         uuid: account.uuid,
         manual: account.origin != Origin::Directory,
         key: account.key.as_ref().map(ToString::to_string),
+        dn: account.dn.clone().filter(|_| !account.state.tombstone()),
         state: account.state,
         reason: account.reason,
         due: account.delete_after,
@@ -133,7 +135,7 @@ impl Truth {
 
     /// Who went within the brake's window, and whose access changed in it (B1).
     pub fn recent(&self, world: &World) -> RecentDepartures {
-        let since = world.now - world.policy.brake.window;
+        let since = begin(world);
         let departed = within(&self.departed, |one| one.0 < since);
         let departed = departed.iter().map(|(_, id, kind)| (*kind, *id)).collect();
         let mut recent = RecentDepartures { departed, ..RecentDepartures::default() };
@@ -147,11 +149,11 @@ impl Truth {
         recent
     }
 
-    /// Whether nobody had access when the brake's window began: then shares are of those who have it by now, and more
-    /// may go in the run after one that adds people (B1).
+    /// Whether no run ended well yet since anybody has access: then shares are of those who have it by now, and more may go
+    /// in the run after one that adds people (B1).
     pub fn is_young(&self, world: &World) -> bool {
         let had = |(id, one): (&UserId, &Seen)| {
-            let first = within(&self.access, |one| one.0 < world.now - world.policy.brake.window);
+            let first = within(&self.access, |one| one.0 < begin(world));
             let first = first.iter().find(|change| change.1 == *id).map(|change| change.2);
             first.unwrap_or(one.state.access() && !one.manual)
         };
@@ -171,9 +173,7 @@ impl Truth {
             return Some(true);
         }
         let trouble = |name: &&'static str| {
-            let known = world.store.mapped.get(&format!("cn={name},ou=groups,dc=example"));
-            let gone = !world.groups.contains_key(*name) && known.is_some_and(|known| !known.settled);
-            gone || world.cut_off.contains(*name) || world.garbled.contains(*name)
+            is_gone(world, name) || world.cut_off.contains(*name) || world.garbled.contains(*name)
         };
         (!names.iter().any(trouble)).then_some(false)
     }
@@ -196,7 +196,10 @@ impl Truth {
                 (true, true, false) => removed(out(PendingReason::FilteredOut, false)),
             };
         }
-        if !entry.readable || entry.twin || was_twin(world, key, round) {
+        // A partial read does not tell a move from a second entry with a configured id (I7).
+        let moved = seen.dn.as_ref().is_some_and(|dn| *dn != entry.dn);
+        let double = moved && world.policy.configured_id && !round.proven;
+        if !entry.readable || entry.twin || double || was_twin(world, key, round) {
             return Verdict::Unknown;
         }
         let wished = well_formed(&entry.mail);
@@ -258,6 +261,11 @@ impl Truth {
     }
 }
 
+/// Where the brake's window begins.
+fn begin(world: &World) -> Timestamp {
+    world.since.unwrap_or(world.now - world.policy.brake.window)
+}
+
 /// What stands behind the last one that is older.
 pub fn within<T>(log: &[T], older: impl Fn(&T) -> bool) -> &[T] {
     let from = log.iter().rposition(older).map_or(0, |at| at + 1);
@@ -267,6 +275,12 @@ pub fn within<T>(log: &[T], older: impl Fn(&T) -> bool) -> &[T] {
 /// Whether a search brings an entry.
 pub fn shown(world: &World, key: &str, entry: &Entry) -> bool {
     entry.in_base && entry.in_filter && !world.hidden.contains(key)
+}
+
+/// Whether a mapped group is gone, and nobody approved that (R4).
+fn is_gone(world: &World, name: &str) -> bool {
+    let known = world.store.mapped.get(&format!("cn={name},ou=groups,dc=example"));
+    !world.groups.contains_key(name) && known.is_some_and(|known| !known.settled)
 }
 
 /// Whether two entries bore this id when everything was read last: a partial read may show the wrong one (I7).

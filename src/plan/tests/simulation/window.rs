@@ -1,6 +1,7 @@
 //! What the store remembers of the brake's window: what people had when it began, and what was lost in it (B1).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::truth::within;
 use crate::clock::Timestamp;
@@ -15,6 +16,8 @@ use crate::roster::{Account, AddressKey, Origin, UserId};
 #[derive(Clone, Default, Debug)]
 pub struct Window {
     past: Vec<(Timestamp, Model)>,
+    /// When runs ended well after which somebody had access.
+    ends: Vec<Timestamp>,
     aliases: Vec<(Timestamp, (UserId, AddressKey))>,
     memberships: Vec<(Timestamp, (GroupId, UserId))>,
 }
@@ -23,6 +26,19 @@ impl Window {
     /// After a change of the store, by a run or by hand.
     pub fn note(&mut self, world: &World) {
         self.past.push((world.now, world.store.clone()));
+    }
+
+    /// After a run that read everybody and came to its end.
+    pub fn end(&mut self, world: &World) {
+        self.ends.extend(anybody(&world.store).then_some(world.now));
+    }
+
+    /// Before the first sync nobody had anything: then it begins when the first run that ended well is over.
+    fn begin(&self, world: &World) -> Timestamp {
+        let since = world.now - world.policy.brake.window;
+        let first =
+            self.ends.iter().find(|at| (since..=world.now).contains(*at)).filter(|_| !anybody(&self.then(since)));
+        first.map_or(since, |at| *at + Duration::from_millis(1))
     }
 
     /// What a run took away, once it is applied.
@@ -45,9 +61,14 @@ impl Window {
         self.past.iter().rev().find(|(at, _)| *at < since).map(|(_, model)| model.clone()).unwrap_or_default()
     }
 
+    /// Where the window begins now.
+    pub fn open(&self, world: &mut World) {
+        world.since = Some(self.begin(world));
+    }
+
     /// Gives the world what a store would know now.
     pub fn recall(&self, world: &mut World) {
-        let since = world.now - world.policy.brake.window;
+        let since = self.begin(world);
         let then = self.then(since);
         let had_access = |user: &UserId| {
             let before = then.accounts.get(user);
@@ -82,7 +103,7 @@ impl Window {
         rights
     }
 
-    /// Whether what is held is measured by what there is now because nobody had any when the window began: then more may
+    /// Whether what is held is measured by what there is now because people had none when the window began: then more may
     /// go in the run after one that gives people some (B1).
     pub fn is_young(&self, world: &World, holds: &[Hold]) -> bool {
         let had = &world.memberships.had;
@@ -97,6 +118,11 @@ impl Window {
 
 fn privileges(model: &Model, user: UserId) -> BTreeSet<Box<str>> {
     model.grants.keys().filter(|(one, _)| *one == user).map(|(_, name)| name.clone()).collect()
+}
+
+/// Whether anybody of the directory has access.
+fn anybody(model: &Model) -> bool {
+    model.accounts.values().any(|account| account.state.access() && !is_manual(account))
 }
 
 fn is_manual(account: &Account) -> bool {

@@ -94,9 +94,9 @@ impl Truth {
         let approved = by_gone && world.policy.rights.required && round.approved.contains(&id);
         let no_role = Verdict::Out { reason: PendingReason::NoRole, read: true };
         let (verdict, unsure) = if approved { (no_role, true) } else { (verdict, unsure) };
-        // Who comes back without a role that is proven to be lacking is let in, or goes on waiting (R3, L5).
-        let roles = entry.filter(|_| world.policy.rights.required).map(|entry| self.has_role(world, entry));
-        let returns = before.state == State::Pending && (roles == Some(None) || (!round.proven && roles.is_some()));
+        // Who is back, and had the role by a group that is gone, waits with another reason, or with that of before (R4).
+        let gone = ["crew", "staff", "team", "guests"].iter().any(|name| is_gone(world, name));
+        let returns = before.state == State::Pending && world.policy.rights.required && gone;
         let unsure = unsure || returns;
         let one = match verdict {
             Verdict::Unknown => return Expected { unsure: returns || !world.accepted.is_empty(), ..stays },

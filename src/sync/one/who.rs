@@ -1,0 +1,109 @@
+//! Whose entry is to be looked at when one person is asked for (S4).
+
+use crate::directory::{self, Connection, Found, Searches};
+use crate::roster::{Account, UniqueId, UserId};
+use crate::store::SourceRecord;
+use crate::sync::one::Who;
+use crate::sync::{Scene, SyncError};
+
+/// How many candidates an error names.
+const CANDIDATES: usize = 10;
+
+/// The user, who has to belong to the configured source.
+pub(super) async fn ours(scene: &Scene<'_>, user: UserId) -> Result<Account, SyncError> {
+    let account = account(scene, user).await?;
+    if account.source == scene.config.source.name {
+        return Ok(account);
+    }
+    Err(of_another_source(&account, &scene.config.source.name))
+}
+
+/// The user, of whatever source.
+pub(super) async fn account(scene: &Scene<'_>, user: UserId) -> Result<Account, SyncError> {
+    let gone = || SyncError::Overtaken { who: user.0.to_string() };
+    scene.store.accounts(&[user]).await?.pop().ok_or_else(gone)
+}
+
+/// The person is looked at with another configuration only.
+pub(in crate::sync) fn of_another_source(account: &Account, ours: &str) -> SyncError {
+    let (label, theirs) = (account.label(), &account.source);
+    SyncError::Who {
+        says: format!(
+            "`{label}` belongs to the source `{theirs}`, this configuration is of `{ours}`; give the configuration of \
+             that source"
+        ),
+    }
+}
+
+/// The unique id of the entry to be read, and the user it belongs to.
+///
+/// The user of another source of the same directory may come over with the entry, which has to be found then (I8).
+pub(super) async fn identify(
+    scene: &Scene<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+    (who, account): (&Who, Option<Account>),
+    neighbours: &[SourceRecord],
+) -> Result<(UniqueId, Option<Account>), SyncError> {
+    let ours = |account: &Account| account.source == scene.config.source.name;
+    let elsewhere = |account: &Account| neighbours.iter().any(|one| one.name == account.source);
+    if let Some(theirs) = account.as_ref().filter(|account| !ours(account)) {
+        let refused = || of_another_source(theirs, &scene.config.source.name);
+        let key = theirs.key.clone().filter(|_| elsewhere(theirs)).ok_or_else(refused)?;
+        let found = directory::find(connection, searches, (key.as_str(), false)).await?;
+        return if found.iter().any(|one| one.key == key) { Ok((key, None)) } else { Err(refused()) };
+    }
+    let manual = account.as_ref().filter(|account| account.key.is_none());
+    let text = match (who, manual) {
+        (Who::Unknown(text), _) => text.clone(),
+        // An entry with the address of a manual account belongs to it (M2).
+        (Who::User(_), Some(manual)) => manual.primary().map(ToString::to_string).unwrap_or_default(),
+        (Who::User(_), None) => {
+            let key = account.as_ref().and_then(|account| account.key.clone());
+            return key.map(|key| (key, account)).ok_or_else(|| SyncError::Who { says: String::new() });
+        }
+    };
+    let found = directory::find(connection, searches, (&text, false)).await?;
+    let pass = scene.config.users.as_ref();
+    let bases = pass.map(|users| users.base_dns.join("`, `")).unwrap_or_default();
+    match found.as_slice() {
+        [one] => {
+            let known = scene.store.users_who(one.key.as_str()).await?;
+            let known = scene.store.accounts(&known).await?;
+            match known.iter().find(|account| ours(account)).or(known.first()) {
+                Some(theirs) if !ours(theirs) && !elsewhere(theirs) => {
+                    Err(of_another_source(theirs, &scene.config.source.name))
+                }
+                known => Ok((one.key.clone(), known.filter(|account| ours(account)).cloned())),
+            }
+        }
+        [] => Err(SyncError::Who {
+            says: match manual {
+                Some(manual) => format!(
+                    "`{}` is a {} account, and no entry under `{bases}` that matches the filter has its primary \
+                     address; nothing was done",
+                    manual.label(),
+                    manual.origin
+                ),
+                None => format!(
+                    "nobody is `{text}`: neither a user of the store, nor an entry under `{bases}` that matches the \
+                     filter, by DN, unique id, username or mail; nothing was done; `rosterd explain {text}` says more"
+                ),
+            },
+        }),
+        several => Err(ambiguous(&text, several)),
+    }
+}
+
+/// Several entries are WHO; none is guessed.
+pub(in crate::sync) fn ambiguous(who: &str, several: &[Found]) -> SyncError {
+    let named: Vec<String> =
+        several.iter().take(CANDIDATES).map(|one| format!("`{}` (unique id {})", one.dn, one.key)).collect();
+    let more = several.len().saturating_sub(CANDIDATES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (number, named) = (several.len(), named.join(", "));
+    SyncError::Who {
+        says: format!(
+            "{number} entries are `{who}`: {named}{more}; nothing was done, say which one by DN or unique id"
+        ),
+    }
+}
