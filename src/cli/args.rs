@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+mod groups;
 mod people;
 mod sources;
 
@@ -10,6 +11,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use crate::clock;
 use crate::store::{Action, RunId};
 
+pub use groups::*;
 pub use people::*;
 pub use sources::*;
 
@@ -37,11 +39,18 @@ pub struct Cli {
 }
 
 const QUESTIONS: &str = "\
-Four questions, and where the answer is:
+Four questions, and the command that answers each (by address, username, DN or id):
   Why is she not in?           rosterd explain ada@example.com
   Why is he locked out?        rosterd explain bob
   Who has this address?        rosterd users show sales@example.com
   What will tonight's run do?  rosterd plan
+
+And when something has to be done:
+  Is all well, what waits?     rosterd status, then rosterd conflicts
+  A run is held: look, accept  rosterd runs show 17, then rosterd approve 17
+  She needs access at once     rosterd sync --user ada@example.com
+
+`rosterd COMMAND --help` explains a command, with examples.
 
 Exit status:
   0 done   1 failed   2 usage   3 changes pending (plan)   4 held by the brake
@@ -81,10 +90,13 @@ Signs: + added or gained, ~ changed, - lost or removed, ! held, contested or not
 Ends with 0 when nothing would change, 3 when something would, 4 when the brake would hold part of
 it, 5 when the directory could not be read to the end.
 
-Example, what tonight's run will do:
+Example, what tonight's run will do; `rosterd status` says when it is:
   rosterd plan
 Example, who would be flagged, for a script:
-  rosterd plan --json | jq -r '.users[] | select(.acts[].kind == \"user.flagged\") | .label'")]
+  rosterd plan --json | jq -r '.users[] | select(.acts[].kind == \"user.flagged\") | .label'
+Example, exactly this and nothing else, later:
+  rosterd plan --out tonight.json
+  rosterd sync --plan tonight.json")]
     Plan(Plan),
     /// Check configuration, store, servers and schedules, step by step
     #[command(after_help = "\
@@ -98,21 +110,28 @@ Example, before a new configuration goes live:
 Ends with 0 whenever the state could be shown; scripts look at `healthy`.
 
 Example, for a monitoring check:
-  rosterd status --json | jq -e .healthy")]
+  rosterd status --json | jq -e .healthy
+
+See also: `rosterd plan` (what the next run will do), `rosterd runs` (what the last ones did).")]
     Status,
     /// The history of runs, and what one run changed
     #[command(after_help = "\
 Examples:
   rosterd runs
-  rosterd runs show 17")]
+  rosterd runs show 17
+
+See also: `rosterd approve RUN`, when a run ended held.")]
     Runs(Runs),
-    /// The people of the roster, everything about one of them, and what is done to them by hand
+    /// The people of the roster, one of them with everything, and changes by hand
     #[command(after_help = "\
 Examples:
   rosterd users
+  rosterd users list --state pending
   rosterd users show ada@example.com
   rosterd users delete bob --transfer-to ada@example.com
-  rosterd users restore bob")]
+  rosterd users restore bob
+
+See also: `rosterd explain WHO` (why somebody is in or not), `rosterd conflicts` (what waits).")]
     Users(Users),
     /// The groups of the roster, and who is in one of them
     #[command(after_help = "\
@@ -130,7 +149,9 @@ Examples:
 Examples:
   rosterd conflicts
   rosterd conflicts delete 3
-  rosterd conflicts ignore 3")]
+  rosterd conflicts ignore 3
+
+See also: `rosterd explain WHO` (one person, rule by rule).")]
     Conflicts(Conflicts),
     /// The allow and deny entries of one user
     #[command(after_help = "\
@@ -159,10 +180,17 @@ Looks at store and directory and changes nothing: entry, filter, disabled test, 
 them, groups, roles, dates, where each value comes from, what the next run does, and what to do if
 that is not what was wanted. Without the directory it says what the store knows, and ends with 1.
 
+Each line begins with ok, note or stops: what stops is why. The last line says what to do.
+
 Example, why is she not in:
-  rosterd explain ada@example.com")]
+  rosterd explain ada@example.com
+Example, why is he locked out:
+  rosterd explain bob
+
+See also: `rosterd users show WHO` (what the store has, and who has an address),
+`rosterd sync --user WHO` (read this one person anew, at once).")]
     Explain {
-        /// Id, unique id, DN, username, primary address or alias, matched exactly
+        /// Address, alias, username, DN, id or unique id, matched exactly
         #[arg(value_name = "WHO")]
         who: String,
     },
@@ -302,116 +330,6 @@ impl Runs {
     /// The command, `list` when none is given.
     pub fn command(self) -> RunsCommand {
         self.command.unwrap_or(RunsCommand::List(self.list))
-    }
-}
-
-/// Arguments of `groups`.
-#[derive(Args, Debug)]
-pub struct Groups {
-    #[command(subcommand)]
-    command: Option<GroupsCommand>,
-}
-
-/// What to show of the groups.
-#[derive(Subcommand, Clone, Debug)]
-pub enum GroupsCommand {
-    /// Every group with its number of members (the default)
-    List,
-    /// One group and its members
-    #[command(after_help = "\
-Example:
-  rosterd groups show sales")]
-    Show {
-        /// Id, unique id, DN or name, matched exactly
-        #[arg(value_name = "G")]
-        group: String,
-    },
-    /// Make a local group
-    Add {
-        /// Its name
-        #[arg(value_name = "NAME")]
-        name: String,
-    },
-    /// Delete a local group
-    Delete {
-        /// Id or name, matched exactly
-        #[arg(value_name = "G")]
-        group: String,
-        /// Do not ask on a terminal
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Change who is in a local group
-    Member {
-        /// In or out.
-        #[command(subcommand)]
-        command: MemberCommand,
-    },
-}
-
-/// Who goes into a local group, or out of it.
-#[derive(Subcommand, Clone, Debug)]
-pub enum MemberCommand {
-    /// Put somebody into a local group
-    Add(Member),
-    /// Take somebody out of a local group
-    Remove(Member),
-}
-
-/// Which group, and who.
-#[derive(Args, Clone, Debug)]
-pub struct Member {
-    /// Id or name of the group, matched exactly
-    #[arg(value_name = "G")]
-    pub group: String,
-    /// Id, unique id, DN, username, primary address or alias, matched exactly
-    #[arg(value_name = "WHO")]
-    pub who: String,
-}
-
-impl Groups {
-    /// The command, `list` when none is given.
-    pub fn command(self) -> GroupsCommand {
-        self.command.unwrap_or(GroupsCommand::List)
-    }
-}
-
-/// Arguments of `grants`.
-#[derive(Args, Debug)]
-pub struct Grants {
-    #[command(subcommand)]
-    command: Option<GrantsCommand>,
-}
-
-/// What to do with grants.
-#[derive(Subcommand, Clone, Debug)]
-pub enum GrantsCommand {
-    /// Every grant of people with access, with the group that gives it (the default)
-    List,
-    /// Give somebody a privilege by hand
-    Add {
-        /// Id, unique id, DN, username, primary address or alias, matched exactly
-        #[arg(value_name = "WHO")]
-        who: String,
-        /// Name of the privilege
-        #[arg(value_name = "PRIVILEGE")]
-        privilege: String,
-    },
-    /// Take a privilege away that was given by hand
-    Remove {
-        /// Id, unique id, DN, username, primary address or alias, matched exactly
-        #[arg(value_name = "WHO")]
-        who: String,
-        /// Name of the privilege
-        #[arg(value_name = "PRIVILEGE")]
-        privilege: String,
-    },
-}
-
-impl Grants {
-    /// The command, `list` when none is given.
-    pub fn command(self) -> GrantsCommand {
-        self.command.unwrap_or(GrantsCommand::List)
     }
 }
 

@@ -65,7 +65,9 @@ impl Failure {
         let mut cause = self.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            if !said.contains(&text) {
+            // What a driver repeats of its cause differs in case, or in the number of the error.
+            let bare = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+            if !said.to_lowercase().contains(&bare) {
                 writeln!(err, "  because: {}", escape::text(&text))?;
                 said = text;
             }

@@ -51,7 +51,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let grammar = Cli::command().color(wanted_color(&arguments));
     let parsed = grammar.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     match parsed {
-        Ok(cli) => ExitCode::from(run(cli)),
+        Ok(cli) => {
+            let words = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+            ExitCode::from(run(cli, words.collect()))
+        }
         Err(refusal) => {
             // A closed pipe is the reader's choice.
             let _ = refusal.print();
@@ -75,8 +78,8 @@ fn wanted_color(arguments: &[OsString]) -> clap::ColorChoice {
     }
 }
 
-fn run(cli: Cli) -> u8 {
-    let mut session = Session::new(&cli);
+fn run(cli: Cli, words: Vec<String>) -> u8 {
+    let mut session = Session::new(&cli, words);
     let ended = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime).and_then(
         |runtime| {
             let ended = runtime.block_on(commands::dispatch(&mut session, cli.command));

@@ -16,6 +16,9 @@ pub fn unknown(path: &str, shown: impl Fn(&str) -> String) -> Fault {
         None => {
             let (table, _) = path.rsplit_once('.').unwrap_or(("", path));
             let mut known: Vec<&str> = children(table);
+            if known.is_empty() {
+                known = children("");
+            }
             known.sort_unstable();
             format!("known here: {}", known.join(", "))
         }
@@ -53,7 +56,17 @@ pub fn key(path: &str) -> Option<&'static str> {
         });
         there.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, known)| known)
     };
-    best(true, BESIDE).or_else(|| best(false, ELSEWHERE))
+    let otherwise = || {
+        let tables = schema::tables().into_iter().filter(|near| !near.is_empty() && !table.is_empty());
+        let tables = tables.map(|near| (alike(table, near.trim_end_matches("[]")), near));
+        let (near, table) = tables.filter(|(near, _)| *near >= BESIDE).reduce(|a, b| if b.0 > a.0 { b } else { a })?;
+        let known_table = |known: &&&str| known.rsplit_once('.').is_some_and(|(there, _)| there == table);
+        let keys = known.iter().filter(known_table);
+        let keys = keys.map(|known| (alike(&written, known.rsplit('.').next().unwrap_or(known)), *known));
+        let key = keys.filter(|(near, _)| *near >= BESIDE).reduce(|a, b| if b.0 > a.0 { b } else { a });
+        (near < 1.0).then(|| key.map_or(table, |(_, key)| key))
+    };
+    best(true, BESIDE).or_else(otherwise).or_else(|| best(false, ELSEWHERE))
 }
 
 fn alike(a: &str, b: &str) -> f64 {

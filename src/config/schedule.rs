@@ -149,8 +149,25 @@ pub fn parse(text: &str) -> Result<Cron, Fault> {
     let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Optional).build();
     parser.parse(text).map_err(|error| {
         let says = error.to_string();
-        fault(says.split_once(": ").map_or(says.as_str(), |(_, says)| says).trim_end_matches('.'))
+        let says = says.split_once(": ").map_or(says.as_str(), |(_, says)| says).trim_end_matches('.');
+        match wrong_field(&parser, text) {
+            Some((name, value)) => fault(&format!("the field for the {name}, {}: {says}", quoted(value))),
+            None => fault(says),
+        }
     })
+}
+
+/// The first field that is wrong by itself, with all others left open.
+fn wrong_field<'t>(parser: &CronParser, text: &'t str) -> Option<(&'static str, &'t str)> {
+    const NAMES: [&str; 7] = ["second", "minute", "hour", "day", "month", "weekday", "year"];
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let wrong = |at: &usize| {
+        let alone = |(there, field): (usize, &&'t str)| if there == *at { *field } else { "*" };
+        let alone: Vec<&str> = fields.iter().enumerate().map(alone).collect();
+        parser.parse(&alone.join(" ")).is_err()
+    };
+    let at = (0..fields.len()).find(wrong)?;
+    Some((NAMES.get(at)?, fields.get(at)?))
 }
 
 /// Whether an expression ever fires after a moment.
@@ -206,6 +223,19 @@ mod tests {
     fn next(cron: &str, zone_name: &str, after: &str) -> String {
         let cron = parse(cron).unwrap();
         next_fire(&cron, zone(zone_name).unwrap(), at(after)).map_or("never".to_owned(), |at| at.to_string())
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_named() {
+        for (text, field) in [
+            ("0 61 * * * ?", "the field for the minute, \"61\""),
+            ("x 0 * * * ?", "the field for the second, \"x\""),
+            ("0 0 3 * * mo-fry", "the field for the weekday, \"mo-fry\""),
+            ("0 0 25 13 * ?", "the field for the hour, \"25\""),
+        ] {
+            let fault = parse(text).unwrap_err().says;
+            assert!(fault.contains(field), "{fault}");
+        }
     }
 
     fn offset(zone: Tz, second: i64) -> i64 {

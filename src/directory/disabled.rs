@@ -9,6 +9,9 @@ use crate::roster::address::fold;
 use crate::roster::digest::Digester;
 use crate::roster::filter::Filter;
 
+/// How much of a value is told, in characters.
+const SHOWN: usize = 80;
+
 /// One test, its attributes resolved.
 #[derive(Clone, Debug)]
 pub enum Test {
@@ -45,7 +48,35 @@ pub fn judge(tests: &[Test], entry: &RawEntry<'_>, now: Timestamp) -> (Enabled, 
     (enabled, review)
 }
 
+/// The first test that holds, in words: the attribute, and the value that says so (cut where it is long).
+pub fn holding(tests: &[Test], entry: &RawEntry<'_>, now: Timestamp) -> Option<Box<str>> {
+    let holds = tests.iter().find(|test| matches!(test.judge(entry, now), Says::Holds))?;
+    Some(holds.says(entry, now).into())
+}
+
 impl Test {
+    /// What it found.
+    fn says(&self, entry: &RawEntry<'_>, now: Timestamp) -> String {
+        let found = |name: &AttributeName, holds: &dyn Fn(&[u8]) -> bool| {
+            let value = entry.values(name).find(|value| holds(value)).unwrap_or_default();
+            let text = String::from_utf8_lossy(value);
+            let cut = if text.chars().count() > SHOWN { "…" } else { "" };
+            format!("`{}` is `{}{cut}`", name.as_str(), text.chars().take(SHOWN).collect::<String>())
+        };
+        match self {
+            Self::Values(name, values) => found(name, &|value| values.contains(&fold(&String::from_utf8_lossy(value)))),
+            Self::Bits(name, bits) => {
+                let holds = |value: &[u8]| number(value).is_some_and(|number| number & bits == *bits);
+                format!("{}, which has bit {bits}", found(name, &holds))
+            }
+            Self::Expired(name) => {
+                let holds = |value: &[u8]| past(name, value).flatten().is_some_and(|at| at <= now);
+                format!("{}, which is past", found(name, &holds))
+            }
+            Self::Filter(filter, _) => format!("the entry matches `{filter}`"),
+        }
+    }
+
     /// The attributes it looks at.
     pub fn attributes(&self) -> Vec<&AttributeName> {
         match self {
@@ -87,11 +118,9 @@ impl Test {
                 says(numbers.map(|numbers| numbers.iter().any(|number| number & bits == *bits)))
             }
             Self::Expired(name) => {
-                let shadow = name.base() == "shadowexpire";
                 let (mut unknown, mut next) = (false, None);
                 for value in entry.values(name) {
-                    let time = if shadow { shadow_day(value) } else { generalized_time(value).map(Some) };
-                    match time {
+                    match past(name, value) {
                         Some(Some(at)) if at <= now => return Says::Holds,
                         None => unknown = true,
                         Some(Some(at)) => next = Some(next.map_or(at, |next: Timestamp| next.min(at))),
@@ -121,6 +150,11 @@ const fn says(holds: Option<bool>) -> Says {
         Some(false) => Says::HoldsNot,
         None => Says::Unknown,
     }
+}
+
+/// The time that a value means, `Some(None)` for never, `None` when it means none.
+fn past(name: &AttributeName, value: &[u8]) -> Option<Option<Timestamp>> {
+    if name.base() == "shadowexpire" { shadow_day(value) } else { generalized_time(value).map(Some) }
 }
 
 /// A whole number; negative ones (AD writes 32-bit ones) by their bits.
@@ -270,6 +304,44 @@ mod tests {
             assert_eq!(judged(&uac, &[("userAccountControl", value)]).0, enabled);
         }
         assert_eq!(judged(&uac, &[]).0, Enabled::Unknown);
+    }
+
+    /// U8
+    #[test]
+    fn a_test_that_holds_names_attribute_and_value() {
+        let filter = Filter::parse("(employeeType=left)").unwrap();
+        let long = "x".repeat(100);
+        for (test, attribute, value, says) in [
+            (
+                Test::Values(name("employeeType"), vec!["left".into()]),
+                "employeeType",
+                "Left",
+                "`employeetype` is `Left`",
+            ),
+            (
+                Test::Bits(name("userAccountControl"), 2),
+                "userAccountControl",
+                "514",
+                "`useraccountcontrol` is `514`, which has bit 2",
+            ),
+            (Test::Expired(name("shadowExpire")), "shadowExpire", "7", "`shadowexpire` is `7`, which is past"),
+            (
+                Test::Filter(filter, vec![name("employeeType")]),
+                "employeeType",
+                "left",
+                "the entry matches `(employeeType=left)`",
+            ),
+            (
+                Test::Values(name("title"), vec![long.clone()]),
+                "title",
+                &long,
+                &format!("`title` is `{}…`", "x".repeat(80)),
+            ),
+        ] {
+            let content = encoded(b"cn=x", &[(attribute, &[value.as_bytes()])]);
+            let said = holding(&[test], &RawEntry::parse(&content).unwrap(), at("2026-06-01T00:00:00Z"));
+            assert_eq!(said.as_deref(), Some(says));
+        }
     }
 
     /// U8

@@ -18,6 +18,7 @@ use super::searches::{Pass, Searches};
 use super::settings::{Bind, GroupSettings, MappedSettings, Settings, UserSettings};
 use super::understand::{Key, key};
 use crate::clock::{Clock, Timestamp};
+use crate::roster::words::{counted, plural};
 use crate::roster::{ClaimKind, Domain, Enabled, FieldId, Person};
 
 /// Entries that are read for samples and domains; a page more may come.
@@ -168,7 +169,9 @@ fn about(probe: &mut Probe, connection: &Connection, now: Timestamp) {
         (0, _) => {
             probe.note("paging", Verdict::Warn, "switched off by source.page_size = 0: limits of the server apply")
         }
-        (size, true) => probe.note("paging", Verdict::Ok, format!("{size} entries a page")),
+        (size, true) => {
+            probe.note("paging", Verdict::Ok, format!("{} a page", counted(u64::from(size), "entry", "entries")))
+        }
         (_, false) => {
             probe.note(
                 "paging",
@@ -236,8 +239,12 @@ async fn mapped_groups(
         let (verdict, says) = match (sought.read, sought.there.as_slice()) {
             (false, _) => (Verdict::Fail, format!("`{place}` cannot be read; look at the rights of the bind account")),
             (true, []) => (Verdict::Warn, format!("`{place}` does not exist; correct it in [[role]] or [[grant]]")),
-            (true, [one]) => (Verdict::Ok, format!("`{place}`: {} members", one.members.len())),
-            (true, several) => (Verdict::Ok, format!("`{place}`: {} groups", several.len())),
+            (true, [one]) => {
+                (Verdict::Ok, format!("`{place}`: {}", counted(one.members.len() as u64, "member", "members")))
+            }
+            (true, several) => {
+                (Verdict::Ok, format!("`{place}`: {}", counted(several.len() as u64, "group", "groups")))
+            }
         };
         probe.note("mapped-group", verdict, says);
     }
@@ -335,25 +342,33 @@ impl<'a> Sample<'a> {
             let text = format!("nothing found with filter `{}`; correct {}.filter or base_dns", pass.filter, pass.name);
             probe.note(pass.name, Verdict::Warn, text);
         } else {
-            probe.note(pass.name, Verdict::Ok, format!("{least}{} entries match `{}`", self.read, pass.filter));
+            probe.note(
+                pass.name,
+                Verdict::Ok,
+                format!("{least}{} `{}`", counted(self.read, "entry matches", "entries match"), pass.filter),
+            );
         }
         if pass.name != "users" {
             return;
         }
         probe.users = self.read;
         let counts = [
-            (self.unreadable, "cannot be understood and are skipped"),
-            (self.disabled, "are disabled"),
-            (self.without, "have no usable primary address"),
+            (self.unreadable, "cannot be understood and is skipped", "cannot be understood and are skipped"),
+            (self.disabled, "is disabled", "are disabled"),
+            (self.without, "has no usable primary address", "have no usable primary address"),
         ];
-        for (count, says) in counts.into_iter().filter(|(count, _)| *count > 0) {
-            probe.note("users", Verdict::Warn, format!("{count} of them {says}"));
+        for (count, one, many) in counts.into_iter().filter(|(count, ..)| *count > 0) {
+            probe.note("users", Verdict::Warn, format!("{count} of them {}", plural(count, one, many)));
         }
         for (name, (domain, count)) in self.domains {
             let accepted = managed.is_none_or(|managed| domain.is_some_and(|domain| managed.contains(&domain)));
             let (verdict, says) =
                 if accepted { (Verdict::Ok, "") } else { (Verdict::Warn, "; not in domains.managed, so not added") };
-            probe.note("domain", verdict, format!("{count} people with a primary address in {name}{says}"));
+            probe.note(
+                "domain",
+                verdict,
+                format!("{} with a primary address in {name}{says}", counted(count, "person", "people")),
+            );
             probe.domains.insert(name, count);
         }
         for person in &self.people {

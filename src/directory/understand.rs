@@ -8,7 +8,9 @@ use super::mapping::{AddressSource, GroupMapping, UserMapping};
 use crate::clock::Timestamp;
 use crate::roster::address::fold;
 use crate::roster::digest::Digester;
-use crate::roster::{Address, Claim, ClaimKind, Digest, Dn, FieldId, Fields, Group, MemberRef, Person, Skip, UniqueId};
+use crate::roster::{
+    Address, Claim, ClaimKind, Digest, Dn, Enabled, FieldId, Fields, Group, MemberRef, Person, Skip, UniqueId,
+};
 
 /// The longest value of a user's attribute.
 const MAX_VALUE: usize = 64 << 10;
@@ -148,6 +150,7 @@ impl UserMapping {
             fields: Fields::new(fields),
             claims: self.claims(entry),
             enabled,
+            disabled_by: disabled::holding(&self.disabled, entry, now).filter(|_| enabled == Enabled::No),
             review_at,
         })
     }

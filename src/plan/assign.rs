@@ -8,6 +8,7 @@ use crate::plan::policy::OneGroup;
 use crate::plan::{StoredMembership, UserRef, Via};
 use crate::roster::UserId;
 use crate::roster::address::fold;
+use crate::roster::words::counted;
 
 /// People who are in no group, because they could not be given the default group (G5).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +25,7 @@ impl Without {
     /// One sentence.
     pub fn says(&self) -> String {
         let Self { group, found, people } = self;
-        let who = if *people == 1 { "1 person is".to_owned() } else { format!("{people} people are") };
+        let who = counted(*people, "person is", "people are");
         if *found {
             format!(
                 "{who} in no group and not in the default group `{group}`: a group was not read whole, and they may be in it"

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::plan::{AliasWindow, BrakeKind, Frozen, Hold, LateClock, Plan, Policy, View};
+use crate::roster::words::plural;
 use crate::roster::{AddressKey, PendingReason, UserId};
 
 /// What somebody would lose.
@@ -105,12 +106,15 @@ pub(super) fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Pol
     } else {
         return None;
     };
+    let (are, have) = (plural(would_go, "is", "are"), plural(would_go, "has", "have"));
     let word = match kind {
-        BrakeKind::Missing => "people with access are missing from the directory",
-        BrakeKind::Disabled => "people with access are disabled in the directory",
-        BrakeKind::Domains => "people with access have their primary address in a domain that is not managed any more",
-        BrakeKind::Aliases => "aliases of people with access are no longer in the directory",
-        BrakeKind::Memberships => "memberships of people with access are no longer in the directory",
+        BrakeKind::Missing => &format!("people with access {are} missing from the directory"),
+        BrakeKind::Disabled => &format!("people with access {are} disabled in the directory"),
+        BrakeKind::Domains => {
+            &format!("people with access {have} the primary address in a domain that is not managed any more")
+        }
+        BrakeKind::Aliases => &format!("aliases of people with access {are} no longer in the directory"),
+        BrakeKind::Memberships => &format!("memberships of people with access {are} no longer in the directory"),
         BrakeKind::Rights => "people with a mapped role or grant would lose one",
         BrakeKind::Relinks => "people would be re-linked",
     };

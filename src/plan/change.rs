@@ -10,6 +10,7 @@ use crate::plan::{
     RightsCounts, Since, Via, Without,
 };
 use crate::roster::account::written;
+use crate::roster::words::counted;
 use crate::roster::{
     Address, Digest, FieldId, FieldNames, Fields, Incomplete, Origin, PendingReason, Skip, State, UniqueId, UserId,
 };
@@ -431,8 +432,8 @@ impl Frozen {
     pub fn says(&self) -> String {
         let Self { until, reason, missing, due } = self;
         let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-        let people = if *missing == 1 { "1 person is" } else { &format!("{missing} people are") };
-        let deletions = if *due == 1 { "1 deletion is" } else { &format!("{due} deletions are") };
+        let people = counted(*missing, "person is", "people are");
+        let deletions = counted(*due, "deletion is", "deletions are");
         format!(
             "frozen until {until}{why}: {people} missing and {deletions} due, and nothing is taken away before; \
              `rosterd freeze --off` ends it"

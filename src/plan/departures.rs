@@ -73,6 +73,14 @@ pub(super) fn verdict(found: Option<&LookUp>) -> String {
     }
 }
 
+/// Which disabled test holds for somebody who was read.
+pub(super) fn disabled(person: &Person) -> String {
+    match &person.disabled_by {
+        Some(test) => format!("a disabled test holds: {test}"),
+        None => "a disabled test holds".to_owned(),
+    }
+}
+
 /// One sentence on what is known of the cause.
 pub(super) fn detail(reason: PendingReason, dn: Option<&str>) -> Box<str> {
     let at = dn.unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::plan::departures;
 use crate::plan::people::People;
 use crate::plan::view::DUPLICATE_ID;
 use crate::plan::wishes::{Finding, Wish};
@@ -57,7 +58,11 @@ impl Findings {
         let nothing_usable = wish.primary.is_none() && policy.address_required;
         let malformed = wish.findings.iter().any(|(reason, ..)| *reason == "malformed-address");
         let (reason, rule, detail) = match reason {
-            Some(PendingReason::Disabled) => ("disabled", "U4", "a disabled test holds".to_owned()),
+            Some(PendingReason::Disabled) => {
+                // With the address, so that whoever asks for it finds the entry.
+                let asks = wish.primary.as_ref().map(|primary| format!("; the address would be `{primary}`"));
+                ("disabled", "U4", departures::disabled(person) + &asks.unwrap_or_default())
+            }
             Some(PendingReason::UnmanagedDomain) => {
                 let address = wish.unmanaged.as_ref().map(ToString::to_string).unwrap_or_default();
                 ("unmanaged-domain", "D1", format!("the primary address `{address}` is in no managed domain"))

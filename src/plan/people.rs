@@ -16,6 +16,7 @@ use crate::plan::rights::Entitled;
 use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
 use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Mark, Policy, UserChange, UserRef, View, brake};
+use crate::roster::words::plural;
 use crate::roster::{
     Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Positions, Reading, State, UserId,
 };
@@ -263,7 +264,10 @@ impl<'a> People<'a> {
             (Some(account), _, Some(PendingReason::NoRole)) if account.state == State::Pending && unproven => {}
             (Some(account), Some(known), Some(reason)) => {
                 let at = wish.unmanaged.as_ref().map(ToString::to_string);
-                let departure = self.departure(known, reason, at.as_deref());
+                let mut departure = self.departure(known, reason, at.as_deref());
+                if reason == PendingReason::Disabled {
+                    departure.detail = departures::disabled(&person).into();
+                }
                 self.leavers.push(Leaver { account, seen: Seen::Read(Box::new((person, wish))), departure });
             }
             (Some(_), ..) => self.comers.push(Comer::new(person, wish, account)),
@@ -315,8 +319,9 @@ impl<'a> People<'a> {
         let by_gone = self.leavers.iter().filter(|leaver| self.is_held_as_gone(leaver)).count() as u64;
         if by_gone > 0 {
             let of = self.view.index.with_access() as u64;
+            let have = plural(by_gone, "has", "have");
             let says =
-                format!("{by_gone} of {of} people with access have no role any more because a mapped group is gone");
+                format!("{by_gone} of {of} people with access {have} no role any more because a mapped group is gone");
             self.decided.holds.push(Hold { kind: BrakeKind::Missing, would_go: by_gone, of, says });
         }
         for leaver in &self.leavers {

@@ -96,7 +96,7 @@ impl fmt::Display for Refusal {
             Self::Text { what, says } => write!(f, "{what} {says}"),
             Self::Rule { who, pattern, there: true } => write!(f, "`{who}` has the entry `{pattern}` already"),
             Self::Rule { who, pattern, there: false } => {
-                write!(f, "`{who}` has no entry `{pattern}`; `rosterd rules list` shows those there are")
+                write!(f, "`{who}` has no entry `{pattern}`; `rosterd rules list {who}` shows those there are")
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod index;
 pub mod mapped;
 pub mod person;
 pub mod snapshot;
+pub mod words;
 
 pub use account::{Account, Former, Origin, PendingReason, State, StoredAddress, UserId};
 pub use address::{Address, AddressKey, AddressKind, Domain};

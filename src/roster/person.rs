@@ -104,6 +104,8 @@ pub struct Person {
     pub claims: Box<[Claim]>,
     /// Whether the person is enabled at the time of reading.
     pub enabled: Enabled,
+    /// The disabled test that holds, with the value that says so; `None` where none does.
+    pub disabled_by: Option<Box<str>>,
     /// When `enabled` changes by itself because a time passes.
     pub review_at: Option<Timestamp>,
 }

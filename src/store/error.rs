@@ -102,7 +102,8 @@ impl Fault {
         match self {
             Self::Said(error) => error,
             Self::Sql(source) => {
-                StoreError::Statement { doing: doing.into(), store: store.to_owned(), says: explain(&source), source }
+                let says = explain(&source).replace("FILE", store);
+                StoreError::Statement { doing: doing.into(), store: store.to_owned(), says, source }
             }
         }
     }

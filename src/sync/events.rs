@@ -3,6 +3,7 @@
 use tracing::{debug, error, info, warn};
 
 use crate::plan::{Act, Conflict, GroupAct, GroupChange, Plan, Since, UserChange};
+use crate::roster::words::counted;
 use crate::store::{Outcome, RunId, RunStart, Stamp};
 use crate::sync::{Report, SyncError};
 
@@ -12,8 +13,9 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(next) = cause {
         let says = next.to_string();
-        // A transparent error repeats its source's words, others quote them.
-        if !text.to_lowercase().contains(&says.to_lowercase()) {
+        // A transparent error repeats its source's words, others quote them; the number of an error adds nothing.
+        let bare = says.split(" (os error").next().unwrap_or(&says).to_lowercase();
+        if !text.to_lowercase().contains(&bare) {
             text.push_str(": ");
             text.push_str(&says);
         }
@@ -118,7 +120,7 @@ pub(super) fn run_failed(run: RunId, start: &RunStart, error: &SyncError, second
     if matches!(error, SyncError::Stopped) {
         let (run, source, action) = (run.0, start.source.as_str(), start.action.as_str());
         let trigger = start.trigger.as_str();
-        warn!(event = "run.failed", run, source, trigger, action, seconds, "run {run} was {error}");
+        warn!(event = "run.interrupted", run, source, trigger, action, seconds, "run {run} was {error}");
         return;
     }
     error!(
@@ -188,8 +190,9 @@ pub(super) fn groups(stamp: Stamp<'_>, changes: &[GroupChange]) {
                 group = &*group.name,
                 people,
                 rule,
-                "`{}`: {people} people",
-                group.name
+                "`{}`: {}",
+                group.name,
+                counted(people as u64, "person", "people")
             );
         }
     }

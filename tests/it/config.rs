@@ -320,6 +320,8 @@ fn variables_that_stand_for_no_key_are_told_and_passwords_are_not_repeated() {
         ("ROSTERD_SOURCE__PAGE_SIZE", "many"),
         ("ROSTERD_STORE__URL", "postgres://rosterd:hunter2@db/roster"),
         ("ROSTERD_SCHEDULE__7__EVERY", "5m"),
+        ("ROSTERD_DELETON__DELAI", "20d"),
+        ("ROSTERD_XYZZY__QQQ", "1"),
     ]);
     let shown = read_with(SMALL, &environment).unwrap_err().to_string();
     for expected in [
@@ -328,6 +330,8 @@ fn variables_that_stand_for_no_key_are_told_and_passwords_are_not_repeated() {
         "ROSTERD_SOURCE__PAGE_SIZE: source.page_size: a string where a whole number is needed",
         "ROSTERD_STORE__URL: store.url: a URL takes no password",
         "ROSTERD_SCHEDULE__7__EVERY: schedule: there is no [[schedule]] number 7",
+        "ROSTERD_DELETON__DELAI: deleton.delai: there is no such key; did you mean ROSTERD_DELETION__DELAY?",
+        "ROSTERD_XYZZY__QQQ: xyzzy.qqq: there is no such key; known here: brake, deletion, domains, ",
     ] {
         assert!(shown.contains(expected), "{expected} is not in\n{shown}");
     }

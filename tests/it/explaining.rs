@@ -82,7 +82,12 @@ fn somebody_who_is_in_is_explained() {
         let said = explain(&site, 0, &id, &["updates surname"]);
         assert!(last_line(&said).contains(&format!("rosterd sync --user '{id}'")), "{said:?}");
         modify(slapd, &dn("ada"), LOCK);
-        explain(&site, 0, "ada", &["one holds: no access", "takes access away (disabled)"]);
+        explain(
+            &site,
+            0,
+            "ada",
+            &["holds: `pwdaccountlockedtime` is `000001010000Z`: no access", "takes access away (disabled)"],
+        );
         site.expect(0, &["sync"]);
         let said = explain(&site, 0, "ada", &["is pending: no access", "disabled since"]);
         assert!(last_line(&said).starts_with("Enable the entry"), "{said:?}");
@@ -119,7 +124,11 @@ fn somebody_who_is_not_in_is_explained() {
     site.expect(0, &["sync"]);
     let none = "nobody in the store is";
     for (who, words, advice) in [
-        ("bob", vec![none, "one holds", "disabled: a disabled test holds"], "Enable the entry"),
+        (
+            "bob",
+            vec![none, "disabled test  holds: `pwdaccountlockedtime`", "disabled: a disabled test holds"],
+            "Enable the entry",
+        ),
         ("cy", vec![none, "no address that can be the primary"], "Give the entry a mail"),
         ("dan@elsewhere.example", vec![none, "not in domains.managed"], "Add the domain"),
         ("eve", vec![none, "ada@example.com (primary): belongs to `ada`", "address-taken"], "Take the address"),

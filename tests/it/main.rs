@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod coverage;
 mod daemon;
+mod demo;
 mod directory;
 mod explaining;
 mod grouping;

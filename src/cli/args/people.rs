@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use crate::roster::{Origin, State};
 
 /// Arguments of `users`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Users {
     #[command(subcommand)]
@@ -27,7 +27,9 @@ Example, who waits for deletion:
 Somebody who is not in the roster is looked for among those the last run left out, with the reason.
 
 Example, who has this address:
-  rosterd users show sales@example.com")]
+  rosterd users show sales@example.com
+
+See also: `rosterd explain WHO`, which reads the directory now and says why somebody is in or not.")]
     Show {
         /// Id, unique id, DN, username, primary address or alias, matched exactly
         #[arg(value_name = "WHO")]
@@ -144,7 +146,7 @@ impl Users {
 }
 
 /// Arguments of `conflicts`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Conflicts {
     #[command(subcommand)]

@@ -29,7 +29,7 @@ fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// Arguments of `source`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Source {
     #[command(subcommand)]
     command: Option<SourceCommand>,

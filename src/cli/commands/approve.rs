@@ -41,7 +41,10 @@ fn approvable(row: &RunRow, source: &str, held: usize) -> Result<Action, Failure
     let accepted = row.cause.as_deref().is_some_and(report::acceptable);
     if held == 0 && !accepted {
         let outcome = &row.outcome;
-        return refuse(format!("run {} ({outcome}) held nothing; there is nothing to approve", row.id));
+        return refuse(format!(
+            "run {} ({outcome}) held nothing; there is nothing to approve; `rosterd status` says what waits",
+            row.id
+        ));
     }
     match Action::parse(&row.action) {
         // A freeze is not approved but ended.
@@ -64,7 +67,7 @@ mod tests {
         assert_eq!(says(&held, 3), Ok(Action::All));
         assert_eq!(
             says(&row(17, "ok", "2026-01-15T12:00:00.000Z"), 0).unwrap_err(),
-            "run 17 (ok) held nothing; there is nothing to approve"
+            "run 17 (ok) held nothing; there is nothing to approve; `rosterd status` says what waits"
         );
         let other = RunRow { source: "lab".to_owned(), ..held };
         assert!(says(&other, 3).unwrap_err().contains("is of source `lab`"));

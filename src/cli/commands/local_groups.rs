@@ -6,6 +6,7 @@ use crate::cli::commands::by_hand::{account, agreed, one};
 use crate::cli::commands::groups::matching;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
+use crate::cli::render::counted;
 use crate::clock::Clock as _;
 use crate::config::Config;
 use crate::plan::GroupChange;
@@ -31,7 +32,8 @@ pub async fn delete(session: &mut Session, which: &str, yes: bool) -> Result<u8,
     let config = session.config()?;
     let store = session.store(&config).await?;
     let row = local(session, &*store, which).await?;
-    let question = format!("Delete the group `{}` with {} members?", row.name, row.members);
+    let question =
+        format!("Delete the group `{}` with {}?", row.name, counted(row.members.cast_unsigned(), "member", "members"));
     agreed(session, yes, &question)?;
     let decide = async |store: &dyn Store| Ok(local_groups::delete(&group(store, &row).await?));
     carry_out(session, &config, &*store, &format!("Done: group `{}` deleted.", row.name), decide).await

@@ -23,6 +23,7 @@ pub mod source;
 pub mod status;
 pub mod sync;
 pub mod users;
+mod witness;
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -47,20 +48,28 @@ pub struct Session {
     pub clock: SystemClock,
     path: PathBuf,
     given: Option<PathBuf>,
+    /// The command as it was typed, without the program's name.
+    words: Vec<String>,
     /// Where an empty store is that stands in for one that is not there yet.
     stand_in: Option<tempfile::TempDir>,
 }
 
 impl Session {
     /// The session that the arguments ask for.
-    pub fn new(cli: &Cli) -> Self {
+    pub fn new(cli: &Cli, words: Vec<String>) -> Self {
         Self {
             screen: Screen::of_process(cli.color, cli.json),
             clock: SystemClock,
             stand_in: None,
             path: cli.config_path(),
             given: cli.config.clone(),
+            words,
         }
+    }
+
+    /// The command as it was typed, without the program's name.
+    pub fn words(&self) -> &[String] {
+        &self.words
     }
 
     /// Where the configuration is.
@@ -148,6 +157,16 @@ impl Session {
 
 /// Does what the command says; the answer is the exit status.
 pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Failure> {
+    if !witness::changes_by_hand(&command) {
+        return perform(session, command).await;
+    }
+    let witness = witness::begin(session);
+    let ended = perform(session, command).await?;
+    witness.done();
+    Ok(ended)
+}
+
+async fn perform(session: &mut Session, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Run => run::run(session).await,
         Command::Sync(args) => sync::run(session, &args).await,

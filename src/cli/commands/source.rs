@@ -115,7 +115,7 @@ pub async fn retire(session: &mut Session, name: Option<String>, force: bool, ye
     agreed(session, yes, &question)?;
     let did = retire::retire(&*store, &config, (&name, force), now).await?;
     let stay: u64 = did.people.iter().filter(|(state, _)| *state == State::Kept).map(|(_, n)| n).sum();
-    let stay = if stay > 0 { format!("; {} stay, kept on purpose", number(stay)) } else { String::new() };
+    let stay = if stay > 0 { format!("; {}, kept on purpose", counted(stay, "stays", "stay")) } else { String::new() };
     let says = format!("Done: source `{name}` is retired; {} lost access{stay}.", leaving(&did));
     done(session, &*store, &name, &says).await
 }

@@ -125,7 +125,7 @@ pub fn exit_code(report: &Report) -> u8 {
 }
 
 /// Whether a command on no terminal writes the log: under systemd, or when a format was chosen on purpose.
-fn logs(session: &Session, config: &Config) -> bool {
+pub fn logs(session: &Session, config: &Config) -> bool {
     let journal = clock::environment("JOURNAL_STREAM").is_some();
     !session.screen.interactive && (journal || config.log.format != LogFormat::Auto)
 }

@@ -22,6 +22,7 @@ use crate::cli::escape;
 use crate::clock::Timestamp;
 use crate::plan::{Counts, GroupCounts, Plan, RightsCounts, UserRef};
 use crate::roster::UserId;
+pub use crate::roster::words::{counted, number};
 
 /// What people call the users that a plan speaks of.
 #[derive(Clone, Default, Debug)]
@@ -110,24 +111,6 @@ pub fn span(length: Duration) -> String {
 /// How far away a moment is: `3 days ago`, `in 5 h`.
 pub fn distance(at: Timestamp, now: Timestamp) -> String {
     if at > now { format!("in {}", span(at.since(now))) } else { format!("{} ago", span(now.since(at))) }
-}
-
-/// A number with its thousands apart: `12,345`.
-pub fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 person`, `2 people`.
-pub fn counted(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", number(n), if n == 1 { one } else { many })
 }
 
 /// The first few names of a list, escaped, and how many more there are.

@@ -42,7 +42,8 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
         let pending = report.plan.pending.min(report.counts.conflicts);
         let waiting = match pending {
             0 => String::new(),
-            _ => format!(", {} of them nothing but somebody pending deletion", number(pending)),
+            _ if pending == report.counts.conflicts => ": nothing but people pending deletion".to_owned(),
+            _ => format!(", {} of them nothing but people pending deletion", number(pending)),
         };
         writeln!(out, "{} open{waiting}.", counted(report.counts.conflicts, "conflict is", "conflicts are"))?;
     }
@@ -108,7 +109,8 @@ pub fn skipped(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     }
     if !reasons.is_empty() {
         let said: Vec<String> = reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
-        writeln!(out, "Skipped {}: {}.", number(plan.skips.len() as u64), said.join(", "))?;
+        let all = counted(plan.skips.len() as u64, "person or single value", "people or single values");
+        writeln!(out, "Left out: {all} ({}).", said.join(", "))?;
     }
     let strangers: u64 = plan.strangers.values().sum();
     if strangers > 0 {

@@ -12,6 +12,7 @@ use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
 use crate::plan::{Held, Loss};
+use crate::roster::words::plural;
 use crate::store::rows::{ChangeRow, RunRow};
 
 /// How many changes of a run are printed; what is beyond is counted.
@@ -123,7 +124,8 @@ fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     }
     writeln!(out, "  read      {}", counted(u64::try_from(run.entries).unwrap_or(0), "entry", "entries"))?;
     writeln!(out, "  people    {}", changes(run))?;
-    writeln!(out, "  left      {} skipped, {} in conflict", shown(run.skipped), shown(run.conflicts))?;
+    let left_out = plural(run.skipped.cast_unsigned(), "person or single value", "people or single values");
+    writeln!(out, "  left out  {} {left_out}; in conflict: {}", shown(run.skipped), shown(run.conflicts))?;
     if let Some(error) = &run.error {
         writeln!(out, "  {}because{:#}   {}", style::ALARM, style::ALARM, escape::text(error))?;
     }

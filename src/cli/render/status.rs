@@ -155,7 +155,9 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
         let said = run.map_or_else(|| "none".to_owned(), |run| run_in_brief(run, facts.now));
         writeln!(out, "{name:<14} {said}")?;
     }
-    for schedule in facts.schedules {
+    // What begins with the daemon says nothing about when, unless there is nothing else.
+    let only_reboot = facts.schedules.iter().all(|schedule| schedule.when == When::Reboot);
+    for schedule in facts.schedules.iter().filter(|schedule| only_reboot || schedule.when != When::Reboot) {
         let (at, otherwise) = next(schedule, facts);
         let said = match at {
             Some(at) if at <= facts.now => "due now".to_owned(),
@@ -164,6 +166,7 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
         };
         writeln!(out, "{:<14} {said}: {}, schedule `{}`", "Next", schedule.action, escape::value(&schedule.text))?;
     }
+    deletions(out, facts)?;
     if let Some(freeze) = facts.freeze {
         let until = format!("until {} ({})", moment(freeze.until), distance(freeze.until, facts.now));
         let why = if freeze.reason.is_empty() { String::new() } else { format!(": {}", escape::value(&freeze.reason)) };
@@ -172,9 +175,26 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
     let people: Vec<String> = facts.people.iter().map(|(state, n)| format!("{} {state}", number(*n))).collect();
     let people = if people.is_empty() { "none".to_owned() } else { people.join(", ") };
     writeln!(out, "{:<14} {people}", "People")?;
-    writeln!(out, "{:<14} {}", "Skipped", counted(facts.skipped, "entry or value", "entries or values"))?;
+    let left_out = counted(facts.skipped, "person or single value", "people or single values");
+    writeln!(out, "{:<14} {left_out}", "Left out")?;
     conflicts(out, facts)?;
     waits(out, facts, command)
+}
+
+/// When the next deletions become due: the first run after that carries them out.
+fn deletions(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
+    let pending = facts.conflicts.iter().filter(|conflict| conflict.kind == ConflictKind::PendingDeletion.as_str());
+    let mut due: Vec<Timestamp> = pending.filter_map(|row| Timestamp::parse(row.due_at.as_deref()?)).collect();
+    due.sort_unstable();
+    let Some(first) = due.first().copied() else { return Ok(()) };
+    let (same, word) = if first <= facts.now { (facts.now, "due now") } else { (first, "") };
+    let n = due.iter().filter(|at| **at <= same).count() as u64;
+    let what = counted(n, "deletion", "deletions");
+    let at = format!("{} ({})", moment(first), distance(first, facts.now));
+    let said = if word.is_empty() { format!("{at}: {what} due") } else { format!("{word}: {what}") };
+    let rest = due.len() as u64 - n;
+    let later = if rest > 0 { format!("; {} later", number(rest)) } else { String::new() };
+    writeln!(out, "{:<14} {said}{later}", "Next")
 }
 
 /// Last attempt, last success, last complete read of users: three different things.

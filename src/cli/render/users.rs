@@ -129,7 +129,11 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     if let Some(reason) = &user.pending_reason {
         let words = PendingReason::parse(reason)
             .map_or_else(|| escape::value(reason).into_owned(), |reason| plan::reason(reason).to_owned());
-        writeln!(out, "  because: {words}")?;
+        let test = view.history.iter().rev().find(|change| change.kind == "user.flagged");
+        let test = test.and_then(|change| change.after.as_ref()?.get("detail")?.as_str());
+        let test = test.filter(|_| reason == PendingReason::Disabled.as_str());
+        let test = test.map(|test| format!(": {}", escape::value(test))).unwrap_or_default();
+        writeln!(out, "  because: {words}{test}")?;
     }
     if let Some(at) = &user.flagged_at {
         writeln!(out, "  since: {}", dated(at, view.now))?;
@@ -269,6 +273,7 @@ pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<
     let skipped = skips.iter().map(|skip| {
         let (source, dn) = (escape::value(&skip.source), escape::value(&skip.dn));
         format!("the last run of `{source}` left out {dn}: {}", left_out(skip))
+            + &format!("; `rosterd explain {}` reads the directory now and says what to do", escape::value(who))
     });
     let contested = conflicts.iter().map(|conflict| {
         let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
@@ -276,10 +281,10 @@ pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<
     });
     let mut lines: Vec<String> = skipped.chain(contested).collect();
     if lines.is_empty() {
-        let who = escape::value(who);
         lines.push(format!(
-            "nor is `{who}` the DN, the unique id or the name in the DN of anybody whom the last run left out (addresses \
-             of those are not kept); look in the directory, at users.base_dns and at users.filter"
+            "nor did the last run leave out anybody with this DN, unique id, name or primary address; \
+             `rosterd explain {}` looks in the directory and says what to do",
+            escape::value(who)
         ));
     }
     lines

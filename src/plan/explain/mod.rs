@@ -200,7 +200,10 @@ impl<'a> Explained<'a> {
         let until = person.review_at.map(|at| format!(", until {at}")).unwrap_or_default();
         match person.enabled {
             Enabled::Yes => self.say("U8", "disabled test", Bearing::Fine, format!("none holds{until}")),
-            Enabled::No => self.say("U8", "disabled test", Bearing::Stops, format!("one holds{until}: no access")),
+            Enabled::No => {
+                let test = person.disabled_by.as_deref().unwrap_or("one");
+                self.say("U8", "disabled test", Bearing::Stops, format!("holds: {test}{until}: no access"));
+            }
             Enabled::Unknown => {
                 let says = "an attribute that a test needs is missing; the state stays as it is";
                 self.say("U8", "disabled test", Bearing::Note, says);

@@ -334,3 +334,57 @@ fn a_refused_password_is_not_tried_again_by_any_command() {
     site.expect(0, &["check"]);
     site.expect(0, &["sync"]);
 }
+
+/// U4: somebody left out is found by the address, with the test that holds; somebody locked out is told which it is.
+#[test]
+fn a_disabled_person_is_told_which_test_holds() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    let locked = "pwdAccountLockedTime: 000001010000Z\n";
+    slapd.ldif(&(person("ada", "ada@example.com", "") + &person("bob", "bob@example.com", locked)));
+    let site = Site::new(&slapd);
+    has(&site.expect(0, &["sync"]), &["Done: 1 added.", "Left out: 1 person or single value (1 disabled)."]);
+    let test = "a disabled test holds: `pwdaccountlockedtime` is `000001010000Z`";
+    let shown = site.expect(1, &["users", "show", "bob@example.com"]);
+    assert!(shown.err.contains(test) && shown.err.contains("`rosterd explain bob@example.com`"), "{shown:?}");
+    let explained = site.expect(0, &["explain", "bob@example.com"]);
+    has(&explained, &["holds: `pwdaccountlockedtime` is `000001010000Z`: no access", "Enable the entry"]);
+    slapd.ldif(&format!("dn: {}\nchangetype: modify\nadd: pwdAccountLockedTime\n{locked}\n", dn("ada")));
+    has(&site.expect(0, &["sync"]), &["Done: 1 flagged.", "1 conflict is open: nothing but people pending deletion."]);
+    has(&site.expect(0, &["users", "show", "ada"]), &[&format!("because: disabled in the directory: {test}")]);
+    has(&site.expect(0, &["explain", "ada"]), &["holds: `pwdaccountlockedtime` is `000001010000Z`: no access"]);
+    has(&site.expect(0, &["status"]), &["1 deletion due", "1 person or single value"]);
+    has(&site.expect(0, &["plan"]), &["Plan: nothing to do."]);
+}
+
+/// What is done by hand is one event: the command, without the values that are set, and who typed it.
+#[test]
+fn what_is_done_by_hand_is_logged_with_who_did_it() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&person("ada", "ada@example.com", ""));
+    let mut site = Site::new(&slapd);
+    site.set("log", "format = \"json\"\n");
+    site.expect(0, &["sync"]);
+    let by = format!("uid {}", rustix::process::getuid().as_raw());
+    for words in [
+        &["rules", "allow", "ada", "*@partner.example"][..],
+        &["grants", "add", "ada", "wallet-read"],
+        &["groups", "add", "testers"],
+        &["groups", "member", "add", "testers", "ada"],
+        &["users", "add", "--origin", "manual", "--username", "guest", "--address", "guest@example.com"],
+        &["users", "set", "guest", "notes=private"],
+        &["freeze", "--for", "1h", "patching"],
+        &["freeze", "--off"],
+        &["users", "delete", "ada", "--yes"],
+    ] {
+        let said = site.expect(0, words);
+        let events = said.err.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let done: Vec<Value> = events.filter(|event| event["event"] == "command.done").collect();
+        assert_eq!(done.len(), 1, "{words:?} {}", said.err);
+        assert_eq!(done[0]["command"], words.join(" ").replace("notes=private", "notes=…"));
+        assert!(done[0]["by"].as_str().unwrap().contains(&by), "{}", done[0]);
+        assert!(!done[0].to_string().contains("private"));
+    }
+    assert!(!site.expect(0, &["users", "list"]).err.contains("command.done"), "looking is no event");
+    let refused = site.expect(1, &["users", "delete", "nobody", "--yes"]);
+    assert!(!refused.err.contains("command.done"), "{refused:?}");
+}

@@ -135,6 +135,10 @@ fn a_stop_during_a_run_ends_in_time_and_leaves_a_store_that_goes_on() {
     assert_eq!(daemon.end(Duration::from_secs(10)), Some(0), "{}", daemon.log());
     slapd.cont();
     assert_eq!(site.json(&["runs", "list"])[0]["outcome"], "interrupted");
+    let interrupted = daemon.events("run.interrupted");
+    assert_eq!((interrupted.len(), interrupted[0]["level"].as_str()), (1, Some("warn")), "{}", daemon.log());
+    assert_eq!(interrupted[0]["run"], 1, "{interrupted:?}");
+    assert_eq!(daemon.events("run.failed").len(), 0, "it did not fail, somebody stopped it: {}", daemon.log());
     site.expect(0, &["sync"]);
     assert_eq!(site.count("active"), 1);
 }

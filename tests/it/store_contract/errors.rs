@@ -64,6 +64,7 @@ async fn a_locked_store_is_waited_for_and_then_named() {
     let fixture = Fixture::sqlite().await;
     let path = fixture.settings.url.strip_prefix("sqlite://").unwrap().to_owned();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let file = options.get_filename().display().to_string();
     let mut other = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     #[expect(clippy::disallowed_methods, reason = "how long it waits is what is tested")]
@@ -71,6 +72,7 @@ async fn a_locked_store_is_waited_for_and_then_named() {
     let error = fixture.try_apply(day(0), &[person("ada").change()]).await.unwrap_err();
     assert!(began.elapsed() > Duration::from_secs(4), "{:?}", began.elapsed());
     assert!(error.to_string().contains("locked by another process for more than 5 s"), "{error}");
+    assert!(error.to_string().contains(&format!("`fuser {file}`")), "{error}");
     assert!(error.is_transient());
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     fixture.add(day(0), person("ada")).await;

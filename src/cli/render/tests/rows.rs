@@ -128,7 +128,13 @@ fn somebody_who_is_not_in_is_told_why_the_last_run_left_her_out() {
         detail: String::new(),
         seen_at: String::new(),
     };
-    assert_eq!(users::absent("eve", &[&skip], &[]), ["the last run of `corp` left out uid=eve,dc=x: disabled (U4)"]);
+    assert_eq!(
+        users::absent("eve", &[&skip], &[]),
+        [
+            "the last run of `corp` left out uid=eve,dc=x: disabled (U4); `rosterd explain eve` reads the directory now and \
+          says what to do"
+        ]
+    );
     assert_eq!(
         users::absent("sales@example.com", &[], &[&conflict_row()]),
         ["sales@example.com is contested (address-taken): ada has it, mallory claims it"]

@@ -39,6 +39,25 @@ fn status_is_one_glance() {
     insta::assert_snapshot!("status_healthy_json", as_json(&status::value(&facts)));
 }
 
+/// Next is what comes next: no moment that is none, and deletions, too.
+#[test]
+fn status_says_when_deletions_become_due() {
+    let runs = [run_row(17, "ok", "2026-01-15T11:00:00.000Z")];
+    let reboot = Schedule { when: When::Reboot, text: "@reboot".to_owned(), ..every(6, Action::All) };
+    let due =
+        |at: &str| ConflictRow { kind: "pending-deletion".to_owned(), due_at: Some(at.to_owned()), ..conflict_row() };
+    let conflicts = [due("2026-01-20T00:00:00.000Z"), due("2026-01-18T00:00:00.000Z"), conflict_row()];
+    let both = [reboot.clone(), every(6, Action::All)];
+    let shown = |schedules: &[Schedule], conflicts: &[ConflictRow]| {
+        plain(|out| status::print(out, &Facts { conflicts, ..facts(&runs, schedules, &[]) }, &command))
+    };
+    let text = shown(&both, &conflicts);
+    assert!(!text.contains("@reboot") && text.contains("every 6h"), "{text}");
+    assert!(text.contains("1 deletion due; 1 later") && text.contains("2026-01-18 00:00 UTC"), "{text}");
+    let text = shown(&[reboot], &[due("2026-01-01T00:00:00.000Z"), due("2026-01-02T00:00:00.000Z")]);
+    assert!(text.contains("when the daemon starts") && text.contains("due now: 2 deletions"), "{text}");
+}
+
 /// B1
 #[test]
 fn status_shows_what_waits_for_a_person() {
