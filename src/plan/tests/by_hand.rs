@@ -219,6 +219,11 @@ fn the_last_word_on_a_pattern_counts() {
     );
     assert!(said(add_rule(&bob, std::slice::from_ref(&allow), allow.clone())).contains("has the entry `x` already"));
     assert!(said(remove_rule(&bob, &[], "x")).contains("has no entry `x`"));
+    let several = [rule(RuleKind::Deny, "y"), allow.clone(), rule(RuleKind::Allow, "z")];
+    assert_eq!(
+        acts(&remove_rule(&bob, &several, "x").unwrap()),
+        [r#"rule.removed (Some(Object {"kind": String("allow"), "pattern": String("x")}), None)"#]
+    );
     let long = "x".repeat(1_001);
     for pattern in ["", " ", "a\nb", &long] {
         assert!(said(add_rule(&bob, &[], rule(RuleKind::Deny, pattern))).starts_with("a pattern"), "{pattern:?}");

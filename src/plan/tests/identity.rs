@@ -2,6 +2,7 @@
 
 use super::world::{DAY, World};
 use crate::plan::BrakeKind;
+use crate::plan::policy::Delay;
 use crate::roster::{State, UserId};
 
 const NOTHING: [&str; 0] = [];
@@ -186,6 +187,19 @@ fn the_address_finds_the_deleted_and_the_gone() {
     let said = world.run();
     assert!(said.contains(&"lovelace: revive".to_owned()), "{said:?}");
     assert_eq!((world.account("ada2").id, world.run()), (first, vec![]));
+}
+
+/// I6, A4: an entry that had another user waits for the address of somebody gone, under a conflict, also for ever.
+#[test]
+fn somebody_elses_entry_waits_for_the_address_of_somebody_gone() {
+    let mut world = with(&["ada", "bob"]);
+    world.policy.delay = Delay::Never;
+    let users = [user(&world, "ada").0, user(&world, "bob").0];
+    world.people.remove("ada");
+    world.run();
+    mail(&mut world, "bob", "ada");
+    assert_eq!(world.run(), ["conflict address-taken ada@ours.example"]);
+    assert_eq!([user(&world, "ada"), user(&world, "bob")], [(users[0], State::Pending), (users[1], State::Active)]);
 }
 
 /// I6, L2, L5: a flag ends when the entry is enabled under another address; while it is disabled nothing is parked.

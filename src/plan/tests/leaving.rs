@@ -236,6 +236,19 @@ fn whoever_looking_up_finds_in_scope_is_left_alone() {
     assert_eq!(world.look().text, NOTHING, "six of twenty: nothing is concluded from absence");
 }
 
+/// L2: more than five, but less than one in a hundred, prove no trouble of the server.
+#[test]
+fn a_few_of_many_who_cannot_be_judged_doubt_nothing() {
+    let names: Vec<String> = (0..700).map(|n| format!("u{n:03}")).collect();
+    let mut world = World::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    world.hidden = names[..7].iter().cloned().collect();
+    world.people.remove("u010");
+    let said = world.look();
+    assert_eq!((said.plan.unjudged.len(), &said.text[..]), (7, &["u010: flag gone until 2026-03-16".to_owned()][..]));
+    world.hidden.insert("u007".into());
+    assert_eq!(world.look().text, NOTHING, "eight of 700");
+}
+
 /// VIPRE-39, L7: the tombstone's internal id is used again.
 #[test]
 fn somebody_back_after_deletion_has_the_same_internal_id() {
@@ -361,6 +374,7 @@ fn nobody_is_deleted_by_a_clock_that_is_not_believed() {
     assert_eq!(said.plan.due_after(&world.store.index(), world.now), 2);
     world.run();
     assert_eq!(world.look().text, NOTHING, "and again nothing");
+    assert!([true, false].iter().all(|by_date| world.cleanup(*by_date).users.is_empty()), "nor does a clean-up");
     world.clock_doubted = false;
     assert_eq!(world.run(), ["ada: delete", "bob: delete"]);
     assert_eq!(world.look().plan.due_after(&world.store.index(), world.now), 0);

@@ -168,6 +168,22 @@ fn one_group_that_loses_too_many_is_held() {
     assert_eq!(world.members("big").len(), 61, "u040 is named again, u041 is one of few");
 }
 
+/// B1: what went of a group within the window counts, also when nobody was in it before.
+#[test]
+fn what_went_of_a_new_group_counts() {
+    let mut world = world(900, &[("big", 0..100)]);
+    world.policy.brake.at_most = 10_000;
+    world.policy.brake.at_least = 1_000;
+    let group = world.store.groups.values().next().unwrap().id;
+    world.memberships.now = [(group, 100)].into();
+    world.memberships.lost = (900..905).map(|id| (group, UserId(id))).collect();
+    set(&mut world, "big", 16..100);
+    assert!(world.look().plan.holds.is_empty(), "5 and 16 are 20 % of 105");
+    set(&mut world, "big", 17..100);
+    let said = world.look();
+    assert!(said.plan.holds[0].says.starts_with("22 of 105 members of the group `big`"), "{:?}", said.plan.holds);
+}
+
 /// B1: all memberships of the source are measured together.
 #[test]
 fn memberships_of_all_groups_are_summed_up() {

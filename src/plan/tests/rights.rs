@@ -382,6 +382,19 @@ fn too_many_losses_at_once_are_held_and_gains_are_not() {
     assert_eq!(world.run(), ["p05: role admin -> none", "p05: no grant wallet"]);
 }
 
+/// B1, R1: who has only the role of everybody is none of those who can lose one.
+#[test]
+fn the_default_role_is_nothing_to_measure_by() {
+    let people: Vec<String> = (0..90).map(|n| format!("p{n:02}")).collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let mapped = Rights { default_role: Some("member".into()), ..rights(&[("admin", &["admins"])], &[]) };
+    let mut world = world(&people, mapped, &[("admins", &people[..10])]);
+    run(&mut world);
+    set(&mut world, "admins", "admins", &people[6..10]);
+    let said = world.look();
+    assert!(said.plan.holds[0].says.starts_with("6 of 10 people with a mapped role"), "{:?}", said.plan.holds);
+}
+
 /// B1: whose own departure is held keeps everything.
 #[test]
 fn whose_departure_is_held_keeps_role_and_grants() {

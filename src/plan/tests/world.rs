@@ -198,6 +198,7 @@ impl World {
             look_ups: due.iter().map(|id| (*id, self.look_up(*id))).collect(),
             groups: self.store.groups.values().cloned().collect(),
             skips: self.store.skips.clone(),
+            clock_doubted: self.clock_doubted,
             index,
             ..View::default()
         };
