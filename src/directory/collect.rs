@@ -26,7 +26,7 @@ pub struct Collector<'a> {
     progress: &'a dyn Progress,
     naming_contexts: Vec<String>,
     reading: Reading,
-    people: Later<Person>,
+    people: Later<Box<Person>>,
     group_entries: Later<Group>,
     /// Configured ids that two entries bear (I7).
     twice: HashSet<Digest>,
@@ -197,7 +197,7 @@ impl<'a> Collector<'a> {
             }
         }
         match users.person(entry, key, fingerprint, self.now, &mut self.reading.skips) {
-            Ok(person) => self.people.put(digest, person),
+            Ok(person) => self.people.put(digest, Box::new(person)),
             Err(skip) => {
                 self.reading.skips.push(skip);
                 if let Some((position, _)) = known {

@@ -183,8 +183,8 @@ impl OnePerson {
     }
 
     /// The entry that was read, unless it is as it was when it was applied.
-    pub fn people(&self) -> &[crate::roster::Person] {
-        &self.reading.people
+    pub fn person(&self) -> Option<&crate::roster::Person> {
+        self.reading.people.first().map(|person| &**person)
     }
 
     /// Where the entry stands, if there is one within bases and filter.

@@ -68,15 +68,17 @@ impl<'a> People<'a> {
     fn entangled(&self, comers: &[Comer], former: &HashMap<Digest, Owner>) -> Vec<usize> {
         let mut wants: Vec<(u64, u32)> = Vec::with_capacity(comers.len() * 4);
         let mut entangled = Vec::new();
+        let mut things = Vec::new();
         let user = |(at, comer): (usize, &Comer)| Some((comer.account?.id, at));
         let places: HashMap<UserId, usize> = comers.iter().enumerate().filter_map(user).collect();
         for (at, comer) in (0_u32..).zip(comers) {
-            let participant = self.participant(comer);
-            let mut things: Vec<Digest> = participant.things().chain(participant.fallbacks()).collect();
+            things.clear();
+            let user = comer.account.map(|account| account.id);
+            self.wants(comer, &mut things);
             things.sort_unstable();
             things.dedup();
             let owners = things.iter().filter_map(|thing| former.get(thing)).map(|owner| owner.user);
-            for owner in owners.filter(|owner| Some(*owner) != participant.user) {
+            for owner in owners.filter(|owner| Some(*owner) != user) {
                 entangled.push(at as usize);
                 entangled.extend(places.get(&owner));
             }

@@ -4,7 +4,7 @@ use crate::plan::acts;
 use crate::plan::contest::{self, Lost, Participant};
 use crate::plan::people::{Comer, People};
 use crate::roster::address::fold;
-use crate::roster::{Account, Digest, FieldId, State};
+use crate::roster::{Account, Address, Digest, FieldId, State};
 
 impl People<'_> {
     /// What somebody who was read claims.
@@ -40,6 +40,19 @@ impl People<'_> {
             frozen: pending.map(stored),
             heir: comer.heir.map(|heir| heir.user(&comer.person.key)),
         }
+    }
+
+    /// Everything somebody claims or may fall back on, in any order.
+    pub(super) fn wants(&self, comer: &Comer, wants: &mut Vec<Digest>) {
+        if comer.account.is_some() {
+            let participant = self.participant(comer);
+            wants.extend(participant.things().chain(participant.fallbacks()));
+            return;
+        }
+        // Newcomers, all of them in a first sync, have nothing to fall back on.
+        let addresses = comer.wish.primary.iter().chain(&comer.wish.aliases);
+        wants.extend(addresses.map(Address::digest));
+        wants.extend(comer.person.fields.first(FieldId::USERNAME).map(|name| contest::name_digest(&fold(name))));
     }
 
     /// What people call a comer after this run, so that the next one uses the same words.

@@ -116,7 +116,7 @@ impl<'a> Elsewhere<'a> {
 
 impl<'a> People<'a> {
     /// Somebody who may be in, and whom another source has: the user comes over, or stays there.
-    pub(super) fn come_over(&mut self, person: Person, wish: Wish, elsewhere: Option<Elsewhere<'a>>) {
+    pub(super) fn come_over(&mut self, person: Box<Person>, wish: Wish, elsewhere: Option<Elsewhere<'a>>) {
         match elsewhere {
             None => {}
             Some(Elsewhere::Stays(account)) => {

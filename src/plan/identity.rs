@@ -43,7 +43,7 @@ fn bore(account: &Account) -> Option<&UniqueId> {
 }
 
 impl<'a> Bearers<'a> {
-    pub fn among(people: &People<'a>, read: &[Person], reading: &Reading) -> Self {
+    pub fn among(people: &People<'a>, read: &[Box<Person>], reading: &Reading) -> Self {
         let (view, policy) = (people.view, people.policy);
         if !policy.by_address {
             return Self::default();
@@ -167,7 +167,7 @@ impl<'a> People<'a> {
     /// Sorts somebody whose address makes another user of the entry.
     pub(super) fn become_other(
         &mut self,
-        (person, wish): (Person, Wish),
+        (person, wish): (Box<Person>, Wish),
         account: Option<&'a Account>,
         identity: Identity<'a>,
     ) {
@@ -238,8 +238,8 @@ impl<'a> People<'a> {
 
 impl<'a> Comer<'a> {
     /// Somebody with nothing special.
-    pub fn new(person: Person, wish: Wish, account: Option<&'a Account>) -> Self {
-        let (person, wish) = (Box::new(person), Box::new(wish));
+    pub fn new(person: Box<Person>, wish: Wish, account: Option<&'a Account>) -> Self {
+        let wish = Box::new(wish);
         Self { person, wish, account, kept_on: false, relinked: false, crosses: false, heir: None, deferred: false }
     }
 

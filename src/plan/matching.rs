@@ -10,7 +10,7 @@ use crate::roster::{Account, Address, FieldId, Fields, Origin, PendingReason, Pe
 
 /// An unknown entry and the manual account that has its primary address.
 pub(super) struct Match<'a> {
-    pub person: Person,
+    pub person: Box<Person>,
     pub wish: Wish,
     pub account: &'a Account,
 }
@@ -64,7 +64,7 @@ impl<'a> People<'a> {
     }
 
     /// Notes the manual accounts whose entry a complete read did not show: another one may have been made for it.
-    pub(super) fn see_deserted(&mut self, people: &[Person], reading: &Reading) {
+    pub(super) fn see_deserted(&mut self, people: &[Box<Person>], reading: &Reading) {
         let linked = self.view.accounts.values().filter(|one| self.proven && is_manual(one));
         // Without a DN nothing ever linked it: somebody wrote the id by hand.
         let ours = linked.filter(|one| one.source == self.policy.source && one.dn.is_some());
@@ -105,7 +105,7 @@ impl<'a> People<'a> {
     /// not own (M3), and leaves everything as it is.
     pub(super) fn supplement(
         &mut self,
-        mut person: Person,
+        mut person: Box<Person>,
         mut wish: Wish,
         account: &'a Account,
         reason: Option<PendingReason>,

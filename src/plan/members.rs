@@ -43,12 +43,13 @@ impl<'a> Members<'a> {
     ) -> Self {
         let mut by_dn: HashMap<Digest, UserRef> = HashMap::with_capacity(view.index.len() + places.len());
         // Whoever was read stands where the entry stands now, and nowhere else.
-        let read: HashSet<UserRef> = places.iter().map(|(_, user)| *user).collect();
+        let known = |(_, user): &(Digest, UserRef)| if let UserRef::Known(id) = user { Some(*id) } else { None };
+        let read: HashSet<UserId> = places.iter().filter_map(known).collect();
         let standing: Vec<(usize, &Known)> = view
             .index
             .iter()
             .enumerate()
-            .filter(|(_, known)| !known.state.tombstone() && !read.contains(&UserRef::Known(known.id)))
+            .filter(|(_, known)| !known.state.tombstone() && !read.contains(&known.id))
             .collect();
         // A DN is used again: of two who stood there, the one who was seen counts, then the one who has access.
         for (seen, access) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -72,7 +73,7 @@ impl<'a> Members<'a> {
 
     /// The same before anything is decided: who was read bears the name the entry says, unless somebody whose name it
     /// is already keeps it.
-    pub fn before(view: &'a View, unchanged: &Positions, people: &[Person], by_name: bool) -> Self {
+    pub fn before(view: &'a View, unchanged: &Positions, people: &[Box<Person>], by_name: bool) -> Self {
         let known = |person: &Person| view.index.find(person.key.digest()).map(|known| UserRef::Known(known.id));
         let user = |person: &Person| known(person).unwrap_or_else(|| UserRef::New(person.key.digest()));
         let name = |person: &Person| person.fields.first(FieldId::USERNAME).map(|name| Digest::of(fold(name)));

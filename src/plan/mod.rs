@@ -110,6 +110,8 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         if concerned {
             rights::assign(&mut decided, &mappings, &members, (&reading, proven), view, policy);
         }
+        // Nobody asks for them any more, and groups need the room.
+        decided.places = Vec::new();
         if reading.passes.groups {
             groups = groups::decide(&mut reading, view, policy, now, proven, &members);
         }

@@ -18,7 +18,8 @@ use crate::plan::wishes::{self, Wish};
 use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Mark, Policy, UserChange, UserRef, View, brake};
 use crate::roster::words::plural;
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Positions, Reading, State, UserId,
+    Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Persons, Positions, Reading,
+    State, UserId,
 };
 
 /// What was decided about people.
@@ -64,7 +65,7 @@ pub(super) struct Leaver<'a> {
 /// What this run saw of a leaver's entry.
 enum Seen {
     /// The entry was read; it says itself why the person has to leave.
-    Read(Box<(Person, Wish)>),
+    Read(Box<(Box<Person>, Wish)>),
     /// It was not in the search result; looking up found it here, or nowhere.
     Vanished(Option<String>),
     /// It was read and is the one that was applied; what it lacks does not stand in it.
@@ -152,7 +153,7 @@ impl<'a> People<'a> {
     }
 
     /// Sorts those whose entry was read and is new or differs; returns whom newcomers may be.
-    pub fn see_people(&mut self, people: Vec<Person>, reading: &Reading) -> Absent<'a> {
+    pub fn see_people(&mut self, people: Persons, reading: &Reading) -> Absent<'a> {
         let absent = Absent::among(self.view, self.policy, self.proven, &people, &reading.waiting);
         let mut bearers = Bearers::among(self, &people, reading);
         self.see_deserted(&people, reading);
@@ -228,7 +229,7 @@ impl<'a> People<'a> {
 
     pub(super) fn sort(
         &mut self,
-        person: Person,
+        person: Box<Person>,
         wish: Wish,
         known: Option<&Known>,
         account: Option<&'a Account>,

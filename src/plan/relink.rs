@@ -63,7 +63,7 @@ impl<'a> Newcomer<'a> {
 
 impl<'a> Absent<'a> {
     /// Those whom newcomers can be taken for; nobody when there is no newcomer.
-    pub fn among(view: &'a View, policy: &Policy, proven: bool, people: &[Person], waiting: &Positions) -> Self {
+    pub fn among(view: &'a View, policy: &Policy, proven: bool, people: &[Box<Person>], waiting: &Positions) -> Self {
         let mut absent = Self::default();
         let ours = |account: &&Account| account.source == policy.source && account.origin == Origin::Directory;
         let here = view.accounts.values().filter(ours).filter(|account| match account.state {

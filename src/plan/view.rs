@@ -238,7 +238,7 @@ pub fn old_names(snapshot: &Snapshot, index: &Index, accounts: &BTreeMap<UserId,
         let new = person.fields.first(FieldId::USERNAME).map(fold)?;
         (old != new).then_some(old)
     };
-    snapshot.reading().people.iter().filter_map(old_name).collect()
+    snapshot.reading().people.iter().filter_map(|person| old_name(person)).collect()
 }
 
 /// Whether an entry that was read lacks an alias that its user has, in a managed domain; only then the brake asks about

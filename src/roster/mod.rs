@@ -22,5 +22,5 @@ pub use dn::Dn;
 pub use fields::{AttributeUse, FieldId, FieldNames, Fields};
 pub use index::{Index, Known};
 pub use mapped::{Giver, Sought};
-pub use person::{Claim, ClaimKind, Enabled, Group, LookUp, MemberRef, Person, Skip, UniqueId};
+pub use person::{Claim, ClaimKind, Enabled, Group, LookUp, MemberRef, Person, Persons, Skip, UniqueId};
 pub use snapshot::{Before, Complete, Incomplete, Partial, Passes, Positions, Reading, Snapshot};

@@ -110,6 +110,10 @@ pub struct Person {
     pub review_at: Option<Timestamp>,
 }
 
+/// Those whose entries were read. Boxed: they are put in order and worked off by the hundred thousand, and whoever is
+/// through makes room.
+pub type Persons = Vec<Box<Person>>;
+
 impl Person {
     /// What a person calls this entry: username, else first address, else DN.
     pub fn label(&self) -> String {

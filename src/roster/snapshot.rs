@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::roster::{Digest, Group, Index, Known, MemberRef, Person, Skip, Sought, UniqueId, UserId};
+use crate::roster::{Digest, Group, Index, Known, MemberRef, Persons, Skip, Sought, UniqueId, UserId};
 
 /// Why a read does not prove who is absent (E1, E2). The text says what happened, where, and what to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,7 +26,7 @@ pub struct Incomplete {
 #[derive(Clone, Default, Debug)]
 pub struct Reading {
     /// Entries that are new or differ from what was applied, in order of unique id; the later of two counts (E3).
-    pub people: Vec<Person>,
+    pub people: Persons,
     /// Groups, in order of unique id.
     pub groups: Vec<Group>,
     /// What looking for the mapped groups found, in the order of the policy's places; empty unless users were read and

@@ -77,11 +77,13 @@ const WAIT: Duration = Duration::from_secs(60);
 /// What the writer keeps in memory (KiB, negative): about the pages that a batch of a first sync touches.
 const WRITER_CACHE: &str = "-16000";
 /// Pages of the write-ahead log (64 MiB) before it is copied back: a first sync writes more than SQLite's default.
-const CHECKPOINT_PAGES: &str = "16000";
+const CHECKPOINT_PAGES: &str = "4000";
+/// Of a new file: a first sync takes a sixth less CPU than with SQLite's 4096.
+const PAGE_SIZE: u32 = 16_384;
 /// Rows a statement; few different numbers, so that the prepared statements are found again.
-const CHUNKS: [usize; 6] = [1024, 256, 64, 16, 4, 1];
+const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 /// Values a statement, at most.
-const VALUES: usize = 10_240;
+const VALUES: usize = 6_400;
 
 /// A roster in an SQLite file.
 pub(super) struct Database {
@@ -116,6 +118,7 @@ impl Database {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(false)
+            .page_size(PAGE_SIZE)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
@@ -397,5 +400,21 @@ mod tests {
         let full: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&database.pool).await.unwrap();
         let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&database.pool).await.unwrap();
         assert_eq!((full, mode.as_str()), (2, "wal"));
+    }
+
+    #[tokio::test]
+    async fn a_new_file_has_large_pages_and_an_older_one_stays_as_it_is() {
+        for (made, size) in [(None, PAGE_SIZE), (Some(4096), 4096)] {
+            let folder = tempfile::tempdir().unwrap();
+            if let Some(made) = made {
+                let older = Database::new(&folder.path().join("roster.db"));
+                older.writer.set_connect_options((*older.writer.connect_options()).clone().page_size(made));
+                Store::migrate(&older).await.unwrap();
+                Store::close(&older).await;
+            }
+            let database = opened(folder.path(), |options| options).await;
+            let found: u32 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&database.writer).await.unwrap();
+            assert_eq!(found, size);
+        }
     }
 }

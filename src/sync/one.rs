@@ -348,7 +348,7 @@ impl LookOne {
 }
 
 fn label(one: &OnePerson, key: &UniqueId) -> String {
-    one.people().first().map_or_else(|| key.to_string(), crate::roster::Person::label)
+    one.person().map_or_else(|| key.to_string(), crate::roster::Person::label)
 }
 
 /// What looking somebody up found, in a few words.
@@ -369,7 +369,7 @@ async fn former(
     (connection, searches): (&mut Connection, &Searches),
     one: &OnePerson,
 ) -> Result<Option<Account>, SyncError> {
-    let Some(person) = one.people().first() else { return Ok(None) };
+    let Some(person) = one.person() else { return Ok(None) };
     let claimed: Vec<_> = person.claims.iter().filter_map(|claim| Some(claim.value.as_ref().ok()?.key())).collect();
     let name = person.fields.first(FieldId::USERNAME).map(fold);
     let owners: Vec<UserId> = scene.store.owners(&claimed).await?.into_iter().map(|(_, user)| user).collect();

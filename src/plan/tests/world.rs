@@ -242,7 +242,7 @@ impl World {
             match position {
                 Some(at) if !entry.readable || entry.twin => reading.waiting.insert(at),
                 Some(at) if same => reading.unchanged.insert(at),
-                _ if entry.readable && !entry.twin => reading.people.push(person),
+                _ if entry.readable && !entry.twin => reading.people.push(Box::new(person)),
                 _ => {}
             }
         }

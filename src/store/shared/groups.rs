@@ -45,10 +45,10 @@ struct Parts<'a> {
 
 struct Open<'a> {
     id: i64,
-    name: &'a str,
     leaves: &'a [(UserId, Via)],
     counted: &'a [UserId],
-    joins: &'a [(UserRef, Via)],
+    /// In the order of their rows, so that the table grows at its end.
+    joins: std::vec::IntoIter<(i64, Via)>,
     changed: &'a [(UserId, Via, Via)],
 }
 
@@ -89,8 +89,8 @@ impl<'a> Parts<'a> {
                     None => break,
                 },
             };
-            size += 1 + self.memberships(&mut batch, ledger, &mut open)?;
-            if !open.leaves.is_empty() || !open.joins.is_empty() || !open.changed.is_empty() {
+            size += 1 + self.memberships(&mut batch, ledger, &mut open);
+            if !open.leaves.is_empty() || open.joins.len() > 0 || !open.changed.is_empty() {
                 self.open = Some(open);
             }
             tokio::task::yield_now().await;
@@ -122,30 +122,32 @@ impl<'a> Parts<'a> {
             batch.act(id, act, self.stamp, &self.mapped);
         }
         let (leaves, counted) = (&change.leaves, &change.counted);
-        Ok(Open { id, name: &change.name, leaves, counted, joins: &change.joins, changed: &change.changed })
+        let joins = change.joins.iter().map(|(user, via)| Ok((self.user(user, &change.name)?, *via)));
+        let mut joins = joins.collect::<Result<Vec<_>, Fault>>()?;
+        joins.sort_unstable_by_key(|(user, _)| *user);
+        Ok(Open { id, leaves, counted, joins: joins.into_iter(), changed: &change.changed })
     }
 
     /// Some of those who leave, then of those who join, then of those who stay for another reason; how many.
-    fn memberships(&self, batch: &mut Batch, ledger: &mut Ledger, open: &mut Open<'_>) -> Result<usize, Fault> {
+    fn memberships(&self, batch: &mut Batch, ledger: &mut Ledger, open: &mut Open<'_>) -> usize {
         let (leaves, left) = open.leaves.split_at(open.leaves.len().min(STEP));
-        let (joins, join) = open.joins.split_at(open.joins.len().min(STEP - leaves.len()));
-        let (changed, change) = open.changed.split_at(open.changed.len().min(STEP - leaves.len() - joins.len()));
-        (open.leaves, open.joins, open.changed) = (left, join, change);
+        let joins = open.joins.len().min(STEP - leaves.len());
+        let (changed, change) = open.changed.split_at(open.changed.len().min(STEP - leaves.len() - joins));
+        (open.leaves, open.changed) = (left, change);
         for (user, via) in leaves {
             batch.leaves.add([open.id.into(), user.0.into()]);
             let counted = open.counted.binary_search(user).is_ok().then_some(BrakeKind::Memberships.as_str());
             ledger.record(self.stamp, Event { counted, ..membership(open.id, user.0, Some(*via), None) });
         }
-        for (user, via) in joins {
-            let user = self.user(user, open.name)?;
+        for (user, via) in open.joins.by_ref().take(joins) {
             batch.joins.add([open.id.into(), user.into(), via.as_str().into()]);
-            ledger.record(self.stamp, membership(open.id, user, None, Some(*via)));
+            ledger.record(self.stamp, membership(open.id, user, None, Some(via)));
         }
         for (user, before, after) in changed {
             batch.changed.add([open.id.into(), user.0.into(), after.as_str().into()]);
             ledger.record(self.stamp, membership(open.id, user.0, Some(*before), Some(*after)));
         }
-        Ok(leaves.len() + joins.len() + changed.len())
+        leaves.len() + joins + changed.len()
     }
 
     fn user(&self, user: &UserRef, group: &str) -> Result<i64, Fault> {

@@ -18,7 +18,7 @@ fn remembered(snapshot: &Snapshot) -> Index {
         reason: None,
         delete_after: None,
     };
-    Index::new((1..).zip(&snapshot.reading().people).map(known).collect())
+    Index::new((1..).zip(&snapshot.reading().people).map(|(number, person)| known((number, &**person))).collect())
 }
 
 /// VIPRE-9, UNBLU-23, E1, G1, VIPRE-21, UNBLU-39
