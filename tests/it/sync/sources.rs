@@ -138,7 +138,7 @@ fn a_source_is_given_up_by_force_only() {
     let listed = ours.expect(0, &["source"]);
     assert!(listed.out.contains("corp      in use  2 active, 1 kept"), "{listed:?}");
     let said = ours.expect(0, &["source", "retire", "--force"]);
-    assert!(said.out.contains("2 people and 0 groups lost access; 1 stay, kept on purpose"), "{said:?}");
+    assert!(said.out.contains("2 people and 0 groups lost access; 1 stays, kept on purpose"), "{said:?}");
     let ada = ours.user("ada").unwrap();
     assert_eq!((&ada["state"], &ada["pending_reason"]), (&json!("pending"), &json!("source-removed")));
     assert_eq!((ours.state("cy"), theirs.state("pia")), ("kept".to_owned(), "active".to_owned()));
