@@ -13,6 +13,7 @@ mod directory;
 mod explaining;
 mod grouping;
 mod kill;
+mod kinds;
 mod rights;
 mod store_contract;
 mod support;
