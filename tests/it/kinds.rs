@@ -48,7 +48,7 @@ mod active_directory {
         ((seconds + 11_644_473_600) * 10_000_000).to_string()
     }
 
-    /// I2, U6, U8, G3: people, not computers, contacts or the domain's own accounts; who is disabled or expired stays out;
+    /// VIPRE-12, VIPRE-21, OKV-1, I2, U6, U8, G3: people, not computers, contacts or the domain's own accounts; who is disabled or expired stays out;
     /// groups by member.
     #[test]
     fn a_domain_is_synchronised_at_the_first_try() {
@@ -59,7 +59,8 @@ mod active_directory {
                 user(
                     "ada",
                     512,
-                    "proxyAddresses: SMTP:ada@example.com\nproxyAddresses: smtp:lovelace@example.com\ninfo: first\n",
+                    "proxyAddresses: SMTP:ada@example.com\nproxyAddresses: smtp:lovelace@example.com\ninfo: first\n\
+                     displayName: Ada Lovelace\nhomePhone: 1\nmobile: 2\ncompany: Engines\ndepartment: Analysis\n",
                 ),
                 user("bob", 514, ""),
                 user("cy", 512, &expires(-1)),
@@ -81,10 +82,21 @@ mod active_directory {
         let active = |name: &str| (name.to_owned(), "active".to_owned());
         assert_eq!(named(&site), [active("ada"), active("dan")], "{said:?}");
         let ada = site.user("ada").unwrap();
-        assert_eq!(
-            [&ada["user_principal_name"], &ada["notes"], &ada["aliases"], &ada["primary_address"]],
-            [&json!("ada@example.test"), &json!("first"), &json!(["lovelace@example.com"]), &json!("ada@example.com")]
-        );
+        for (field, value) in [
+            ("primary_address", json!("ada@example.com")),
+            ("aliases", json!(["lovelace@example.com"])),
+            ("user_principal_name", json!("ada@example.test")),
+            ("display_name", json!("Ada Lovelace")),
+            ("given_name", json!("ada")),
+            ("surname", json!("Test")),
+            ("home_phone", json!("1")),
+            ("mobile", json!("2")),
+            ("company", json!("Engines")),
+            ("department", json!("Analysis")),
+            ("notes", json!("first")),
+        ] {
+            assert_eq!(ada[field], value, "{field}");
+        }
         let groups = site.json(&["groups", "list"]);
         let names: Vec<&str> = groups.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["all", "devs"], "not those that the domain itself needs");
