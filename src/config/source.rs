@@ -193,17 +193,7 @@ pub fn password<'k>(
     }
 }
 
-fn kind(draft: &mut Draft<'_>) -> Option<Kind> {
-    let kind = draft.values.text("source.kind")?.to_owned();
-    match kind.as_str() {
-        "openldap" => Some(Kind::OpenLdap),
-        "generic" => Some(Kind::Generic),
-        "auto" => None,
-        other => {
-            let says = format!("{other:?} is not available in this version");
-            let remedy = "use \"generic\", and name the server's attributes and filters";
-            draft.wrong("source.kind", says, remedy);
-            None
-        }
-    }
+fn kind(draft: &Draft<'_>) -> Option<Kind> {
+    // Anything else is refused as it is read; `auto` is none.
+    Kind::parse(draft.values.text("source.kind")?)
 }

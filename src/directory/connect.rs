@@ -162,8 +162,14 @@ struct Root {
     naming_contexts: Vec<String>,
     controls: BTreeSet<String>,
     extensions: BTreeSet<String>,
+    capabilities: BTreeSet<String>,
+    /// Whether it shows what only FreeIPA's servers do.
+    free_ipa: bool,
     schema: Option<String>,
 }
+
+/// LDAP_CAP_ACTIVE_DIRECTORY_OID (MS-ADTS, 3.1.1.3.4.3.1): a domain controller, and Samba as one.
+const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
 
 impl Root {
     async fn read(wire: &mut Wire) -> Result<Self, DirectoryError> {
@@ -174,6 +180,9 @@ impl Root {
             "namingContexts",
             "supportedControl",
             "supportedExtension",
+            "supportedCapabilities",
+            "ipaDomainLevel",
+            "ipaTopologyPluginVersion",
             "subschemaSubentry",
         ];
         let search = Search::once("", Scope::Base, "(objectClass=*)", &names);
@@ -191,7 +200,26 @@ impl Root {
             naming_contexts: texts("namingContexts"),
             controls: texts("supportedControl").into_iter().collect(),
             extensions: texts("supportedExtension").into_iter().collect(),
+            capabilities: texts("supportedCapabilities").into_iter().collect(),
+            free_ipa: ["ipaDomainLevel", "ipaTopologyPluginVersion"].iter().any(|name| !texts(name).is_empty()),
             schema: texts("subschemaSubentry").into_iter().next(),
+        }
+    }
+
+    /// What the server says of itself; not what it can do, which others can, too.
+    fn kind(&self) -> Kind {
+        let vendor = self.vendor.join(" ").to_ascii_lowercase();
+        let is = |names: &[&str]| names.iter().any(|name| vendor.contains(name));
+        if self.capabilities.contains(ACTIVE_DIRECTORY) {
+            Kind::ActiveDirectory
+        } else if self.free_ipa {
+            Kind::FreeIpa
+        } else if is(&["389 project", "389-directory", "red hat directory", "redhat-directory"]) {
+            Kind::Ds389
+        } else if is(&["openldap"]) || self.classes.iter().any(|class| class.eq_ignore_ascii_case("OpenLDAProotDSE")) {
+            Kind::OpenLdap
+        } else {
+            Kind::Generic
         }
     }
 
@@ -202,10 +230,12 @@ impl Root {
         authorized_as: Option<String>,
         certificate: Option<CertificateInfo>,
     ) -> About {
-        let open_ldap = self.classes.iter().any(|class| class.eq_ignore_ascii_case("OpenLDAProotDSE"))
-            || self.vendor.iter().any(|vendor| vendor.to_ascii_lowercase().contains("openldap"));
-        let found = if open_ldap { Kind::OpenLdap } else { Kind::Generic };
-        let vendor = if self.vendor.is_empty() && open_ldap { "OpenLDAP".to_owned() } else { self.vendor.join(" ") };
+        let found = self.kind();
+        let vendor = match (self.vendor.is_empty(), found) {
+            (true, Kind::OpenLdap) => "OpenLDAP".to_owned(),
+            (true, Kind::ActiveDirectory) => "Active Directory".to_owned(),
+            _ => self.vendor.join(" "),
+        };
         let base = Dn::parse(&settings.base_dn);
         let contexts = self.naming_contexts.iter().filter_map(|context| Dn::parse(context));
         let holding = contexts.filter(|context| base.as_ref().is_some_and(|base| base.is_under(context)));

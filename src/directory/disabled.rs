@@ -154,7 +154,11 @@ const fn says(holds: Option<bool>) -> Says {
 
 /// The time that a value means, `Some(None)` for never, `None` when it means none.
 fn past(name: &AttributeName, value: &[u8]) -> Option<Option<Timestamp>> {
-    if name.base() == "shadowexpire" { shadow_day(value) } else { generalized_time(value).map(Some) }
+    match name.base() {
+        "shadowexpire" => shadow_day(value),
+        "accountexpires" => file_time(value),
+        _ => generalized_time(value).map(Some),
+    }
 }
 
 /// A whole number; negative ones (AD writes 32-bit ones) by their bits.
@@ -168,6 +172,17 @@ fn number(value: &[u8]) -> Option<u64> {
 fn shadow_day(value: &[u8]) -> Option<Option<Timestamp>> {
     let days: i64 = std::str::from_utf8(value).ok()?.trim().parse().ok()?;
     Some((days > 0).then(|| Timestamp::from_millis(days.saturating_mul(86_400_000))))
+}
+
+/// `accountExpires` (MS-ADA1, 2.2): 100-nanosecond steps since 1601; 0, and the largest number, after the year 10000, are
+/// never. `None` when it is not a number.
+fn file_time(value: &[u8]) -> Option<Option<Timestamp>> {
+    /// Milliseconds from 1601 to 1970, and from 1970 to the year 10000.
+    const TO_1970: i64 = 11_644_473_600_000;
+    const TO_10000: i64 = 253_402_300_800_000;
+    let steps: i64 = std::str::from_utf8(value).ok()?.trim().parse().ok()?;
+    let at = steps / 10_000 - TO_1970;
+    Some((steps > 0 && at < TO_10000).then(|| Timestamp::from_millis(at)))
 }
 
 /// generalizedTime (RFC 4517, 3.3.13): `YYYYMMDDHH[MM[SS]][.fraction](Z|±HH[MM])`; year 0 is long ago.
@@ -275,6 +290,21 @@ mod tests {
         }
         assert_eq!(judged(&test, &[]), (Enabled::Yes, None));
         assert_eq!(judged(&test, &[("shadowExpire", b"soon")]), (Enabled::Unknown, None));
+    }
+
+    /// U8
+    #[test]
+    fn account_expires_counts_from_1601_and_has_two_values_for_never() {
+        let test = Test::Expired(name("accountExpires"));
+        let judged = |value: &str| judged(&test, &[("accountExpires", value.as_bytes())]);
+        // 2026-05-31T22:00:00Z, as the server writes the end of a day in its own zone.
+        assert_eq!(judged("134247384000000000"), (Enabled::No, None));
+        let next = at("2026-06-01T22:00:00Z");
+        assert_eq!(judged("134248248000000000"), (Enabled::Yes, Some(next)));
+        for never in ["0", "9223372036854775807", "9223372036854775000", "-1"] {
+            assert_eq!(judged(never), (Enabled::Yes, None), "{never}");
+        }
+        assert_eq!(judged("never"), (Enabled::Unknown, None));
     }
 
     /// U8

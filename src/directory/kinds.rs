@@ -15,6 +15,8 @@ pub struct Defaults {
     pub aliases: &'static [&'static str],
     /// `[[users.disabled]]` with values: attribute and value.
     pub disabled_values: &'static [(&'static str, &'static str)],
+    /// `[[users.disabled]]` with bits: attribute and bits.
+    pub disabled_bits: &'static [(&'static str, u64)],
     /// `[[users.disabled]]` with `expired = true`.
     pub disabled_expired: &'static [&'static str],
     /// `groups.filter`.
@@ -27,26 +29,34 @@ pub struct Defaults {
     pub members: &'static [&'static str],
 }
 
+/// The attributes of inetOrgPerson (RFC 2798), with the kind's unique id.
+macro_rules! inet_org_person {
+    ($unique_id:literal) => {
+        &[
+            ("unique_id", $unique_id),
+            ("username", "uid"),
+            ("user_principal_name", ""),
+            ("display_name", "displayName"),
+            ("mail", "mail"),
+            ("given_name", "givenName"),
+            ("surname", "sn"),
+            ("home_phone", "homePhone"),
+            ("mobile", "mobile"),
+            ("company", "o"),
+            ("department", "departmentNumber"),
+            ("notes", "description"),
+        ]
+    };
+}
+
 const OPENLDAP: Defaults = Defaults {
     name: "openldap",
     user_filter: "(objectClass=inetOrgPerson)",
-    attributes: &[
-        ("unique_id", "entryUUID"),
-        ("username", "uid"),
-        ("user_principal_name", ""),
-        ("display_name", "displayName"),
-        ("mail", "mail"),
-        ("given_name", "givenName"),
-        ("surname", "sn"),
-        ("home_phone", "homePhone"),
-        ("mobile", "mobile"),
-        ("company", "o"),
-        ("department", "departmentNumber"),
-        ("notes", "description"),
-    ],
+    attributes: inet_org_person!("entryUUID"),
     aliases: &["proxyAddresses"],
     // A lockout after failures writes its time into the same attribute: only this value is an administrator's.
     disabled_values: &[("pwdAccountLockedTime", "000001010000Z")],
+    disabled_bits: &[],
     disabled_expired: &["shadowExpire"],
     group_filter: "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
     group_unique_id: "entryUUID",
@@ -58,6 +68,58 @@ const GENERIC: Defaults = Defaults {
     name: "generic",
     disabled_values: &[("pwdAccountLockedTime", "000001010000Z"), ("nsAccountLock", "true")],
     ..OPENLDAP
+};
+
+/// Computers are users by class, but not by category; two entries of one name that were made on two domain controllers are
+/// told apart by a line feed and `CNF:` in the name of the loser.
+const ACTIVE_DIRECTORY: Defaults = Defaults {
+    name: "active-directory",
+    user_filter: r"(&(objectCategory=person)(objectClass=user)(!(isCriticalSystemObject=TRUE))(!(name=*\0ACNF:*)))",
+    attributes: &[
+        ("unique_id", "objectGUID"),
+        ("username", "sAMAccountName"),
+        ("user_principal_name", "userPrincipalName"),
+        ("display_name", "displayName"),
+        ("mail", "mail"),
+        ("given_name", "givenName"),
+        ("surname", "sn"),
+        ("home_phone", "homePhone"),
+        ("mobile", "mobile"),
+        ("company", "company"),
+        ("department", "department"),
+        ("notes", "info"),
+    ],
+    aliases: &["proxyAddresses"],
+    disabled_values: &[],
+    // ACCOUNTDISABLE
+    disabled_bits: &[("userAccountControl", 2)],
+    disabled_expired: &["accountExpires"],
+    group_filter: r"(&(objectClass=group)(!(isCriticalSystemObject=TRUE))(!(name=*\0ACNF:*)))",
+    group_unique_id: "objectGUID",
+    group_name: "cn",
+    members: &["member"],
+};
+
+const DS_389: Defaults = Defaults {
+    name: "389ds",
+    user_filter: "(|(objectClass=inetOrgPerson)(objectClass=nsPerson))",
+    attributes: inet_org_person!("nsUniqueId"),
+    // An administrator's, or that of a role; the server computes it, and shows it only when asked by name.
+    disabled_values: &[("nsAccountLock", "true")],
+    group_unique_id: "nsUniqueId",
+    ..OPENLDAP
+};
+
+/// People who are not in yet (staged) or not any more (preserved) are locked, so nobody comes in by them.
+const FREEIPA: Defaults = Defaults {
+    name: "freeipa",
+    user_filter: "(objectClass=inetOrgPerson)",
+    attributes: inet_org_person!("ipaUniqueID"),
+    disabled_expired: &["krbPrincipalExpiration"],
+    group_filter: "(objectClass=ipaUserGroup)",
+    group_unique_id: "ipaUniqueID",
+    members: &["member"],
+    ..DS_389
 };
 
 /// Unique ids that servers give, so that every entry has exactly one (I2, E5).
@@ -88,12 +150,15 @@ const SECRET: &[&str] = &[
 
 impl Kind {
     /// Every kind this version knows.
-    pub const ALL: [Self; 2] = [Self::OpenLdap, Self::Generic];
+    pub const ALL: [Self; 5] = [Self::ActiveDirectory, Self::OpenLdap, Self::Ds389, Self::FreeIpa, Self::Generic];
 
     /// The kind's defaults.
     pub const fn defaults(self) -> &'static Defaults {
         match self {
+            Self::ActiveDirectory => &ACTIVE_DIRECTORY,
             Self::OpenLdap => &OPENLDAP,
+            Self::Ds389 => &DS_389,
+            Self::FreeIpa => &FREEIPA,
             Self::Generic => &GENERIC,
         }
     }
@@ -122,9 +187,13 @@ impl Defaults {
             attribute: (*attribute).to_owned(),
             values: vec![(*value).to_owned()],
         });
+        let bits = self
+            .disabled_bits
+            .iter()
+            .map(|(attribute, bits)| DisabledTest::Bits { attribute: (*attribute).to_owned(), bits: *bits });
         let expired =
             self.disabled_expired.iter().map(|attribute| DisabledTest::Expired { attribute: (*attribute).to_owned() });
-        values.chain(expired).collect()
+        values.chain(bits).chain(expired).collect()
     }
 }
 
@@ -149,8 +218,9 @@ mod tests {
         for defaults in Kind::ALL.map(Kind::defaults) {
             let attributes = defaults.attributes.iter().map(|(_, attribute)| attribute);
             let disabled = defaults.disabled_values.iter().flat_map(|(attribute, value)| [attribute, value]);
+            let bits = defaults.disabled_bits.iter().map(|(attribute, _)| attribute);
             let filters = [&defaults.user_filter, &defaults.group_filter, &defaults.group_unique_id];
-            let all = attributes.chain(disabled).chain(defaults.disabled_expired).chain(defaults.members);
+            let all = attributes.chain(disabled).chain(bits).chain(defaults.disabled_expired).chain(defaults.members);
             let all = all.chain(defaults.aliases).chain(filters).chain([&defaults.name, &defaults.group_name]);
             for word in all.filter(|word| !word.is_empty()) {
                 assert!(page.contains(&format!("`{word}`")), "{word} of {}", defaults.name);

@@ -95,8 +95,14 @@ impl Bind {
 /// What kind of server it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
+    /// Active Directory, and Samba as its domain controller.
+    ActiveDirectory,
     /// OpenLDAP.
     OpenLdap,
+    /// 389 Directory Server, and what is sold under other names.
+    Ds389,
+    /// FreeIPA, Red Hat Identity Management.
+    FreeIpa,
     /// Any other server that speaks LDAPv3.
     Generic,
 }
@@ -204,7 +210,8 @@ pub enum DisabledTest {
         /// Bits.
         bits: u64,
     },
-    /// The attribute is a time in the past: generalizedTime, or days since 1970 for `shadowExpire`.
+    /// The attribute is a time in the past: generalizedTime, days since 1970 for `shadowExpire`, a Windows file time for
+    /// `accountExpires`.
     Expired {
         /// Attribute.
         attribute: String,

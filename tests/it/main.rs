@@ -14,6 +14,7 @@ mod directory;
 mod explaining;
 mod grouping;
 mod kill;
+mod kinds;
 mod rights;
 mod store_contract;
 mod support;

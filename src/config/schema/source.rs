@@ -115,7 +115,7 @@ pub const KEYS: &[Key] = &[
         OneOf(&["auto", "active-directory", "openldap", "389ds", "freeipa", "generic"]),
         Is(r#""auto""#),
         "I2, U8",
-        "Kind of directory, which sets the defaults of filters, attributes and disabled tests; `auto` asks the server. This version knows `auto`, `openldap` and `generic`.",
+        "Kind of directory, which sets the defaults of filters, attributes and disabled tests; `auto` asks the server.",
         r#""openldap""#,
     ),
     Key::new(

@@ -3,4 +3,5 @@
 pub mod postgres;
 pub mod program;
 pub mod proxy;
+pub mod server;
 pub mod slapd;

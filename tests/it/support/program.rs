@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::Connection as _;
 use tempfile::TempDir;
 
-use super::slapd::Slapd;
+use super::server::Server;
 
 /// A configured program.
 pub struct Site {
@@ -27,7 +27,7 @@ pub struct Said {
 
 impl Site {
     /// A configuration for the server with an SQLite store in a folder of its own.
-    pub fn new(slapd: &Slapd) -> Self {
+    pub fn new(slapd: &Server) -> Self {
         let folder = TempDir::new().unwrap();
         let mut site = Self { folder, config: Vec::new() };
         site.set("source", &source(slapd, slapd.url(), ""));
@@ -51,10 +51,20 @@ impl Site {
         self.path("rosterd.toml")
     }
 
+    /// Takes a table out of the file.
+    pub fn unset(&mut self, table: &str) {
+        self.config.retain(|(name, _)| name != table);
+        self.write();
+    }
+
     /// Replaces a table (`source`, `users`, `[schedule]` for an array) and writes the file anew.
     pub fn set(&mut self, table: &str, body: &str) {
         self.config.retain(|(name, _)| name != table);
         self.config.push((table.to_owned(), body.to_owned()));
+        self.write();
+    }
+
+    fn write(&self) {
         let text: String = self.config.iter().map(|(name, body)| format!("[{name}]\n{body}\n")).collect();
         std::fs::write(self.config(), text).unwrap();
     }
@@ -144,7 +154,7 @@ impl Site {
 }
 
 /// `[source]` for a server.
-pub fn source(slapd: &Slapd, url: &str, more: &str) -> String {
+pub fn source(slapd: &Server, url: &str, more: &str) -> String {
     format!(
         "name = \"corp\"\nurls = [\"{url}\"]\nbind_dn = \"{}\"\nbind_password_file = \"{}\"\nbase_dn = \"{}\"\n{more}\n",
         slapd.bind_dn(),

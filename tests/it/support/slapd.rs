@@ -1,14 +1,11 @@
-//! A private OpenLDAP: `tests/support/openldap attend` for as long as a [`Slapd`] lives.
-//!
-//! The server ends with the value, and with this process however it ends: the script sees the end of its input, and
-//! the kernel kills the server when the script is gone. Any number may run at once.
+//! A private OpenLDAP.
 
-use std::io::{BufRead, BufReader, Write};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use super::server::{Server, script};
+pub use super::server::{installed, left_out};
 
 /// What is not usual about a server.
 #[derive(Clone, Default, Debug)]
@@ -38,66 +35,28 @@ pub enum Certificate {
 }
 
 /// A running server.
-pub struct Slapd {
-    script: Child,
-    /// `None` once dropped: the end of its input is what the script waits for.
-    orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-    facts: Vec<(String, String)>,
-    folder: PathBuf,
+pub struct Slapd(Server);
+
+impl Deref for Slapd {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.0
+    }
 }
 
-/// Says on standard error that a suite is left out, or fails when `ROSTERD_TEST_REQUIRE=1`.
-pub fn left_out(suite: &str, why: &str) {
-    let required = rosterd::clock::environment("ROSTERD_TEST_REQUIRE").as_deref() == Some("1");
-    assert!(!required, "left out: {suite}: {why}, but ROSTERD_TEST_REQUIRE=1");
-    // past the capture of the test harness, so that it is seen
-    let _ = std::io::stderr().write_all(format!("left out: {suite}: {why}\n").as_bytes());
-}
-
-/// Whether a program can be run.
-pub fn installed(program: &str) -> bool {
-    let path = rosterd::clock::environment("PATH").unwrap_or_default();
-    path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]).any(|folder| Path::new(folder).join(program).is_file())
-}
-
-fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/openldap")
-}
-
-/// Certificates, made once and shared by every test binary and process until the script changes.
-pub fn certificates() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let stamp = blake3::hash(&std::fs::read(script()).expect("the script is there")).to_hex();
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{}", &stamp[..16]));
-        if folder.join("client.pem").exists() {
-            return folder;
-        }
-        std::fs::create_dir_all(env!("CARGO_TARGET_TMPDIR")).expect("target/tmp can be made");
-        let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
-        let done = Command::new(script()).arg("tls").arg(made.path()).status().expect("bash is there");
-        assert!(done.success(), "no certificates: {done}");
-        // another process may have been first; its certificates are as good
-        let _ = std::fs::rename(made.path(), &folder);
-        assert!(folder.join("client.pem").exists(), "{} is not there", folder.display());
-        folder
-    })
+impl DerefMut for Slapd {
+    fn deref_mut(&mut self) -> &mut Server {
+        &mut self.0
+    }
 }
 
 impl Slapd {
     /// A server with `options`; `None`, and a line that says so, where OpenLDAP is not installed.
     pub fn start(options: Options) -> Option<Self> {
-        for program in ["slapd", "ldapsearch", "ldapmodify", "openssl"] {
-            if !installed(program) {
-                let suite = std::thread::current().name().unwrap_or("tests with OpenLDAP").to_owned();
-                left_out(&suite, &format!("{program} is not installed (Debian: slapd ldap-utils openssl)"));
-                return None;
-            }
-        }
-        let folder = tempfile::Builder::new().prefix("slapd-").tempdir().expect("a folder in /tmp").keep();
-        let mut script = Command::new(script());
-        script.arg("attend").env("DIR", &folder).env("PORT", "0").env("TLS", certificates());
+        Server::installed(&["slapd", "ldapsearch", "ldapmodify", "openssl"], "slapd ldap-utils openssl")?;
+        let mut script = Command::new(script("openldap"));
+        script.env("PORT", "0");
         script.env(
             "CERT",
             match options.certificate {
@@ -110,47 +69,11 @@ impl Slapd {
             script.env("SIZELIMIT", limit.to_string());
         }
         script.env("LIMITS", &options.limits).env("ACCESS", &options.access);
-        let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("bash is there");
-        let orders = script.stdin.take();
-        let answers = BufReader::new(script.stdout.take().expect("it was piped"));
-        let mut slapd = Self { script, orders, answers, facts: Vec::new(), folder };
-        slapd.listen();
+        let mut slapd = Self(Server::attend(script, "slapd-"));
         if !options.ldif.is_empty() {
             slapd.load(&options.ldif);
         }
         Some(slapd)
-    }
-
-    fn listen(&mut self) {
-        loop {
-            let mut line = String::new();
-            let read = self.answers.read_line(&mut line).expect("the script answers in text");
-            assert!(read > 0, "the script ended; see its words above");
-            match line.trim_end().split_once('=') {
-                Some((key, value)) => {
-                    self.facts.retain(|(known, _)| known != key);
-                    self.facts.push((key.to_owned(), value.to_owned()));
-                }
-                None if line == "ready\n" => return,
-                None => panic!("the script said {line:?}"),
-            }
-        }
-    }
-
-    fn order(&mut self, line: &str) {
-        let orders = self.orders.as_mut().expect("it is there until drop");
-        writeln!(orders, "{line}").expect("the script takes orders");
-        self.listen();
-    }
-
-    fn fact(&self, key: &str) -> &str {
-        let found = self.facts.iter().find(|(known, _)| known == key);
-        found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("the script did not say {key}"))
-    }
-
-    /// `ldap://127.0.0.1:PORT`; offers StartTLS.
-    pub fn url(&self) -> &str {
-        self.fact("url")
     }
 
     /// `ldaps://localhost:PORT`; listens on 127.0.0.1 only.
@@ -174,66 +97,9 @@ impl Slapd {
         Path::new(self.fact("tls")).join(name)
     }
 
-    /// The suffix, with `ou=people`, `ou=groups`, `ou=services` and `ou=policies` below.
-    pub fn base(&self) -> &str {
-        self.fact("base")
-    }
-
-    /// A service account that reads everything but passwords; limits apply to it.
-    pub fn bind_dn(&self) -> &str {
-        self.fact("binddn")
-    }
-
-    /// Its password.
-    pub fn password(&self) -> &str {
-        self.fact("password")
-    }
-
-    /// A file (0600) with its password.
-    pub fn password_file(&self) -> PathBuf {
-        PathBuf::from(self.fact("password_file"))
-    }
-
-    /// Who may write; no limit applies.
-    pub fn admin_dn(&self) -> &str {
-        self.fact("admindn")
-    }
-
     /// What it has logged since the first start: connections, and searches with filter, base and attributes.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.folder.join("slapd.log")).unwrap_or_default()).into_owned()
-    }
-
-    fn tool(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.args(["-H", self.ldapi(), "-x", "-D", self.admin_dn(), "-y", self.fact("admin_password_file")]);
-        command
-    }
-
-    /// Applies LDIF (`changetype: …`, or entries to add) as the administrator.
-    ///
-    /// # Panics
-    /// When the server refuses any of it.
-    pub fn ldif(&self, text: &str) {
-        let mut tool = self.tool("ldapmodify");
-        let mut tool = tool
-            .args(["-a"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ldapmodify is installed");
-        tool.stdin.take().expect("it was piped").write_all(text.as_bytes()).expect("ldapmodify reads");
-        let done = tool.wait_with_output().expect("ldapmodify ends");
-        assert!(done.status.success(), "ldapmodify: {}\n{text}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    /// Runs `ldapsearch -LLL` with `arguments` (after the usual ones) as the administrator.
-    pub fn search(&self, arguments: &[&str]) -> String {
-        let done = self.tool("ldapsearch").args(["-LLL", "-o", "ldif-wrap=no"]).args(arguments).output();
-        let done = done.expect("ldapsearch is installed");
-        assert!(done.status.success(), "ldapsearch: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
     /// Replaces all data by the base tree and `ldif`; the server is away for a moment. The quick way to many entries.
@@ -248,26 +114,6 @@ impl Slapd {
     pub fn load_people(&mut self, count: usize) {
         let ldif = people(self.base(), count);
         self.load(&ldif);
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = self.fact("pid").parse().ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(pid, signal).expect("the server runs");
-    }
-
-    /// Freezes the server: connections are accepted by the kernel, and nothing is answered.
-    pub fn stop(&self) {
-        self.signal(Signal::STOP);
-    }
-
-    /// Thaws it.
-    pub fn cont(&self) {
-        self.signal(Signal::CONT);
-    }
-
-    /// Ends it as a crash would; [`Self::restart`] brings it back.
-    pub fn kill(&mut self) {
-        self.order("kill");
     }
 
     /// Sets all its data aside, as a backup does.
@@ -286,19 +132,6 @@ impl Slapd {
         let done = Command::new("cp").arg("-a").arg(self.folder.join(from)).arg(self.folder.join(to)).status();
         assert!(done.expect("cp is there").success());
         self.order("serve");
-    }
-
-    /// Starts it again on the same ports with the same data, ending it first in an orderly way if it runs.
-    pub fn restart(&mut self) {
-        self.order("stop");
-        self.order("serve");
-    }
-}
-
-impl Drop for Slapd {
-    fn drop(&mut self) {
-        drop(self.orders.take());
-        let _ = self.script.wait();
     }
 }
 

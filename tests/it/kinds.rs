@@ -1,0 +1,173 @@
+//! Every kind of directory at the first try: nothing is given but URL, account, password and base DN.
+
+use serde_json::{Value, json};
+
+use crate::support::program::Site;
+use crate::support::server::Server;
+
+/// A configuration of `[source]`, `[store]` and what makes tests quick; the rest is by kind.
+fn site(server: &Server) -> Site {
+    let mut site = Site::new(server);
+    site.unset("users");
+    site.unset("groups");
+    site
+}
+
+fn named(site: &Site) -> Vec<(String, String)> {
+    let all = site.json(&["users", "list"]);
+    let one = |user: &Value| {
+        (user["username"].as_str().unwrap_or_default().to_owned(), user["state"].as_str().unwrap().to_owned())
+    };
+    all.as_array().unwrap().iter().map(one).collect()
+}
+
+fn skipped(said: &str, name: &str) -> bool {
+    said.lines().any(|line| line.contains(name))
+}
+
+mod active_directory {
+    use super::*;
+
+    const BASE: &str = "DC=example,DC=test";
+
+    fn entry(class: &str, name: &str, unit: &str, more: &str) -> String {
+        format!("dn: CN={name},OU={unit},{BASE}\nchangetype: add\nobjectClass: {class}\n{more}\n\n")
+    }
+
+    fn user(name: &str, control: u32, more: &str) -> String {
+        let more = format!(
+            "sAMAccountName: {name}\nuserPrincipalName: {name}@example.test\ngivenName: {name}\nsn: Test\n\
+             mail: {name}@example.com\nuserAccountControl: {control}\n{more}"
+        );
+        entry("user", name, "people", &more)
+    }
+
+    /// Windows file time of so many days from now.
+    fn in_days(days: i64) -> String {
+        let seconds = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs().cast_signed() + days * 86_400;
+        ((seconds + 11_644_473_600) * 10_000_000).to_string()
+    }
+
+    /// VIPRE-12, VIPRE-21, OKV-1, I2, U6, U8, G3: people, not computers, contacts or the domain's own accounts; who is disabled or expired stays out;
+    /// groups by member.
+    #[test]
+    fn a_domain_is_synchronised_at_the_first_try() {
+        let Some(server) = Server::samba() else { return };
+        let expires = |days: i64| format!("accountExpires: {}\n", in_days(days));
+        server.ldif(
+            &[
+                user(
+                    "ada",
+                    512,
+                    "proxyAddresses: SMTP:ada@example.com\nproxyAddresses: smtp:lovelace@example.com\ninfo: first\n\
+                     displayName: Ada Lovelace\nhomePhone: 1\nmobile: 2\ncompany: Engines\ndepartment: Analysis\n",
+                ),
+                user("bob", 514, ""),
+                user("cy", 512, &expires(-1)),
+                user("dan", 512, &expires(30)),
+                entry(
+                    "computer",
+                    "pc1",
+                    "people",
+                    "sAMAccountName: pc1$\nuserAccountControl: 4096\nmail: pc1@example.com\n",
+                ),
+                entry("contact", "carl", "people", "mail: carl@example.com\n"),
+                entry("group", "devs", "groups", &format!("sAMAccountName: devs\nmember: CN=ada,OU=people,{BASE}\n")),
+                entry("group", "all", "groups", &format!("sAMAccountName: all\nmember: CN=devs,OU=groups,{BASE}\n")),
+            ]
+            .concat(),
+        );
+        let site = site(&server);
+        let said = site.expect(0, &["sync"]);
+        let active = |name: &str| (name.to_owned(), "active".to_owned());
+        assert_eq!(named(&site), [active("ada"), active("dan")], "{said:?}");
+        let ada = site.user("ada").unwrap();
+        for (field, value) in [
+            ("primary_address", json!("ada@example.com")),
+            ("aliases", json!(["lovelace@example.com"])),
+            ("user_principal_name", json!("ada@example.test")),
+            ("display_name", json!("Ada Lovelace")),
+            ("given_name", json!("ada")),
+            ("surname", json!("Test")),
+            ("home_phone", json!("1")),
+            ("mobile", json!("2")),
+            ("company", json!("Engines")),
+            ("department", json!("Analysis")),
+            ("notes", json!("first")),
+        ] {
+            assert_eq!(ada[field], value, "{field}");
+        }
+        let groups = site.json(&["groups", "list"]);
+        let names: Vec<&str> = groups.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["all", "devs"], "not those that the domain itself needs");
+        assert_eq!(site.json(&["groups", "show", "devs"])["members"].as_array().unwrap().len(), 1);
+        for (who, why) in [("bob", "disabled"), ("cy", "disabled")] {
+            let shown = site.expect(1, &["users", "show", who]);
+            assert!(shown.err.contains(why), "{who}: {shown:?}");
+        }
+        assert!(site.expect(0, &["sync"]).out.contains("nothing to do"), "U3");
+        let check = site.expect(0, &["check"]).out;
+        assert!(skipped(&check, "active-directory"), "{check}");
+    }
+
+    /// I3, L2: who is disabled is flagged, who is renamed and moved is the same, who is deleted is gone.
+    #[test]
+    fn people_change_and_leave() {
+        let Some(server) = Server::samba() else { return };
+        server.ldif(&[user("ada", 512, ""), user("bob", 512, ""), user("cy", 512, "")].concat());
+        let site = site(&server);
+        site.expect(0, &["sync"]);
+        let id = site.user("ada").unwrap()["id"].clone();
+        server.ldif(&format!(
+            "dn: CN=ada,OU=people,{BASE}\nchangetype: modrdn\nnewrdn: CN=Ada Lovelace\ndeleteoldrdn: 1\nnewsuperior: \
+             OU=groups,{BASE}\n\ndn: CN=bob,OU=people,{BASE}\nchangetype: modify\nreplace: userAccountControl\n\
+             userAccountControl: 514\n\ndn: CN=cy,OU=people,{BASE}\nchangetype: delete\n"
+        ));
+        site.expect(0, &["sync"]);
+        let ada = site.user("ada").unwrap();
+        assert_eq!((&ada["id"], &ada["dn"]), (&id, &json!(format!("CN=Ada Lovelace,OU=groups,{BASE}"))));
+        for (who, reason) in [("bob", "disabled"), ("cy", "gone")] {
+            let user = site.user(who).unwrap();
+            assert_eq!((&user["state"], &user["pending_reason"]), (&json!("pending"), &json!(reason)), "{who}");
+        }
+    }
+}
+
+mod ds389 {
+    use super::*;
+
+    const BASE: &str = "dc=example,dc=com";
+
+    fn user(name: &str, more: &str) -> String {
+        format!(
+            "dn: uid={name},ou=people,{BASE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: Test\n\
+             mail: {name}@example.com\n{more}\n\n"
+        )
+    }
+
+    /// I2, U8, G3, L2: people by nsUniqueId; a lock disables; groups by member and memberUid.
+    #[test]
+    fn a_directory_is_synchronised_at_the_first_try() {
+        let Some(server) = Server::ds389() else { return };
+        let group = format!(
+            "dn: cn=devs,ou=groups,{BASE}\nchangetype: add\nobjectClass: groupOfNames\ncn: devs\nmember: \
+             uid=ada,ou=people,{BASE}\n\n"
+        );
+        server.ldif(&[user("ada", ""), user("bob", "nsAccountLock: true\n"), user("cy", ""), group].concat());
+        let site = site(&server);
+        let said = site.expect(0, &["sync"]);
+        let is = |name: &str, state: &str| (name.to_owned(), state.to_owned());
+        assert_eq!(named(&site), [is("ada", "active"), is("cy", "active")], "{said:?}");
+        assert_eq!(site.json(&["groups", "show", "devs"])["members"].as_array().unwrap().len(), 1);
+        let check = site.expect(0, &["check"]).out;
+        assert!(skipped(&check, "389ds"), "{check}");
+        server.ldif(&format!(
+            "dn: uid=ada,ou=people,{BASE}\nchangetype: modify\nadd: nsAccountLock\nnsAccountLock: true\n\n\
+             dn: uid=cy,ou=people,{BASE}\nchangetype: delete\n"
+        ));
+        site.expect(0, &["sync"]);
+        assert_eq!(named(&site), [is("ada", "pending"), is("cy", "pending")]);
+        let reason = |who: &str| site.user(who).unwrap()["pending_reason"].clone();
+        assert_eq!((reason("ada"), reason("cy")), (json!("disabled"), json!("gone")));
+    }
+}
