@@ -68,14 +68,19 @@ pub fn attributes(uses: &BTreeMap<String, BTreeSet<AttributeUse>>, names: &Field
     fields
 }
 
-/// The same without asking a server: of the kinds that it may be, the one whose attributes the last complete run read.
+/// The same without asking a server.
 pub fn attributes_last_read(config: &Config, coverage: &BTreeMap<String, u64>) -> Attributes {
+    let found = mapping_last_read(config, coverage);
+    found.map(|mapping| attributes(mapping.uses(), mapping.names())).unwrap_or_default()
+}
+
+/// Of the kinds that the server may be, the one whose attributes the last complete run read.
+pub fn mapping_last_read(config: &Config, coverage: &BTreeMap<String, u64>) -> Option<Mapping> {
     let kinds = config.source.kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
     let sure = kinds.len() == 1;
-    let mappings = kinds.into_iter().filter_map(|kind| Mapping::resolve(kind, config.users.as_ref(), None).ok());
+    let mut mappings = kinds.into_iter().filter_map(|kind| Mapping::resolve(kind, config.users.as_ref(), None).ok());
     let read = |mapping: &Mapping| sure || mapping.uses().keys().all(|name| coverage.contains_key(name));
-    let found = mappings.into_iter().find(read);
-    found.map(|mapping| attributes(mapping.uses(), mapping.names())).unwrap_or_default()
+    mappings.find(read)
 }
 
 /// Where every value of a user comes from, in the order in which they are shown.

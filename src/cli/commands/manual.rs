@@ -1,12 +1,13 @@
 //! `rosterd users add`, `rosterd users set` (M1, M3, U2, S1)
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::args::NewUser;
 use crate::cli::commands::Session;
 use crate::cli::commands::by_hand::{Intent, account, carry_out, one};
 use crate::cli::commands::settle::{bearer, first};
 use crate::cli::failure::Failure;
+use crate::cli::provenance::mapping_last_read;
 use crate::config::Config;
 use crate::directory::{Kind, Mapping};
 use crate::plan::by_hand::Rivals;
@@ -72,6 +73,7 @@ pub async fn set(session: &mut Session, who: &str, values: &[(String, String)]) 
     let user = one(session, &*store, who).await?;
     let decide = async |store: &dyn Store| {
         let account = account(store, user).await?;
+        let coverage = store.coverage(&config.source.name).await?;
         let (mut owner, mut named) = (None, None);
         for assignment in &wanted {
             match assignment {
@@ -82,7 +84,7 @@ pub async fn set(session: &mut Session, who: &str, values: &[(String, String)]) 
                 _ => {}
             }
         }
-        let owned = owned(&account, &config, &names)?;
+        let owned = owned(&account, &config, &coverage, &names)?;
         let rivals = Rivals { name: named.as_ref(), address: owner.as_ref() };
         let change = manual::set(&account, &wanted, &owned, rivals, &names)?;
         let done = format!("Done: `{}` updated.", account.label());
@@ -91,8 +93,14 @@ pub async fn set(session: &mut Session, who: &str, values: &[(String, String)]) 
     carry_out(session, &config, &*store, (true, &names), decide).await
 }
 
-/// The fields that the directory gives this user; without a kind in the configuration, those that any kind gives.
-fn owned(account: &Account, config: &Config, names: &FieldNames) -> Result<BTreeSet<FieldId>, SyncError> {
+/// The fields that the directory gives this user; before the first run, and without a kind in the configuration, those that
+/// any kind gives.
+fn owned(
+    account: &Account,
+    config: &Config,
+    coverage: &BTreeMap<String, u64>,
+    names: &FieldNames,
+) -> Result<BTreeSet<FieldId>, SyncError> {
     let elsewhere = account.source != config.source.name;
     let reads = config.enabled && config.users.is_some();
     let manual = account.origin != Origin::Directory;
@@ -109,10 +117,13 @@ fn owned(account: &Account, config: &Config, names: &FieldNames) -> Result<BTree
             ),
         });
     }
-    let kinds = config.source.kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+    let any = || Kind::ALL.into_iter().map(|kind| Mapping::resolve(kind, config.users.as_ref(), None));
+    let mappings = match mapping_last_read(config, coverage) {
+        Some(mapping) => vec![mapping],
+        None => any().collect::<Result<_, _>>()?,
+    };
     let mut owned = BTreeSet::from([FieldId::USERNAME]);
-    for kind in kinds {
-        let mapping = Mapping::resolve(kind, config.users.as_ref(), None)?;
+    for mapping in mappings {
         owned.extend(mapping.mapped().iter().filter_map(|field| names.id(mapping.names().name(*field))));
     }
     if manual {
