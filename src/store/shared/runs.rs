@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use futures::TryStreamExt as _;
 use sqlx::Row as _;
 
 use super::dialect::{Database, any_list};
@@ -201,8 +202,9 @@ pub(super) async fn recent_departures(
     source: &str,
     since: Timestamp,
 ) -> Result<RecentDepartures, Fault> {
-    // The feed ascends in time, so what is older is found from its end.
-    let rows = sqlx::query(
+    let mut reader = database.reader().await?;
+    // The feed ascends in time, so what is older is found from its end. Row by row: on the first day everybody is in it.
+    let mut rows = sqlx::query(
         "SELECT c.user_id, c.before, c.counted, u.state, u.origin, c.rule FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
          AND (c.counted IS NOT NULL \
@@ -213,12 +215,11 @@ pub(super) async fn recent_departures(
     )
     .bind(source)
     .bind(since.millis())
-    .fetch_all(&mut *database.reader().await?)
-    .await?;
+    .fetch(&mut *reader);
     let mut recent = RecentDepartures::default();
     // Whether those whose access changed had it when the window began.
     let mut before: BTreeMap<i64, (bool, bool)> = BTreeMap::new();
-    for row in &rows {
+    while let Some(row) = rows.try_next().await? {
         let (user, counted, state): (i64, Option<&str>, &str) = (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?);
         // Not in the statement: there Postgres, which knows nothing of a table just filled, reads the feed for every user.
         if row.try_get::<&str, _>(4)? != Origin::Directory.as_str() {
@@ -242,7 +243,7 @@ pub(super) async fn recent_departures(
             recent.departed.retain(|(_, departed)| departed.0 != user);
             before.insert(user, (false, access));
         } else if let Entry::Vacant(first) = before.entry(user) {
-            let was = document(row, 1)?;
+            let was = document(&row, 1)?;
             let was = was.as_ref().and_then(|was| State::parse(was.get("state")?.as_str()?));
             first.insert((was.is_some_and(State::access), access));
         }
