@@ -51,7 +51,7 @@ pub struct Session {
     /// The command as it was typed, without the program's name.
     words: Vec<String>,
     /// Where an empty store is that stands in for one that is not there yet.
-    stand_in: Option<tempfile::TempDir>,
+    stand_in: Option<(tempfile::TempDir, String)>,
 }
 
 impl Session {
@@ -112,7 +112,7 @@ impl Session {
             Schema::Current => Ok(store),
             Schema::Empty => {
                 self.screen.say(&format!("the store {name} is empty: nothing was ever synchronised into it"))?;
-                self.empty_store().await
+                self.empty_store(name).await
             }
             Schema::Old => {
                 let migrate = self.invocation("migrate");
@@ -125,12 +125,17 @@ impl Session {
     }
 
     /// A store with nobody in it, which ends with the command.
-    async fn empty_store(&mut self) -> Result<Arc<dyn Store>, Failure> {
-        let folder = self.stand_in.insert(tempfile::tempdir()?);
+    async fn empty_store(&mut self, name: String) -> Result<Arc<dyn Store>, Failure> {
+        let (folder, _) = self.stand_in.insert((tempfile::tempdir()?, name));
         let url = format!("sqlite://{}", folder.path().join("empty.db").display());
         let store = store::open(&store::Settings { url, password: None }).await?;
         store.migrate().await?;
         Ok(store)
+    }
+
+    /// What the configured store is called, also while a stand-in is shown.
+    pub fn store_name(&self, store: &dyn Store) -> String {
+        self.stand_in.as_ref().map_or_else(|| store.describe().to_owned(), |(_, name)| name.clone())
     }
 
     /// Whether the store that is shown is a stand-in for one that is still empty.

@@ -33,7 +33,7 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
         conflicts: &store.conflict_rows(true).await?,
         skipped: store.skip_rows(Some(source)).await?.len() as u64,
         held: &held,
-        store: store.describe(),
+        store: &session.store_name(&*store),
         freeze: freeze.as_ref(),
         now,
     };

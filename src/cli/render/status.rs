@@ -116,6 +116,13 @@ fn last_start(schedule: &Schedule, runs: &[RunRow]) -> Option<Timestamp> {
     runs.iter().find(did).and_then(|run| Timestamp::parse(&run.started_at))
 }
 
+/// The same, of runs that count: after one that failed the daemon tries again by itself, and its schedule stands.
+fn last_that_counts(schedule: &Schedule, runs: &[RunRow]) -> Option<Timestamp> {
+    let did = |run: &&RunRow| run.action == schedule.action.as_str() || run.action == "all";
+    let counts = |run: &&RunRow| ["ok", "held", "incomplete"].contains(&run.outcome.as_str());
+    runs.iter().filter(did).find(counts).and_then(|run| Timestamp::parse(&run.started_at))
+}
+
 fn overdue(schedule: &Schedule, facts: &Facts<'_>) -> Option<(Timestamp, String)> {
     let last = last_start(schedule, facts.runs)?;
     let (due, interval) = match &schedule.when {
@@ -134,7 +141,7 @@ fn overdue(schedule: &Schedule, facts: &Facts<'_>) -> Option<(Timestamp, String)
 fn next(schedule: &Schedule, facts: &Facts<'_>) -> (Option<Timestamp>, &'static str) {
     match &schedule.when {
         When::Cron(_) => (schedule.next_after(facts.now), "never again"),
-        When::Every(every) => (last_start(schedule, facts.runs).map(|last| last + *every), "at once"),
+        When::Every(every) => (last_that_counts(schedule, facts.runs).map(|last| last + *every), "at once"),
         When::Reboot => (None, "when the daemon starts"),
     }
 }
@@ -165,6 +172,9 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
             None => otherwise.to_owned(),
         };
         writeln!(out, "{:<14} {said}: {}, schedule `{}`", "Next", schedule.action, escape::value(&schedule.text))?;
+    }
+    if facts.runs.first().is_some_and(|run| run.outcome == "failed" && run.trigger != "command") {
+        writeln!(out, "{:<14} the daemon tries the run that failed again, within 15 minutes", "Retry")?;
     }
     deletions(out, facts)?;
     if let Some(freeze) = facts.freeze {

@@ -1,9 +1,30 @@
 //! Who comes in, what changes, who gets which address.
 
-use super::world::{DAY, World};
+use super::world::{DAY, World, person};
 use crate::plan::policy::AttributeUse;
 use crate::plan::tests::policy;
-use crate::roster::{FieldId, PendingReason, State};
+use crate::plan::{View, departures, wishes};
+use crate::roster::{Account, Enabled, FieldId, PendingReason, State};
+
+/// U8: a test that cannot be judged disables nobody, and restores nobody.
+#[test]
+fn what_cannot_be_judged_leaves_everybody_as_they_are() {
+    let mut world = World::with(&["ada"]);
+    world.run();
+    let mut read = person("ada", &world.people["ada"]);
+    read.enabled = Enabled::Unknown;
+    let wish = wishes::addresses(read.claims.to_vec(), None, None, &world.policy);
+    let view = View::default();
+    let reason = |account: &Account| departures::reason(&read, &wish, (Some(account), false), &world.policy, &view);
+    let mut ada = world.account("ada").clone();
+    assert_eq!(reason(&ada), None);
+    (ada.state, ada.reason) = (State::Pending, Some(PendingReason::Gone));
+    assert_eq!(reason(&ada), None);
+    ada.reason = Some(PendingReason::Disabled);
+    assert_eq!(reason(&ada), Some(PendingReason::Disabled));
+    (ada.state, ada.reason) = (State::Kept, None);
+    assert_eq!(reason(&ada), Some(PendingReason::Disabled), "nobody stops being kept by it");
+}
 
 /// VIPRE-1, VIPRE-3, UNBLU-14, U1, U3: a second run changes nothing.
 #[test]
