@@ -1,6 +1,6 @@
 //! What to do if what was explained is not what was wanted.
 
-use crate::plan::explain::{Entry, Explained};
+use crate::plan::explain::{Bearing, Entry, Explained};
 use crate::roster::{Account, LookUp, Origin, PendingReason, State};
 
 impl Explained<'_> {
@@ -14,7 +14,8 @@ impl Explained<'_> {
         }
         if let Some(run) = self.facts.held_by {
             return format!(
-                "The brake holds this: `rosterd runs show {run}` shows it, `rosterd approve {run}` lets it go."
+                "The brake holds this, and nothing is lost: `rosterd runs show {run}` shows it; if it is right, `rosterd \
+                 approve {run}` lets it go; if it is a mistake, put the directory or the configuration right, and sync."
             );
         }
         if changes && self.skips().is_empty() {
@@ -28,6 +29,9 @@ impl Explained<'_> {
             return by_reason(&skip.reason).to_owned();
         }
         match (&self.facts.entry, self.facts.account) {
+            (_, Some(account)) if account.state == State::Kept => format!(
+                "Kept, with access, until the entry gives no reason to leave any more; `rosterd users delete {who}` ends it."
+            ),
             (Entry::Outside(found), account) => outside(found, account, &who),
             (Entry::Unreadable, _) => "Correct the entry in the directory as said above.".to_owned(),
             (Entry::Nowhere, None) => {
@@ -40,6 +44,11 @@ impl Explained<'_> {
                  back as kept now."
             ),
             (_, Some(account)) if account.state == State::Pending => pending(account, &who),
+            (Entry::Read(_), Some(account)) if account.state.access() && self.lacks_something() => {
+                "In, with access, but without what belongs to somebody else, as said above: take it from one of the two \
+                 entries in the directory, and the next run settles it."
+                    .to_owned()
+            }
             (_, Some(account)) if account.state.access() => match account.origin {
                 Origin::Directory => {
                     "In, with access. To end it, disable or delete the entry in the directory; what is deleted in the \
@@ -50,6 +59,11 @@ impl Explained<'_> {
             },
             _ => "Nothing is in the way; `rosterd sync` makes a run now.".to_owned(),
         }
+    }
+
+    /// Whether an address or the username that the entry asks for is somebody else's.
+    fn lacks_something(&self) -> bool {
+        self.findings.iter().any(|one| one.bearing == Bearing::Stops && ["A3", "A4", "U7"].contains(&one.rule))
     }
 }
 

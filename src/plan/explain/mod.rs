@@ -419,8 +419,10 @@ impl<'a> Explained<'a> {
         let names = &self.facts.policy.names;
         let acts: Vec<(&'static str, String)> = self.acts().map(|act| (act.rule(), says(act, names))).collect();
         let nothing = acts.is_empty() && self.facts.plan.groups.is_empty();
+        // What is held happens in no run before a person lets it go.
+        let when = if self.facts.held_by.is_some() { "if let go" } else { "next run" };
         for (rule, says) in acts {
-            self.say(rule, "next run", Bearing::Note, says);
+            self.say(rule, when, Bearing::Note, says);
         }
         for group in &self.facts.plan.groups {
             let joins = if group.joins.is_empty() { "out of" } else { "into" };

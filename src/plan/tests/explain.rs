@@ -102,6 +102,7 @@ fn somebody_known_is_told_the_state_and_what_changes_it() {
         (|world| world.entry("ada").in_filter = false, &["L1", "I4", "L2"], "Change the entry"),
         (|world| _ = world.people.remove("ada"), &["L1", "I4", "L2"], "Somebody who is"),
         (|world| world.entry("ada").readable = false, &["E5", "E5"], "Correct the entry"),
+        (|world| world.entry("ada").mail = vec!["bob@ours.example".into()], &["A4"], "In, with access,"),
     ];
     for (number, (change, rules, advice)) in cases.iter().enumerate() {
         let mut world = World::with(&["ada", "bob"]);
