@@ -119,8 +119,7 @@ impl Engine for RealEngine {
     }
 
     async fn history(&self, source: &str) -> Result<Vec<(Action, Timestamp)>, StoreError> {
-        let done =
-            |outcome: &str| matches!(Outcome::parse(outcome), Some(Outcome::Ok | Outcome::Held | Outcome::Incomplete));
+        let done = |outcome: &str| Outcome::parse(outcome).is_some_and(|how| Outcome::DONE.contains(&how));
         let rows = self.store.run_rows(Some(source), RUNS_BACK).await?;
         Ok(rows
             .iter()

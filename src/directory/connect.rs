@@ -162,7 +162,8 @@ struct Root {
     naming_contexts: Vec<String>,
     controls: BTreeSet<String>,
     extensions: BTreeSet<String>,
-    capabilities: BTreeSet<String>,
+    /// Whether it says that it is a domain controller.
+    active_directory: bool,
     /// Whether it shows what only FreeIPA's servers do.
     free_ipa: bool,
     schema: Option<String>,
@@ -200,7 +201,7 @@ impl Root {
             naming_contexts: texts("namingContexts"),
             controls: texts("supportedControl").into_iter().collect(),
             extensions: texts("supportedExtension").into_iter().collect(),
-            capabilities: texts("supportedCapabilities").into_iter().collect(),
+            active_directory: texts("supportedCapabilities").iter().any(|one| one == ACTIVE_DIRECTORY),
             free_ipa: ["ipaDomainLevel", "ipaTopologyPluginVersion"].iter().any(|name| !texts(name).is_empty()),
             schema: texts("subschemaSubentry").into_iter().next(),
         }
@@ -210,7 +211,7 @@ impl Root {
     fn kind(&self) -> Kind {
         let vendor = self.vendor.join(" ").to_ascii_lowercase();
         let is = |names: &[&str]| names.iter().any(|name| vendor.contains(name));
-        if self.capabilities.contains(ACTIVE_DIRECTORY) {
+        if self.active_directory {
             Kind::ActiveDirectory
         } else if self.free_ipa {
             Kind::FreeIpa

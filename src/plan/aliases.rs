@@ -53,6 +53,6 @@ impl People<'_> {
     pub(super) fn counts_aliases(&self, account: &Account) -> bool {
         account.state.access()
             && account.origin == Origin::Directory
-            && !self.view.approved_aliases.contains(&account.id)
+            && !self.view.approval.aliases.contains(&account.id)
     }
 }

@@ -75,10 +75,13 @@ impl Plan {
         });
         let kinds = kinds.reduce(|a, b| format!("{a}; {b}"))?;
         let since = self.since.as_ref().map(|since| format!("; {}", since.says())).unwrap_or_default();
-        Some(format!(
-            "held by the brake: {kinds}{since}; look with `rosterd runs show {run}`, let go with `rosterd approve {run}`"
-        ))
+        Some(held_sentence(&format!("{kinds}{since}"), run))
     }
+}
+
+/// What is held, and what to type.
+pub fn held_sentence(what: &str, run: i64) -> String {
+    format!("held by the brake: {what}; look with `rosterd runs show {run}`, let go with `rosterd approve {run}`")
 }
 
 /// The losses of aliases that are held, given who would lose which now (B1).

@@ -198,7 +198,7 @@ impl<'a> People<'a> {
     }
 
     fn parts(&self, comer: &Comer) -> bool {
-        let counted = |account: &&Account| account.state.access() && !self.view.approved.contains(&account.id);
+        let counted = |account: &&Account| account.state.access() && !self.view.approval.people.contains(&account.id);
         comer.heir.is_some() && comer.account.as_ref().is_some_and(counted)
     }
 
@@ -225,7 +225,7 @@ impl<'a> People<'a> {
             from: account.state,
             address: comer.wish.primary.as_ref().map(ToString::to_string).unwrap_or_default().into(),
             heir: heir.user(&comer.person.key),
-            counted: (account.state.access() && !self.view.approved.contains(&account.id))
+            counted: (account.state.access() && !self.view.approval.people.contains(&account.id))
                 .then_some(BrakeKind::Missing),
         };
         comer.take(heir);

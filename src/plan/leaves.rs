@@ -29,7 +29,7 @@ impl Plan {
         let departing: HashSet<UserRef> = departing.map(|change| change.subject).collect();
         let stays = view.index.iter().filter(|known| known.state.access() && !known.manual).map(|known| known.id);
         let stays = stays.filter(|user| !departing.contains(&UserRef::Known(*user)));
-        let counted: HashSet<UserId> = stays.filter(|user| !view.approved_memberships.contains(user)).collect();
+        let counted: HashSet<UserId> = stays.filter(|user| !view.approval.memberships.contains(user)).collect();
         let leaves =
             self.known_groups().flat_map(|(group, change)| change.leaves.iter().map(move |one| (group, one.0)));
         let frozen: BTreeSet<Place> = leaves.filter(|(_, user)| held.contains(user)).collect();

@@ -12,6 +12,7 @@
 mod acts;
 mod admission;
 mod aliases;
+mod approval;
 mod assign;
 mod basis;
 mod brake;
@@ -51,9 +52,10 @@ mod wishes;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use approval::{Approval, acceptable};
 pub use assign::Without;
 pub use basis::{Basis, Since};
-pub use brake::Loss;
+pub use brake::{Loss, held_sentence};
 pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
 pub use clock::{ClockReading, LateClock};

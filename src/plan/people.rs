@@ -283,7 +283,7 @@ impl<'a> People<'a> {
     }
 
     fn departure(&self, known: &Known, reason: PendingReason, at: Option<&str>) -> Departure {
-        let counted = known.state.access() && !self.view.approved.contains(&known.id);
+        let counted = known.state.access() && !self.view.approval.people.contains(&known.id);
         Departure { reason, removed: None, detail: departures::detail(reason, at), counted }
     }
 

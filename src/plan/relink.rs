@@ -168,7 +168,7 @@ impl<'a> People<'a> {
         let newcomers = || self.comers.iter().enumerate().filter(|(_, comer)| comer.account.is_none());
         for (at, comer) in newcomers() {
             if let Some(Likeness::Same(account)) = absent.likeness(&Newcomer::outside(comer), self, &taken) {
-                taken.insert(account.id, !self.view.approved_relinks.contains(&account.id));
+                taken.insert(account.id, !self.view.approval.relinks.contains(&account.id));
                 same.push((at, account));
             }
         }

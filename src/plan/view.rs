@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
-use crate::plan::{BrakeKind, GroupId, KnownGroup, Neighbours, OpenConflict, Policy, StoredGrant, Via};
+use crate::plan::{Approval, BrakeKind, GroupId, KnownGroup, Neighbours, OpenConflict, Policy, StoredGrant, Via};
 use crate::roster::address::fold;
 use crate::roster::{
     Account, Address, AddressKey, Claim, Digest, FieldId, Incomplete, Index, Known, LookUp, Person, Skip, Snapshot,
@@ -117,14 +117,8 @@ pub struct View {
     pub skips: Vec<Skip>,
     /// What happened inside the brake's window.
     pub recent: RecentDepartures,
-    /// People whose departure a person approved for this run (B1).
-    pub approved: BTreeSet<UserId>,
-    /// People whose loss of aliases a person approved for this run.
-    pub approved_aliases: BTreeSet<UserId>,
-    /// People whose loss of memberships a person approved for this run.
-    pub approved_memberships: BTreeSet<UserId>,
-    /// People whose re-linking a person approved for this run (I5).
-    pub approved_relinks: BTreeSet<UserId>,
+    /// What a person approved for this run (B1).
+    pub approval: Approval,
     /// Attributes that vanished from everybody, lower case (E2).
     pub vanished: BTreeSet<String>,
     /// Role of everybody who has one; needed only where roles are mapped (R1).
@@ -133,14 +127,10 @@ pub struct View {
     pub grants: Vec<StoredGrant>,
     /// The groups that hold under the mapped DNs (R4).
     pub mapped: Vec<KnownGroup>,
-    /// People whose loss of roles or grants a person approved for this run.
-    pub approved_rights: BTreeSet<UserId>,
     /// People whose re-link the last run held; nobody else is needed, and only a clean-up looks at them (I5).
     pub held_relinks: BTreeSet<UserId>,
     /// The wall clock is not believed: nobody is deleted by the date (L10).
     pub clock_doubted: bool,
-    /// What else a person approved for this run, in the words of a run's cause.
-    pub accepted: BTreeSet<String>,
     /// Only one person was read, and the index holds nobody else: what is written down about others stands (S4).
     pub one_person: bool,
     /// What is known of other sources of the same directory (I8).

@@ -174,6 +174,13 @@ written!(Outcome {
     Interrupted = "interrupted",
 });
 
+impl Outcome {
+    /// How a run ends that read everything.
+    pub const COMPLETE: [Self; 2] = [Self::Ok, Self::Held];
+    /// How a run ends that read something and came to its end; the better ones first.
+    pub const DONE: [Self; 3] = [Self::Ok, Self::Held, Self::Incomplete];
+}
+
 /// How a run begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RunStart {

@@ -36,9 +36,8 @@ impl Scene<'_> {
     /// Whose re-link the last run that read users held (I5).
     pub(super) async fn held_relinks(&self) -> Result<BTreeSet<UserId>, SyncError> {
         let runs = self.store.run_rows(Some(&self.config.source.name), RECENT).await?;
-        let reads = |run: &&RunRow| {
-            matches!(run.action.as_str(), "all" | "users") && matches!(run.outcome.as_str(), "ok" | "held")
-        };
+        let complete = |run: &RunRow| Outcome::parse(&run.outcome).is_some_and(|how| Outcome::COMPLETE.contains(&how));
+        let reads = |run: &&RunRow| matches!(run.action.as_str(), "all" | "users") && complete(run);
         let Some(run) = runs.iter().find(reads) else { return Ok(BTreeSet::new()) };
         let held = self.store.held(RunId(run.id)).await?;
         Ok(held.iter().filter(|held| held.kind == BrakeKind::Relinks).map(|held| held.user).collect())
@@ -47,8 +46,7 @@ impl Scene<'_> {
     /// Whether the clock is believed where no directory is asked (L10): within one boot only, because nobody could say
     /// that it is right after another one.
     async fn clock_doubt_alone(&self, source: &str, due: u64) -> Result<Option<LateClock>, SyncError> {
-        let all = [Outcome::Ok, Outcome::Held, Outcome::Incomplete];
-        let last = self.store.basis(source, &all).await?.and_then(|(_, last)| last.clock);
+        let last = self.store.basis(source, &Outcome::DONE).await?.and_then(|(_, last)| last.clock);
         let now = basis::reading(self.clock);
         let last = last.filter(|last| last.boot.is_some() && last.boot == now.boot);
         Ok(now.doubt(last.as_ref(), None).map(|says| LateClock { due, says }))

@@ -2,7 +2,7 @@
 
 use tracing::{debug, error, info, warn};
 
-use crate::plan::{Act, Conflict, GroupAct, GroupChange, Plan, Since, UserChange};
+use crate::plan::{Act, Conflict, GroupAct, GroupChange, Plan, Since, UserChange, held_sentence};
 use crate::roster::words::counted;
 use crate::store::{Outcome, RunId, RunStart, Stamp};
 use crate::sync::{Report, SyncError};
@@ -87,6 +87,7 @@ fn run_held(run: RunId, start: &RunStart, report: &Report) {
     for hold in &report.plan.holds {
         let held = report.plan.held.iter().filter(|held| held.kind == hold.kind).count();
         let since = report.plan.since.as_ref().map(Since::says);
+        let more = since.as_ref().map(|since| format!("; {since}")).unwrap_or_default();
         error!(
             event = "run.held",
             run = run.0,
@@ -96,10 +97,8 @@ fn run_held(run: RunId, start: &RunStart, report: &Report) {
             of = hold.of,
             first = report.plan.first_held(hold.kind).join(", "),
             since,
-            "held by the brake: {}{}; look with `rosterd runs show {run}`, let go with `rosterd approve {run}`",
-            hold.says,
-            since.as_ref().map(|since| format!("; {since}")).unwrap_or_default(),
-            run = run.0
+            "{}",
+            held_sentence(&format!("{}{more}", hold.says), run.0)
         );
     }
     if let Some(late) = report.plan.late.as_ref().filter(|late| late.withholds()) {

@@ -8,13 +8,13 @@ use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
 use crate::plan::policy::Place;
 use crate::plan::{
-    self, Basis, ClockReading, Frozen, KnownGroup, LateClock, Plan, Policy, Since, StoredMembership, View,
+    self, Approval, Basis, ClockReading, Frozen, KnownGroup, LateClock, Plan, Policy, Since, StoredMembership, View,
 };
 use crate::roster::{
     Account, Before, Digest, Dn, Incomplete, Index, LookUp, Passes, Positions, Snapshot, State, UniqueId, UserId,
 };
 use crate::store::{Action, Lease, Outcome, RunId, SourceRecord, Store, StoreError};
-use crate::sync::approval::Approval;
+use crate::sync::approval::approved;
 use crate::sync::{Request, Scene, SyncError, basis, neighbours, refused, source};
 
 pub(super) use view::{skips, with_old_names};
@@ -27,14 +27,9 @@ pub(super) struct Look {
     version: i64,
     policy: Policy,
     server: String,
-    approved: BTreeSet<UserId>,
-    approved_rights: BTreeSet<UserId>,
-    approved_relinks: BTreeSet<UserId>,
-    approved_aliases: BTreeSet<UserId>,
-    approved_memberships: BTreeSet<UserId>,
+    approval: Approval,
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
-    accepted: Vec<String>,
     basis: Basis,
     /// Other sources of the same directory (I8).
     neighbours: Vec<SourceRecord>,
@@ -51,7 +46,7 @@ impl Look {
     pub async fn take(scene: &Scene<'_>, request: Request, leases: &[Lease]) -> Result<Self, SyncError> {
         let store = scene.store;
         let source = scene.config.source.name.as_str();
-        let approval = Approval::of(store, source, request.approve).await?;
+        let approval = approved(store, source, request.approve).await?;
         // The two sides are looked at side by side; the version is asked first, so that a change shows.
         let version = store.version().await?;
         let (connected, index) = tokio::join!(scene.connect(request, leases), store.index(source));
@@ -68,15 +63,10 @@ impl Look {
             version,
             policy,
             server,
-            approved: approval.people,
-            approved_relinks: approval.relinks,
-            approved_aliases: approval.aliases,
-            approved_memberships: approval.memberships,
+            approval,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
             neighbours,
-            approved_rights: approval.rights,
-            accepted: approval.accepted.clone(),
             basis,
         };
         if request.action == Action::Cleanup {
@@ -91,7 +81,7 @@ impl Look {
             }
             return Ok(look);
         }
-        look.read(scene, &mut connection, &searches, request.action, approval.accepted).await?;
+        look.read(scene, &mut connection, &searches, request.action).await?;
         Ok(look)
     }
 
@@ -101,7 +91,6 @@ impl Look {
         connection: &mut Connection,
         searches: &Searches,
         action: Action,
-        accepted: Vec<String>,
     ) -> Result<(), SyncError> {
         let store = scene.store;
         let source = scene.config.source.name.as_str();
@@ -114,7 +103,7 @@ impl Look {
             users: self.index.with_access() as u64,
             groups: groups.iter().filter(|group| group.state == State::Active).count() as u64,
             coverage: store.coverage(source).await?,
-            accepted,
+            accepted: self.approval.causes.clone(),
             mapped: known_groups(&self.policy, &store.mapped(source).await?),
         };
         let now = scene.clock.now();
@@ -126,7 +115,7 @@ impl Look {
         let missing = snapshot.complete().map(|complete| complete.missing(&self.index).map(|known| known.id).collect());
         let missing: Vec<UserId> = missing.unwrap_or_default();
         self.look_up(scene, connection, searches, &missing).await?;
-        let accepted = before.accepted.iter().any(|cause| cause == "unjudged");
+        let accepted = self.approval.accepts("unjudged");
         let users = snapshot.complete().filter(|complete| complete.reading().passes.users);
         let missing = users.map(|_| Digest::of(format!("{missing:?}")));
         let behind = self.behind(scene, missing).await?;
@@ -146,12 +135,12 @@ impl Look {
     /// person said that it is right (E7); `missing` stands for those whom a complete read does not show.
     async fn behind(&mut self, scene: &Scene<'_>, missing: Option<Digest>) -> Result<Option<Incomplete>, SyncError> {
         let (store, source) = (scene.store, scene.config.source.name.as_str());
-        let Some((_, last)) = store.basis(source, &[Outcome::Ok, Outcome::Held]).await? else { return Ok(None) };
-        let all = store.basis(source, &[Outcome::Ok, Outcome::Held, Outcome::Incomplete]).await?;
+        let Some((_, last)) = store.basis(source, &Outcome::COMPLETE).await? else { return Ok(None) };
+        let all = store.basis(source, &Outcome::DONE).await?;
         let stranger = all.and_then(|(_, all)| all.stranger);
         let strange = self.basis.strange(&last, stranger, (scene.clock.now(), missing));
         let doubt = self.basis.behind(&last).or(strange);
-        Ok(doubt.filter(|doubt| self.accepted.iter().all(|cause| cause != doubt.cause)))
+        Ok(doubt.filter(|doubt| !self.approval.accepts(doubt.cause)))
     }
 
     /// Looks people up by unique id, so that the reason they are missing is a cause (L2).
@@ -185,7 +174,7 @@ impl Look {
 
     /// What a person accepted for this run; accepting the next doubt accepts it again.
     pub fn accepted(&self) -> &[String] {
-        &self.accepted
+        &self.approval.causes
     }
 
     /// Why absence proves nothing.
@@ -224,8 +213,7 @@ impl Look {
             self.memberships = store.memberships(source).await?;
         }
         let frozen = self.frozen(scene, now).await?;
-        let all = [Outcome::Ok, Outcome::Held, Outcome::Incomplete];
-        let before = store.basis(source, &all).await?.map(|(_, before)| before).unwrap_or_default();
+        let before = store.basis(source, &Outcome::DONE).await?.map(|(_, before)| before).unwrap_or_default();
         self.basis.proven = before.proven;
         let clock = self.clock_doubt(before.clock);
         let mut basis = self.basis.clone();
@@ -282,8 +270,7 @@ impl Look {
     fn clock_doubt(&self, before: Option<ClockReading>) -> Option<(String, ClockReading)> {
         let (before, now) = before.zip(self.basis.clock.as_ref())?;
         let doubt = now.doubt(Some(&before), self.basis.newest_change());
-        let accepted = self.accepted.iter().any(|cause| cause == "clock");
-        doubt.filter(|_| !accepted).map(|says| (says, before))
+        doubt.filter(|_| !self.approval.accepts("clock")).map(|says| (says, before))
     }
 
     /// What a freeze that goes on withholds (B5).

@@ -10,7 +10,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::directory::{self, Circle, Connection, OnePerson, Progress, Searches};
 use crate::plan::one::{is_unjudged, known, plan_one};
-use crate::plan::{self, Basis, Frozen, Holdings, Needs, Plan, Policy, View};
+use crate::plan::{self, Approval, Basis, Frozen, Holdings, Needs, Plan, Policy, View};
 use crate::roster::address::fold;
 use crate::roster::{Account, FieldId, Incomplete, Index, LookUp, Origin, Snapshot, State, UniqueId, UserId};
 use crate::store::{Action, Lease, Outcome, RunId, RunStart, SourceRecord, Stamp, Store, Trigger};
@@ -309,7 +309,6 @@ impl LookOne {
         let theirs: BTreeSet<_> = memberships.iter().map(|one| one.group).collect();
         groups.retain(|group| read.contains(group.key.as_str()) || theirs.contains(&group.id));
         memberships.retain(|one| groups.iter().any(|group| group.id == one.group));
-        let approved: BTreeSet<UserId> = themselves.into_iter().collect();
         let mut view = View {
             index: self.index.clone(),
             accounts: accounts(store, &wanted).await?,
@@ -321,9 +320,7 @@ impl LookOne {
             two_people: store.two_people(source).await?,
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
-            approved_rights: approved.clone(),
-            approved_relinks: approved.clone(),
-            approved,
+            approval: Approval::everything_of(&themselves.into_iter().collect()),
             roles: roles.into_iter().collect(),
             grants,
             mapped: store.mapped(source).await?,
@@ -390,7 +387,7 @@ async fn former(
 async fn behind(scene: &Scene<'_>, connection: &mut Connection) -> Result<Option<Incomplete>, SyncError> {
     let server = connection.about().server.clone();
     let mut now = basis::of(scene.config, &server, connection.standing().await, scene.clock);
-    let last = scene.store.basis(&scene.config.source.name, &[Outcome::Ok, Outcome::Held]).await?;
+    let last = scene.store.basis(&scene.config.source.name, &Outcome::COMPLETE).await?;
     // That two complete runs agree shows in the last one.
     let strange =
         |(_, last): (_, Basis)| now.behind(&last).or_else(|| now.strange(&last, None, (scene.clock.now(), None)));

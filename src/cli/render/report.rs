@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::render::{Tense, counted, first_names, number, plan_json, totals};
 use crate::cli::{escape, style};
-use crate::plan::{BrakeKind, Held, Hold, LateClock, Plan};
+use crate::plan::{self, BrakeKind, Held, Hold, LateClock, Plan};
 use crate::roster::Incomplete;
 use crate::store::Outcome;
 use crate::sync::Report;
@@ -195,19 +195,7 @@ pub fn late(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     writeln!(out, "{alarm}Held for the clock:{alarm:#} {}.", escape::text(&late.sentence()))
 }
 
-/// Whether a person may accept what made a run incomplete (E2, L2, B1): it read everything, and found what is hard to believe.
-pub fn acceptable(cause: &str) -> bool {
-    let word = |cause: &str| cause.split(':').next().unwrap_or_default().to_owned();
-    let known = [
-        "no-users",
-        "no-groups",
-        "attribute-vanished",
-        "unjudged",
-        "mapped-gone",
-        "mapped-other",
-        "server-behind",
-        "server-changed",
-        "clock",
-    ];
-    cause.split(',').any(|cause| known.contains(&word(cause).as_str()))
+/// Whether a person may accept what made a run incomplete: it read everything, and found what is hard to believe (B1).
+pub fn acceptable(causes: &str) -> bool {
+    plan::acceptable(causes).next().is_some()
 }

@@ -12,8 +12,8 @@ use crate::clock::Timestamp;
 use crate::config::{Schedule, When};
 use crate::plan::{ConflictKind, Held};
 use crate::roster::State;
-use crate::store::Freeze;
 use crate::store::rows::{ConflictRow, RunRow};
+use crate::store::{Freeze, Outcome};
 
 /// How many open conflicts are told one by one.
 const CONFLICTS: usize = 5;
@@ -110,17 +110,19 @@ fn streak(runs: &[RunRow], what: &str) -> Option<Health> {
     Some(Health { healthy, since: since.and_then(Timestamp::parse), says })
 }
 
-/// When the last run began that did what a schedule asks for.
+/// When the last run began that did what a schedule asks for, however it ended.
 fn last_start(schedule: &Schedule, runs: &[RunRow]) -> Option<Timestamp> {
-    let did = |run: &&RunRow| run.action == schedule.action.as_str() || run.action == "all";
-    runs.iter().find(did).and_then(|run| Timestamp::parse(&run.started_at))
+    last(schedule, runs, |_| true)
 }
 
-/// The same, of runs that count: after one that failed the daemon tries again by itself, and its schedule stands.
-fn last_that_counts(schedule: &Schedule, runs: &[RunRow]) -> Option<Timestamp> {
-    let did = |run: &&RunRow| run.action == schedule.action.as_str() || run.action == "all";
-    let counts = |run: &&RunRow| ["ok", "held", "incomplete"].contains(&run.outcome.as_str());
-    runs.iter().filter(did).find(counts).and_then(|run| Timestamp::parse(&run.started_at))
+/// The same of runs that count: after one that failed the daemon tries again by itself, and its schedule stands.
+fn last_done(schedule: &Schedule, runs: &[RunRow]) -> Option<Timestamp> {
+    last(schedule, runs, |run| Outcome::parse(&run.outcome).is_some_and(|how| Outcome::DONE.contains(&how)))
+}
+
+fn last(schedule: &Schedule, runs: &[RunRow], counts: impl Fn(&RunRow) -> bool) -> Option<Timestamp> {
+    let did = |run: &&RunRow| (run.action == schedule.action.as_str() || run.action == "all") && counts(run);
+    runs.iter().find(did).and_then(|run| Timestamp::parse(&run.started_at))
 }
 
 fn overdue(schedule: &Schedule, facts: &Facts<'_>) -> Option<(Timestamp, String)> {
@@ -141,7 +143,7 @@ fn overdue(schedule: &Schedule, facts: &Facts<'_>) -> Option<(Timestamp, String)
 fn next(schedule: &Schedule, facts: &Facts<'_>) -> (Option<Timestamp>, &'static str) {
     match &schedule.when {
         When::Cron(_) => (schedule.next_after(facts.now), "never again"),
-        When::Every(every) => (last_that_counts(schedule, facts.runs).map(|last| last + *every), "at once"),
+        When::Every(every) => (last_done(schedule, facts.runs).map(|last| last + *every), "at once"),
         When::Reboot => (None, "when the daemon starts"),
     }
 }

@@ -141,7 +141,7 @@ impl<'a> One<'a, '_> {
         if known.settled {
             return false;
         }
-        if self.view.accepted.contains(&cause) {
+        if self.view.approval.accepts(&cause) {
             found.acts.push(MappedAct::Settle { dn: self.dn.to_owned() });
             return false;
         }
@@ -152,7 +152,7 @@ impl<'a> One<'a, '_> {
     /// Another group stands at the DN: it gives nothing until a person approves it.
     fn other(&self, known: &KnownGroup, here: &'a Giver, mappings: &mut Mappings<'a>) -> Judged<'a> {
         let cause = acts::cause(acts::OTHER, self.dn, &here.key);
-        if self.view.accepted.contains(&cause) {
+        if self.view.approval.accepts(&cause) {
             mappings.found.acts.push(MappedAct::Remember { dn: self.dn.to_owned(), key: here.key.clone() });
             return Judged { givers: vec![here], ..Judged::default() };
         }

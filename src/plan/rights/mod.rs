@@ -203,7 +203,7 @@ impl<'a> Giving<'a> {
             if !difference.losses.is_empty() {
                 // What another source's groups gave is left behind: no departure (I8).
                 let crosses = self.crossing.contains_key(&user);
-                let approved = crosses || self.view.approved_rights.contains(&user);
+                let approved = crosses || self.view.approval.rights.contains(&user);
                 let by_gone = difference.by_gone;
                 let acts = difference.losses.into_iter().map(|act| if approved { act.uncounted() } else { act });
                 losses.push(Losing { user, acts: acts.collect(), by_gone, approved });

@@ -90,6 +90,6 @@ fn the_brake_counts_people_who_go_with_their_domain() {
     let text = world.run();
     assert!(text.iter().all(|line| line.ends_with(&format!("held {}", PendingReason::UnmanagedDomain))), "{text:?}");
     assert_eq!((world.state("a"), text.len()), (State::Active, 6));
-    world.approved = world.look().plan.held.iter().map(|held| held.user).collect();
+    world.approval.people = world.look().plan.held.iter().map(|held| held.user).collect();
     assert_eq!(world.run(), ["a: remove", "b: remove", "c: remove", "d: remove", "e: remove", "f: remove"]);
 }

@@ -92,7 +92,7 @@ fn an_approved_loss_of_rights_is_not_counted() {
     let mut held = world.look().plan.held;
     held.retain(|held| held.kind == BrakeKind::Rights);
     assert_eq!(held.len(), 2);
-    world.approved_rights = held.iter().map(|held| held.user).collect();
+    world.approval.rights = held.iter().map(|held| held.user).collect();
     let plan = world.look().plan;
     let acts = plan.users.iter().flat_map(|change| &change.acts);
     let losses: Vec<bool> =

@@ -232,9 +232,9 @@ fn too_many_other_addresses_are_held() {
     world.run();
     assert_eq!(world.store.accounts.values().filter(|one| one.state == State::Active).count(), before.len());
     assert!(world.look().plan.users.is_empty(), "U3");
-    world.approved = plan.held.iter().map(|held| held.user).collect();
+    world.approval.people = plan.held.iter().map(|held| held.user).collect();
     let said = world.run();
     assert_eq!(said.iter().filter(|line| line.contains("dormant")).count(), 6, "{said:?}");
-    world.approved.clear();
+    world.approval.people.clear();
     assert_eq!(world.run(), NOTHING);
 }

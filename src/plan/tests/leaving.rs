@@ -283,7 +283,7 @@ fn the_brake_holds_a_mass_departure_until_a_person_approves() {
     assert!(names.iter().all(|name| world.state(name) == State::Active));
     world.hire("u00");
     world.people.remove("u10");
-    world.approved = said.plan.held.iter().map(|held| held.user).collect();
+    world.approval.people = said.plan.held.iter().map(|held| held.user).collect();
     let text = world.run();
     assert_eq!(
         text.iter().filter(|line| line.contains("flag gone")).count(),
@@ -336,9 +336,9 @@ fn due_deletions_are_not_counted_again() {
     for name in &names[..8] {
         world.people.remove(name);
     }
-    world.approved = world.look().plan.held.iter().map(|held| held.user).collect();
+    world.approval.people = world.look().plan.held.iter().map(|held| held.user).collect();
     world.run();
-    world.approved.clear();
+    world.approval.people.clear();
     world.later(14 * DAY);
     assert_eq!(world.run().iter().filter(|line| line.ends_with("delete")).count(), 8);
 }

@@ -63,12 +63,12 @@ fn many_lost_aliases_are_held_and_the_rest_goes_on() {
     assert!(said.text.contains(&"u000: held alias u000.alias@ours.example".to_owned()), "{:?}", said.text);
     world.entry("u005").aliases.push("u005.alias@ours.example".into());
     lose(&mut world, 10..11);
-    world.approved_aliases = held(&said, BrakeKind::Aliases);
+    world.approval.aliases = held(&said, BrakeKind::Aliases);
     let said = run(&mut world);
     let lost = |said: &Said| said.text.iter().filter(|line| line.contains(": lose ")).count();
     assert_eq!((lost(&said), held(&said, BrakeKind::Aliases).len()), (6, 0), "five approved, one below the limit");
     assert_eq!(world.account("u005").aliases().count(), 1, "who has the alias again keeps it");
-    world.approved_aliases.clear();
+    world.approval.aliases.clear();
     world.recent.aliases.lost =
         ["u010", "u900", "u901", "u902", "u903"].map(|name| (world_id(&world, name), alias(name))).into();
     world.recent.aliases.had = 20;
@@ -118,7 +118,7 @@ fn an_alias_that_changes_its_owner_is_a_loss_and_one_that_becomes_primary_is_not
     assert_eq!(held(&said, BrakeKind::Aliases).len(), 6);
     assert_eq!(world.account("u010").aliases().count(), 1);
     assert_eq!(said.plan.opened.len(), 6, "who wants them waits: {:?}", said.text);
-    world.approved_aliases = held(&said, BrakeKind::Aliases);
+    world.approval.aliases = held(&said, BrakeKind::Aliases);
     let said = run(&mut world);
     assert_eq!((said.plan.resolved.len(), world.account("u010").aliases().count()), (6, 0));
 }
@@ -161,7 +161,7 @@ fn one_group_that_loses_too_many_is_held() {
     assert_eq!(held(&said, BrakeKind::Memberships).len(), 21);
     assert!(said.text.contains(&"group big:  +2 -0".to_owned()), "gains are applied: {:?}", said.text);
     assert!(said.text.contains(&"group other:  +0 -10".to_owned()), "{:?}", said.text);
-    world.approved_memberships = held(&said, BrakeKind::Memberships);
+    world.approval.memberships = held(&said, BrakeKind::Memberships);
     set(&mut world, "big", (40..41).chain(42..100).chain(200..202));
     let said = run(&mut world);
     assert!(said.plan.holds.is_empty());
@@ -218,7 +218,7 @@ fn memberships_of_those_who_depart_go_with_them() {
     let kinds: Vec<BrakeKind> = said.plan.holds.iter().map(|hold| hold.kind).collect();
     assert_eq!(kinds, [BrakeKind::Missing]);
     assert_eq!(world.members("staff").len(), 30, "their departure is held, and so is what hangs on it");
-    world.approved = held(&said, BrakeKind::Missing);
+    world.approval.people = held(&said, BrakeKind::Missing);
     let said = run(&mut world);
     assert!(said.plan.holds.is_empty(), "{:?}", said.plan.holds);
     assert_eq!((world.members("staff").len(), world.state("u000")), (30, State::Pending), "frozen (L4)");
@@ -235,7 +235,7 @@ fn a_group_that_vanishes_keeps_its_members_while_they_are_held() {
     world.later(20 * DAY);
     run(&mut world);
     assert_eq!(world.members("staff").len(), 30);
-    world.approved_memberships = held(&said, BrakeKind::Memberships);
+    world.approval.memberships = held(&said, BrakeKind::Memberships);
     let said = run(&mut world);
     assert_eq!(said.text, ["group staff: deleted +0 -30"]);
 }
@@ -252,7 +252,7 @@ fn nobody_is_in_two_groups_because_a_loss_is_held() {
     let said = run(&mut world);
     assert_eq!(held(&said, BrakeKind::Memberships).len(), 30);
     assert_eq!((world.members("a").len(), world.members("b").len()), (0, 60));
-    world.approved_memberships = held(&said, BrakeKind::Memberships);
+    world.approval.memberships = held(&said, BrakeKind::Memberships);
     run(&mut world);
     assert_eq!((world.members("a").len(), world.members("b").len()), (30, 30));
 }

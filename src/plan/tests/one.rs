@@ -51,8 +51,7 @@ impl World {
         view.roles.retain(|user, _| themselves.contains(user));
         view.grants.retain(|grant| themselves.contains(&grant.user));
         (view.recent, view.vanished) = (RecentDepartures::default(), BTreeSet::new());
-        (view.approved, view.approved_rights, view.approved_relinks) =
-            (themselves.clone(), themselves.clone(), themselves);
+        view.approval = Approval::everything_of(&themselves);
         view.one_person = true;
         (snapshot, view, former)
     }
@@ -149,6 +148,19 @@ fn one_confirmed_person_goes_past_the_brake() {
     world.store.apply(&plan, &world.policy.names, world.now);
     assert_eq!((world.state("u19"), world.state("u18")), (State::Pending, State::Active));
     assert!(world.look().plan.holds[0].says.contains("14 of 19"), "{:?}", world.look().plan.holds);
+}
+
+/// S4, B1
+#[test]
+fn one_confirmed_person_loses_many_aliases_at_once() {
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").aliases = (0..7).map(|n| format!("a{n}@ours.example")).collect();
+    world.run();
+    world.entry("ada").aliases.clear();
+    assert!(!world.look().plan.holds.is_empty(), "a whole run holds them");
+    let plan = world.look_at("ada");
+    let lost = plan.users.iter().flat_map(|change| &change.acts).filter(|act| matches!(act, Act::AliasRemoved { .. }));
+    assert_eq!((plan.holds.len(), lost.count()), (0, 7));
 }
 
 /// S4, I5: an entry with the id of before in mind goes on as the user it was; one that only resembles leaves that user

@@ -304,10 +304,10 @@ fn a_re_imported_directory_is_held_until_a_person_approves() {
     five.people.remove("u5-new");
     assert_eq!(five.run().iter().filter(|line| line.contains("relink")).count(), 5);
     // Approval is for those people; whoever joined since is counted anew, and is below the limit.
-    world.approved_relinks = said.plan.held.iter().map(|held| held.user).collect();
+    world.approval.relinks = said.plan.held.iter().map(|held| held.user).collect();
     readd(&mut world, "u6", "u6-new");
     assert_eq!(world.run().iter().filter(|line| line.contains("relink")).count(), 7);
-    world.approved_relinks.clear();
+    world.approval.relinks.clear();
     assert!(world.look().plan.is_empty());
     assert!(world.store.accounts.values().all(|one| one.state == State::Active && before[&one.id].uuid == one.uuid));
 }

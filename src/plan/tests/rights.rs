@@ -317,13 +317,13 @@ fn a_mapped_group_that_is_gone_takes_nothing_until_a_person_approves_it() {
     assert_eq!(run(&mut world), Vec::<String>::new());
     // Approved.
     world.groups.remove("admins");
-    world.accepted = world.look().plan.mapped.causes.into_iter().collect();
-    world.approved_rights = [world.account("ada").id].into();
+    world.approval.causes = world.look().plan.mapped.causes.into_iter().collect();
+    world.approval.rights = [world.account("ada").id].into();
     let said = world.look();
     assert_eq!(said.plan.mapped.acts, [MappedAct::Settle { dn: group_dn("admins") }]);
     assert_eq!(world.run(), ["ada: role admin -> user", "ada: no grant wallet"]);
-    world.accepted.clear();
-    world.approved_rights.clear();
+    world.approval.causes.clear();
+    world.approval.rights.clear();
     assert!(world.look().plan.is_empty());
     assert_eq!(world.look().plan.mapped.broken.len(), 1, "it is still said");
     world.groups.insert("admins".into(), admins);
@@ -358,9 +358,9 @@ fn another_group_under_a_mapped_dn_gives_nothing_until_it_is_approved() {
         assert!(said.plan.holds.iter().any(|hold| hold.kind == BrakeKind::Rights), "{renamed}");
         run(&mut world);
         assert_eq!(roles(&world), ["ada admin"], "{renamed}");
-        world.accepted = said.plan.mapped.causes.into_iter().collect();
+        world.approval.causes = said.plan.mapped.causes.into_iter().collect();
         assert_eq!(world.run(), ["eve: role none -> admin"], "{renamed}");
-        world.accepted.clear();
+        world.approval.causes.clear();
         assert!(world.look().plan.is_empty() && world.look().plan.holds.is_empty(), "{renamed}");
         assert_eq!(world.store.mapped[&group_dn("admins")].key.as_str(), "evil");
         // The memory ends when the DN leaves the configuration.
@@ -383,8 +383,8 @@ fn nobody_is_flagged_because_a_mapped_group_is_gone() {
     assert_eq!(world.run(), ["ada: held no-role"]);
     assert_eq!(run(&mut world), ["ada: held no-role"]);
     assert_eq!((world.state("ada"), roles(&world)), (State::Active, vec!["ada admin".into()]));
-    world.approved = [world.account("ada").id].into();
-    world.accepted = world.look().plan.mapped.causes.into_iter().collect();
+    world.approval.people = [world.account("ada").id].into();
+    world.approval.causes = world.look().plan.mapped.causes.into_iter().collect();
     assert_eq!(world.run(), ["ada: flag no-role until 2026-03-16"]);
 }
 
@@ -409,7 +409,7 @@ fn too_many_losses_at_once_are_held_and_gains_are_not() {
     set(&mut world, "admins", "admins", &people[6..14]);
     assert!(world.look().plan.holds[0].says.contains("5 of them already"), "{:?}", world.look().plan.holds);
     // Approved, person by person.
-    world.approved_rights = [world.account("p05").id].into();
+    world.approval.rights = [world.account("p05").id].into();
     assert_eq!(world.run(), ["p05: role admin -> none", "p05: no grant wallet"]);
 }
 

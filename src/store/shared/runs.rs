@@ -133,9 +133,8 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
 /// Drops what earlier runs rested on, which nobody asks for any more: of a run that ended well everything, of others what
 /// ended no better.
 async fn drop_bases(write: &mut Write, source: &str, run: RunId, outcome: Outcome) -> Result<(), Fault> {
-    let all = [Outcome::Ok, Outcome::Held, Outcome::Incomplete];
-    let from = all.iter().position(|one| *one == outcome).unwrap_or(all.len());
-    let words: Vec<String> = all.iter().skip(from).map(|outcome| outcome.as_str().to_owned()).collect();
+    let worse = Outcome::DONE.iter().skip_while(|one| **one != outcome);
+    let words: Vec<String> = worse.map(|outcome| outcome.as_str().to_owned()).collect();
     sqlx::query(concat!(
         "UPDATE rd_runs SET basis = NULL WHERE source = $1 AND basis IS NOT NULL AND id < $2 AND outcome ",
         any_of!("$3")

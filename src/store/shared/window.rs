@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::Row as _;
 
 use super::counted;
-use super::dialect::{Database, any_list};
+use super::dialect::{Connection, Database, Row, any_list};
 use super::views::document;
 use crate::clock::Timestamp;
 use crate::plan::{AliasWindow, BrakeKind, GroupId, MembershipWindow, RightsBefore};
@@ -59,6 +59,16 @@ pub(super) async fn first_end(
     Ok(super::time(at.flatten()))
 }
 
+/// What was lost since a moment, and counted under a kind: user, group, and what there was before.
+async fn losses(snapshot: &mut Connection, source: &str, since: Timestamp, kind: BrakeKind) -> Result<Vec<Row>, Fault> {
+    let losses = sqlx::query(concat!(
+        "SELECT c.user_id, c.group_id, c.before FROM rd_changes c JOIN rd_users u ON u.id = c.user_id WHERE ",
+        since!(),
+        " AND c.counted = $3 AND u.source = $1"
+    ));
+    Ok(losses.bind(source).bind(since.millis()).bind(kind.as_str()).fetch_all(&mut *snapshot).await?)
+}
+
 pub(super) async fn aliases(
     database: &Database,
     source: &str,
@@ -66,19 +76,9 @@ pub(super) async fn aliases(
     recent: &RecentDepartures,
 ) -> Result<AliasWindow, Fault> {
     let mut snapshot = database.snapshot().await?;
-    let rows = sqlx::query(concat!(
-        "SELECT c.user_id, c.before FROM rd_changes c JOIN rd_users u ON u.id = c.user_id WHERE ",
-        since!(),
-        " AND c.counted = $3 AND u.source = $1"
-    ))
-    .bind(source)
-    .bind(since.millis())
-    .bind(BrakeKind::Aliases.as_str())
-    .fetch_all(&mut *snapshot)
-    .await?;
     let mut window = AliasWindow::default();
-    for row in &rows {
-        let (user, before) = (row.try_get(0)?, document(row, 1)?);
+    for row in &losses(&mut snapshot, source, since, BrakeKind::Aliases).await? {
+        let (user, before) = (row.try_get(0)?, document(row, 2)?);
         let address = before.as_ref().and_then(|before| before.get("address")?.as_str());
         let key = address.and_then(crate::roster::Address::parse).map(|address| address.key());
         window.lost.extend(key.map(|key: AddressKey| (UserId(user), key)));
@@ -120,19 +120,9 @@ pub(super) async fn memberships(
     recent: &RecentDepartures,
 ) -> Result<MembershipWindow, Fault> {
     let mut snapshot = database.snapshot().await?;
-    let rows = sqlx::query(concat!(
-        "SELECT c.group_id, c.user_id FROM rd_changes c JOIN rd_users u ON u.id = c.user_id WHERE ",
-        since!(),
-        " AND c.counted = $3 AND u.source = $1"
-    ))
-    .bind(source)
-    .bind(since.millis())
-    .bind(BrakeKind::Memberships.as_str())
-    .fetch_all(&mut *snapshot)
-    .await?;
     let mut window = MembershipWindow::default();
-    for row in &rows {
-        window.lost.insert((GroupId(row.try_get(0)?), UserId(row.try_get(1)?)));
+    for row in &losses(&mut snapshot, source, since, BrakeKind::Memberships).await? {
+        window.lost.insert((GroupId(row.try_get(1)?), UserId(row.try_get(0)?)));
     }
     let mut had: BTreeMap<GroupId, i64> = BTreeMap::new();
     for statement in [

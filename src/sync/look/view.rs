@@ -18,9 +18,7 @@ impl Look {
         snapshot: &Snapshot,
         now: Timestamp,
     ) -> Result<View, SyncError> {
-        let Self { index, memberships, policy, approved, look_ups, vanished, accepted, .. } = self;
-        let (approved_rights, approved_relinks) = (self.approved_rights, self.approved_relinks);
-        let (approved_aliases, approved_memberships) = (self.approved_aliases, self.approved_memberships);
+        let Self { index, memberships, policy, approval, look_ups, vanished, .. } = self;
         let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
         let needs = needs(snapshot, &index, &policy, nobody);
         let (needs, unasked) = unasked(store, (source, self.basis.proven), (snapshot, &index, needs)).await?;
@@ -53,10 +51,7 @@ impl Look {
             conflicts: store.open_conflicts(source).await?,
             skips: skips(store, source).await?,
             recent,
-            approved,
-            approved_relinks,
-            approved_aliases,
-            approved_memberships,
+            approval,
             vanished,
             index,
             roles: match policy.rights.roles.is_empty() {
@@ -65,10 +60,8 @@ impl Look {
             },
             grants: store.grants(source).await?,
             mapped: store.mapped(source).await?,
-            approved_rights,
             clock_doubted: false,
             held_relinks: BTreeSet::new(),
-            accepted: accepted.into_iter().collect(),
             one_person: false,
             neighbours,
         };

@@ -17,11 +17,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::world::{DAY, World};
 use crate::clock::{Timestamp, environment};
+use crate::plan::Approval;
 use crate::plan::policy::OnMatch;
 use crate::roster::{Passes, State};
 use chance::Chance;
 use life::EVENTS;
-use run::{FAULTS, Fault, Waiting};
+use run::{FAULTS, Fault};
 use truth::{Truth, Verdict};
 use window::Window;
 
@@ -41,7 +42,7 @@ pub struct Simulation {
     /// What the last complete run saw of each attribute (E2).
     coverage: BTreeMap<String, u64>,
     /// What the last run that came to its end held.
-    waiting: Waiting,
+    waiting: Approval,
     held: bool,
     /// Whether the next run is approved.
     approves: bool,
@@ -65,7 +66,7 @@ impl Simulation {
             chance,
             trace: Vec::new(),
             coverage: BTreeMap::new(),
-            waiting: Waiting::default(),
+            waiting: Approval::default(),
             held: false,
             approves: false,
             frozen: None,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::Simulation;
 use super::truth::{Round, shown};
 use crate::plan::tests::world::World;
-use crate::plan::{BrakeKind, Plan};
-use crate::roster::{Before, Passes, State, UserId};
+use crate::plan::{Approval, Plan};
+use crate::roster::{Before, Passes, State};
 
 /// What goes wrong in one run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,39 +43,6 @@ pub const FAULTS: [Fault; 9] = [
     Fault::Cut,
     Fault::BrokenAndCut,
 ];
-
-/// What a run held, for whoever approves it.
-#[derive(Clone, Default, Debug)]
-pub struct Waiting {
-    pub people: BTreeSet<UserId>,
-    pub rights: BTreeSet<UserId>,
-    pub relinks: BTreeSet<UserId>,
-    pub aliases: BTreeSet<UserId>,
-    pub memberships: BTreeSet<UserId>,
-    pub causes: BTreeSet<String>,
-}
-
-impl Waiting {
-    fn of(plan: &Plan) -> Self {
-        let of = |kinds: &[BrakeKind]| {
-            plan.held.iter().filter(|held| kinds.contains(&held.kind)).map(|held| held.user).collect()
-        };
-        Self {
-            people: of(&[BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains]),
-            rights: of(&[BrakeKind::Rights]),
-            relinks: of(&[BrakeKind::Relinks]),
-            aliases: of(&[BrakeKind::Aliases]),
-            memberships: of(&[BrakeKind::Memberships]),
-            causes: plan.mapped.causes.iter().cloned().collect(),
-        }
-    }
-}
-
-fn forget_approvals(world: &mut World) {
-    let people = [&mut world.approved, &mut world.approved_rights, &mut world.approved_relinks];
-    let things = [&mut world.approved_aliases, &mut world.approved_memberships];
-    people.into_iter().chain(things).for_each(BTreeSet::clear);
-}
 
 impl Simulation {
     fn some(&mut self, all: Vec<String>) -> BTreeSet<String> {
@@ -123,16 +90,14 @@ impl Simulation {
         self.world.passes = passes;
         self.world.before = self.before();
         self.recall();
-        let waiting = if std::mem::take(&mut self.approves) { self.waiting.clone() } else { Waiting::default() };
-        (self.world.approved, self.world.approved_rights) = (waiting.people, waiting.rights);
-        (self.world.approved_relinks, self.world.accepted) = (waiting.relinks, waiting.causes);
-        (self.world.approved_aliases, self.world.approved_memberships) = (waiting.aliases, waiting.memberships);
+        self.world.approval =
+            if std::mem::take(&mut self.approves) { self.waiting.clone() } else { Approval::default() };
         let mut round = self.round();
         let mut said = self.world.look();
         self.held = !said.plan.holds.is_empty();
         let young =
             self.held && (self.truth.is_young(&self.world) || self.window.is_young(&self.world, &said.plan.holds));
-        let next = Waiting::of(&said.plan);
+        let next = Approval::of(&said.plan.held, said.plan.mapped.causes.clone());
         round.cut = matches!(fault, Fault::Cut | Fault::BrokenAndCut) && self.cut(&mut said.plan);
         self.trace.push(format!("{now} {fault:?} {passes:?} cut: {}, {:?}", round.cut, said.text));
         self.world.store.apply(&said.plan, &self.world.policy.names.clone(), now);
@@ -172,10 +137,9 @@ impl Simulation {
     fn repair(&mut self) {
         let world = &mut self.world;
         world.broken = None;
-        let sets =
-            [&mut world.hidden, &mut world.unjudged, &mut world.cut_off, &mut world.garbled, &mut world.accepted];
+        let sets = [&mut world.hidden, &mut world.unjudged, &mut world.cut_off, &mut world.garbled];
         sets.into_iter().for_each(BTreeSet::clear);
-        forget_approvals(world);
+        world.approval = Approval::default();
     }
 
     /// U3: a run straight after a run changes nothing.
@@ -184,8 +148,7 @@ impl Simulation {
         self.window.open(&mut again);
         again.recent = self.truth.recent(&again);
         self.window.recall(&mut again);
-        forget_approvals(&mut again);
-        again.accepted.clear();
+        again.approval = Approval::default();
         let said = again.look();
         let rows = |skips: &[crate::roster::Skip]| skips.iter().cloned().collect::<BTreeSet<_>>();
         assert_eq!(rows(&said.plan.skips), rows(&self.world.store.skips), "U3: after {:?}", self.trace.last());
@@ -241,7 +204,7 @@ impl Simulation {
         let doubted = doubtful > 5 && doubtful * 100 > all;
         let veiled = gone("mail");
         let proven = world.broken.is_none() && !nobody && !no_group && !veiled && !gone("uid") && !doubted;
-        Round { proven, users: world.passes.users, cut: false, veiled, approved: world.approved.clone() }
+        Round { proven, users: world.passes.users, cut: false, veiled, approved: world.approval.people.clone() }
     }
 
     /// Deletes who is due, after looking each of them up or by the date alone (L9, S1).

@@ -99,7 +99,7 @@ impl Truth {
         let returns = before.state == State::Pending && world.policy.rights.required && gone;
         let unsure = unsure || returns;
         let one = match verdict {
-            Verdict::Unknown => return Expected { unsure: returns || !world.accepted.is_empty(), ..stays },
+            Verdict::Unknown => return Expected { unsure: returns || !world.approval.causes.is_empty(), ..stays },
             Verdict::Fine => {
                 let waits =
                     before.state == State::Pending && entry.is_some_and(|entry| self.contested(world, key, entry));
