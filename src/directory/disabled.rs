@@ -39,7 +39,7 @@ pub fn judge(tests: &[Test], entry: &RawEntry<'_>, now: Timestamp) -> (Enabled, 
     let (mut enabled, mut review) = (Enabled::Yes, None);
     for test in tests {
         match test.judge(entry, now) {
-            Says::Holds => return (Enabled::No, None),
+            Says::Holds => return (Enabled::No(test.says(entry, now).into()), None),
             Says::HoldsFrom(at) => review = review.map_or(Some(at), |earlier: Timestamp| Some(earlier.min(at))),
             Says::Unknown => enabled = Enabled::Unknown,
             Says::HoldsNot => {}
@@ -48,14 +48,8 @@ pub fn judge(tests: &[Test], entry: &RawEntry<'_>, now: Timestamp) -> (Enabled, 
     (enabled, review)
 }
 
-/// The first test that holds, in words: the attribute, and the value that says so (cut where it is long).
-pub fn holding(tests: &[Test], entry: &RawEntry<'_>, now: Timestamp) -> Option<Box<str>> {
-    let holds = tests.iter().find(|test| matches!(test.judge(entry, now), Says::Holds))?;
-    Some(holds.says(entry, now).into())
-}
-
 impl Test {
-    /// What it found.
+    /// In words why it holds: the attribute, and the value that says so (cut where it is long).
     fn says(&self, entry: &RawEntry<'_>, now: Timestamp) -> String {
         let found = |name: &AttributeName, holds: &dyn Fn(&[u8]) -> bool| {
             let value = entry.values(name).find(|value| holds(value)).unwrap_or_default();
@@ -246,12 +240,14 @@ mod tests {
         Timestamp::parse(text).unwrap()
     }
 
-    fn judged(test: &Test, attributes: &[(&str, &[u8])]) -> (Enabled, Option<Timestamp>) {
+    fn judged(test: &Test, attributes: &[(&str, &[u8])]) -> (&'static str, Option<Timestamp>) {
         let attributes: Vec<(&str, Vec<&[u8]>)> =
             attributes.iter().map(|(name, value)| (*name, vec![*value])).collect();
         let attributes: Vec<(&str, &[&[u8]])> = attributes.iter().map(|(name, values)| (*name, &values[..])).collect();
         let content = encoded(b"cn=x", &attributes);
-        judge(std::slice::from_ref(test), &RawEntry::parse(&content).unwrap(), at("2026-06-01T00:00:00Z"))
+        let (enabled, review) =
+            judge(std::slice::from_ref(test), &RawEntry::parse(&content).unwrap(), at("2026-06-01T00:00:00Z"));
+        (enabled.as_str(), review)
     }
 
     /// U8
@@ -281,15 +277,15 @@ mod tests {
     #[test]
     fn shadow_expire_counts_days_and_zero_is_never() {
         let test = Test::Expired(name("shadowExpire"));
-        assert_eq!(judged(&test, &[("shadowExpire", b"20600")]), (Enabled::No, None));
+        assert_eq!(judged(&test, &[("shadowExpire", b"20600")]), ("no", None));
         let day = at("2026-06-02T00:00:00Z");
         let days = (day.millis() / 86_400_000).to_string();
-        assert_eq!(judged(&test, &[("shadowExpire", days.as_bytes())]), (Enabled::Yes, Some(day)));
+        assert_eq!(judged(&test, &[("shadowExpire", days.as_bytes())]), ("yes", Some(day)));
         for never in [&b"0"[..], b"-1"] {
-            assert_eq!(judged(&test, &[("shadowExpire", never)]), (Enabled::Yes, None));
+            assert_eq!(judged(&test, &[("shadowExpire", never)]), ("yes", None));
         }
-        assert_eq!(judged(&test, &[]), (Enabled::Yes, None));
-        assert_eq!(judged(&test, &[("shadowExpire", b"soon")]), (Enabled::Unknown, None));
+        assert_eq!(judged(&test, &[]), ("yes", None));
+        assert_eq!(judged(&test, &[("shadowExpire", b"soon")]), ("unknown", None));
     }
 
     /// U8
@@ -298,42 +294,38 @@ mod tests {
         let test = Test::Expired(name("accountExpires"));
         let judged = |value: &str| judged(&test, &[("accountExpires", value.as_bytes())]);
         // 2026-05-31T22:00:00Z, as the server writes the end of a day in its own zone.
-        assert_eq!(judged("134247384000000000"), (Enabled::No, None));
+        assert_eq!(judged("134247384000000000"), ("no", None));
         let next = at("2026-06-01T22:00:00Z");
-        assert_eq!(judged("134248248000000000"), (Enabled::Yes, Some(next)));
+        assert_eq!(judged("134248248000000000"), ("yes", Some(next)));
         for never in ["0", "9223372036854775807", "9223372036854775000", "-1"] {
-            assert_eq!(judged(never), (Enabled::Yes, None), "{never}");
+            assert_eq!(judged(never), ("yes", None), "{never}");
         }
-        assert_eq!(judged("never"), (Enabled::Unknown, None));
+        assert_eq!(judged("never"), ("unknown", None));
     }
 
     /// U8
     #[test]
     fn a_time_that_is_still_to_come_says_when() {
         let test = Test::Expired(name("validUntil"));
-        assert_eq!(judged(&test, &[("validUntil", b"20260501000000Z")]), (Enabled::No, None));
+        assert_eq!(judged(&test, &[("validUntil", b"20260501000000Z")]), ("no", None));
         let later = at("2026-06-01T00:00:01Z");
-        assert_eq!(judged(&test, &[("validUntil", b"20260601000001Z")]), (Enabled::Yes, Some(later)));
+        assert_eq!(judged(&test, &[("validUntil", b"20260601000001Z")]), ("yes", Some(later)));
     }
 
     /// U8, COVATA-35
     #[test]
     fn values_compare_without_case_and_bits_need_the_attribute() {
         let left = Test::Values(name("employeeType"), vec!["left".to_owned()]);
-        assert_eq!(judged(&left, &[("employeetype", b"LEFT")]).0, Enabled::No);
-        assert_eq!(judged(&left, &[("employeeType", b"here")]).0, Enabled::Yes);
-        assert_eq!(judged(&left, &[]).0, Enabled::Yes);
+        assert_eq!(judged(&left, &[("employeetype", b"LEFT")]).0, "no");
+        assert_eq!(judged(&left, &[("employeeType", b"here")]).0, "yes");
+        assert_eq!(judged(&left, &[]).0, "yes");
         let uac = Test::Bits(name("userAccountControl"), 2);
-        for (value, enabled) in [
-            (&b"514"[..], Enabled::No),
-            (b"66050", Enabled::No),
-            (b"512", Enabled::Yes),
-            (b"-2", Enabled::No),
-            (b"x", Enabled::Unknown),
-        ] {
+        for (value, enabled) in
+            [(&b"514"[..], "no"), (b"66050", "no"), (b"512", "yes"), (b"-2", "no"), (b"x", "unknown")]
+        {
             assert_eq!(judged(&uac, &[("userAccountControl", value)]).0, enabled);
         }
-        assert_eq!(judged(&uac, &[]).0, Enabled::Unknown);
+        assert_eq!(judged(&uac, &[]).0, "unknown");
     }
 
     /// U8
@@ -369,8 +361,8 @@ mod tests {
             ),
         ] {
             let content = encoded(b"cn=x", &[(attribute, &[value.as_bytes()])]);
-            let said = holding(&[test], &RawEntry::parse(&content).unwrap(), at("2026-06-01T00:00:00Z"));
-            assert_eq!(said.as_deref(), Some(says));
+            let (enabled, _) = judge(&[test], &RawEntry::parse(&content).unwrap(), at("2026-06-01T00:00:00Z"));
+            assert_eq!(enabled, Enabled::No(says.into()));
         }
     }
 
@@ -380,8 +372,8 @@ mod tests {
         let filter = Filter::parse("(&(employeeType=left)(!(title=boss)))").unwrap();
         let names = filter.attributes().into_iter().map(name).collect();
         let test = Test::Filter(filter, names);
-        assert_eq!(judged(&test, &[("employeeType", b"left")]).0, Enabled::No);
-        assert_eq!(judged(&test, &[("employeeType", b"left"), ("title", b"Boss")]).0, Enabled::Yes);
+        assert_eq!(judged(&test, &[("employeeType", b"left")]).0, "no");
+        assert_eq!(judged(&test, &[("employeeType", b"left"), ("title", b"Boss")]).0, "yes");
     }
 
     proptest! {

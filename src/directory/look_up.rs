@@ -160,8 +160,8 @@ async fn look_up_batch(
 /// Of several reasons the first: disabled, moved out, filtered out.
 fn verdict(found: &Found, pass: &Pass, matches: bool) -> LookUp {
     let dn = found.shown.clone();
-    match (&found.dn, found.enabled) {
-        (_, Enabled::No) => LookUp::Disabled { dn },
+    match (&found.dn, &found.enabled) {
+        (_, Enabled::No(_)) => LookUp::Disabled { dn },
         (None, _) => LookUp::Unjudged { says: format!("its DN `{dn}` cannot be understood") },
         (Some(place), _) if !pass.covers(place) => LookUp::MovedOut { dn },
         (Some(_), _) if !matches => LookUp::FilteredOut { dn },

@@ -315,7 +315,7 @@ impl<'a> Sample<'a> {
             self.unreadable += 1;
             return;
         };
-        self.disabled += u64::from(person.enabled == Enabled::No);
+        self.disabled += u64::from(matches!(person.enabled, Enabled::No(_)));
         match primary_domain(&person) {
             Some(domain) => {
                 let known = self.domains.entry(domain.to_string()).or_insert((Some(domain), 0));
@@ -401,7 +401,7 @@ fn shown(person: &Person, mapping: &Mapping) -> String {
         }
     }
     if person.enabled != Enabled::Yes {
-        parts.push(format!("enabled={:?}", person.enabled).to_lowercase());
+        parts.push(format!("enabled={}", person.enabled.as_str()));
     }
     printable(&parts.join("  "))
 }

@@ -1,16 +1,12 @@
 //! What an entry says about a person or a group: pure, and never a guess (E5).
 
-use std::collections::BTreeMap;
-
 use super::disabled;
 use super::entry::{AttributeName, RawEntry};
 use super::mapping::{AddressSource, GroupMapping, UserMapping};
 use crate::clock::Timestamp;
 use crate::roster::address::fold;
 use crate::roster::digest::Digester;
-use crate::roster::{
-    Address, Claim, ClaimKind, Digest, Dn, Enabled, FieldId, Fields, Group, MemberRef, Person, Skip, UniqueId,
-};
+use crate::roster::{Address, Claim, ClaimKind, Digest, Dn, FieldId, Fields, Group, MemberRef, Person, Skip, UniqueId};
 
 /// The longest value of a user's attribute.
 const MAX_VALUE: usize = 64 << 10;
@@ -150,7 +146,6 @@ impl UserMapping {
             fields: Fields::new(fields),
             claims: self.claims(entry),
             enabled,
-            disabled_by: disabled::holding(&self.disabled, entry, now).filter(|_| enabled == Enabled::No),
             review_at,
         })
     }
@@ -170,29 +165,36 @@ impl UserMapping {
         Ok(())
     }
 
-    /// Every address value as a claim, in order of kind and folded text, without repeats within a kind.
+    /// Every address value as a claim, in order of kind and folded text; none twice within a kind, nor where an
+    /// attribute that counts more gives the very same.
     pub fn claims(&self, entry: &RawEntry<'_>) -> Box<[Claim]> {
-        let mut claims: BTreeMap<(ClaimKind, String), Claim> = BTreeMap::new();
+        let mut claims = Vec::new();
         for source in &self.addresses {
             for value in entry.values(&source.attribute) {
                 let is_text = text(value).is_some();
                 let value = String::from_utf8_lossy(value);
                 let Some((kind, written)) = source.claim(&value) else { continue };
                 let address = Address::parse(written).filter(|_| is_text);
-                let folded = address.as_ref().map_or_else(|| fold(written), |address| address.key().to_string());
-                let claim = Claim { kind, value: address.ok_or_else(|| value.as_ref().into()) };
-                // Of two spellings the smaller one is shown, whatever the order of the values.
-                let smaller = |known: &Claim| written_form(&claim) < written_form(known);
-                match claims.get(&(kind, folded.clone())) {
-                    Some(known) if !smaller(known) => {}
-                    _ => {
-                        claims.insert((kind, folded), claim);
-                    }
-                }
+                claims.push(Claim { kind, value: address.ok_or_else(|| value.as_ref().into()) });
             }
         }
-        claims.into_values().collect()
+        if claims.len() > 1 {
+            // Of two spellings the smaller one is shown, whatever the order of the values.
+            claims.sort_by_cached_key(|claim| (claim.kind, folded(claim), written_form(claim).to_owned()));
+            claims.dedup_by(|b, a| a.kind == b.kind && folded(a) == folded(b));
+        }
+        let mut once: Vec<Claim> = Vec::with_capacity(claims.len());
+        for claim in claims {
+            if claim.value.is_err() || once.iter().all(|other| other.value != claim.value) {
+                once.push(claim);
+            }
+        }
+        once.into()
     }
+}
+
+fn folded(claim: &Claim) -> String {
+    claim.value.as_ref().map_or_else(|text| fold(text), |address| address.key().to_string())
 }
 
 fn written_form(claim: &Claim) -> &str {

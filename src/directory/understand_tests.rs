@@ -6,7 +6,6 @@ use super::super::entry::tests::encoded;
 use super::super::mapping::{Mapping, MappingError};
 use super::super::settings::{AttributeOverrides, DisabledTest, GroupSettings, Kind, Scope, UserSettings};
 use super::*;
-use crate::roster::Enabled;
 
 type Attributes<'a> = [(&'a str, &'a [&'a [u8]])];
 
@@ -73,6 +72,11 @@ fn prefixes_decide_what_an_address_can_become() {
     assert_eq!(
         claims(&users, &[("mail", &[b"B@x.example", b"a@x.example", b"b@x.example"])]),
         ["primary 0 a@x.example", "primary 0 B@x.example",]
+    );
+    let twice: &[&[u8]] = &[b"SMTP:ada@x.example", b"smtp:Ada@x.example"];
+    assert_eq!(
+        claims(&users, &[("mail", &[b"ada@x.example"]), ("proxyAddresses", twice)]),
+        ["primary 0 ada@x.example", "alias Ada@x.example"]
     );
 }
 
@@ -163,14 +167,15 @@ fn the_unique_id_has_one_written_encoding() {
 #[test]
 fn the_kind_s_disabled_tests_are_replaced_by_the_configured_ones() {
     let users = mapping(&settings());
-    let enabled = |users: &UserMapping, attributes: &Attributes<'_>| read(users, attributes).0.unwrap().enabled;
-    assert_eq!(enabled(&users, &[("pwdAccountLockedTime", &[b"000001010000Z"])]), Enabled::No);
-    assert_eq!(enabled(&users, &[("pwdAccountLockedTime", &[b"20260101000000Z"])]), Enabled::Yes, "failed log-ins");
-    assert_eq!(enabled(&users, &[("shadowExpire", &[b"100"])]), Enabled::No);
+    let enabled =
+        |users: &UserMapping, attributes: &Attributes<'_>| read(users, attributes).0.unwrap().enabled.as_str();
+    assert_eq!(enabled(&users, &[("pwdAccountLockedTime", &[b"000001010000Z"])]), "no");
+    assert_eq!(enabled(&users, &[("pwdAccountLockedTime", &[b"20260101000000Z"])]), "yes", "failed log-ins");
+    assert_eq!(enabled(&users, &[("shadowExpire", &[b"100"])]), "no");
     let left = DisabledTest::Values { attribute: "employeeType".to_owned(), values: vec!["Left".to_owned()] };
     let users = mapping(&UserSettings { disabled: Some(vec![left]), ..settings() });
-    assert_eq!(enabled(&users, &[("pwdAccountLockedTime", &[b"000001010000Z"])]), Enabled::Yes);
-    assert_eq!(enabled(&users, &[("employeeType", &[b"LEFT"])]), Enabled::No);
+    assert_eq!(enabled(&users, &[("pwdAccountLockedTime", &[b"000001010000Z"])]), "yes");
+    assert_eq!(enabled(&users, &[("employeeType", &[b"LEFT"])]), "no");
 }
 
 /// U6, VIPRE-9

@@ -131,7 +131,7 @@ impl Awards<'_> {
         let subject = tombstone.map_or_else(|| UserRef::New(person.key.digest()), |account| UserRef::Known(account.id));
         let fields = with_defaults(singles(person.fields), &self.people.policy.defaults);
         let new = NewUser { key: person.key, dn: person.dn, fields, primary: wish.primary, aliases, role: None };
-        acts.push(if tombstone.is_some() { Act::Revived(Box::new(new)) } else { Act::Added(Box::new(new)) });
+        acts.push(if tombstone.is_some() { Act::Revived(new) } else { Act::Added(new) });
         UserChange { subject, label, unit: 0, acts, mark: Some(mark) }
     }
 

@@ -98,7 +98,7 @@ pub struct NewUser {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Act {
     /// A new user (U1).
-    Added(Box<NewUser>),
+    Added(NewUser),
     /// Deleted and re-added in the directory: the user goes on under another unique id (I5).
     Relinked {
         /// The unique id of before.
@@ -109,7 +109,7 @@ pub enum Act {
         from: State,
     },
     /// A tombstone comes back with its internal id (L7).
-    Revived(Box<NewUser>),
+    Revived(NewUser),
     /// Mapped fields or the primary address change (U2, A1).
     Updated(Box<[FieldChange]>),
     /// Comes over from another source of the same directory (I8).

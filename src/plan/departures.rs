@@ -23,7 +23,7 @@ pub(super) fn reason(
     let was_disabled =
         account.is_some_and(|account| account.reason == Some(PendingReason::Disabled) || account.state == State::Kept);
     let disabled = match person.enabled {
-        Enabled::No => true,
+        Enabled::No(_) => true,
         Enabled::Unknown => was_disabled,
         Enabled::Yes => was_disabled && view.has_vanished(policy, AttributeUse::Disabled),
     };
@@ -75,9 +75,9 @@ pub(super) fn verdict(found: Option<&LookUp>) -> String {
 
 /// Which disabled test holds for somebody who was read.
 pub(super) fn disabled(person: &Person) -> String {
-    match &person.disabled_by {
-        Some(test) => format!("a disabled test holds: {test}"),
-        None => "a disabled test holds".to_owned(),
+    match &person.enabled {
+        Enabled::No(test) => format!("a disabled test holds: {test}"),
+        _ => "a disabled test holds".to_owned(),
     }
 }
 

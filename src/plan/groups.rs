@@ -115,7 +115,9 @@ impl<'a> Judge<'a> {
             let found = wanted.binary_search_by_key(&UserRef::Known(one.user), |(user, _)| *user);
             found.ok().and_then(|at| wanted.get(at)).map(|(_, via)| *via)
         };
-        let joins: Vec<(UserRef, Via)> = wanted.iter().copied().filter(|(user, _)| before(*user).is_none()).collect();
+        let mut joins: Vec<(UserRef, Via)> =
+            wanted.iter().copied().filter(|(user, _)| before(*user).is_none()).collect();
+        joins.shrink_to_fit();
         let leaves = |one: &&StoredMembership| {
             may_take && self.members.has_access(UserRef::Known(one.user)) && now(one).is_none()
         };

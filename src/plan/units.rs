@@ -1,6 +1,6 @@
 //! Which changes hang together: people who hand addresses or names to each other are never split (A5, B3).
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::HashMap;
 
 use crate::plan::UserChange;
 use crate::roster::UserId;
@@ -65,11 +65,15 @@ impl Units {
     /// All changes in order of unit, as they were placed within one; units in order of their first change.
     pub fn in_order(mut self) -> Vec<UserChange> {
         let mut changes = std::mem::take(&mut self.changes);
-        let mut numbers: HashMap<u32, u32> = HashMap::new();
+        let mut numbers: Vec<Option<u32>> = vec![None; self.parents.len()];
+        let mut next = 0;
         for change in &mut changes {
-            let root = self.root(change.unit);
-            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-            change.unit = *numbers.entry(root).or_insert(next);
+            let root = self.root(change.unit) as usize;
+            let Some(number) = numbers.get_mut(root) else { continue };
+            change.unit = *number.get_or_insert_with(|| {
+                next += 1;
+                next - 1
+            });
         }
         changes.sort_by_key(|change| change.unit);
         changes

@@ -18,7 +18,7 @@ pub(super) struct Wish {
     /// Whether the entry has any address value, malformed ones included.
     pub any_value: bool,
     /// The primary it names, when its domain is not managed (D1, D3).
-    pub unmanaged: Option<Address>,
+    pub unmanaged: Option<Box<Address>>,
     /// Values that are left out, with reason and rule.
     pub findings: Vec<Finding>,
 }
@@ -50,7 +50,7 @@ pub(super) fn addresses(
         let malformed = here().any(|claim| claim.value.is_err());
         match pick(here().filter_map(|claim| claim.value.as_ref().ok()), known, policy) {
             Some(address) if policy.manages(address) => wish.primary = Some(address.clone()),
-            Some(address) => wish.unmanaged = Some(address.clone()),
+            Some(address) => wish.unmanaged = Some(Box::new(address.clone())),
             None if malformed && present.is_some() => wish.primary = present.cloned(),
             None => continue,
         }
@@ -87,7 +87,7 @@ fn pick<'a>(
 
 impl Wish {
     fn take_aliases(&mut self, claims: Vec<Claim>, policy: &Policy) {
-        let primary = self.primary.as_ref().or(self.unmanaged.as_ref()).map(Address::digest);
+        let primary = self.primary.as_ref().or(self.unmanaged.as_deref()).map(Address::digest);
         self.aliases.reserve_exact(claims.len().saturating_sub(usize::from(primary.is_some())));
         for address in claims.into_iter().filter_map(|claim| claim.value.ok()) {
             if Some(address.digest()) == primary {

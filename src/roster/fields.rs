@@ -1,5 +1,6 @@
 //! The mapped fields of a person, kept small enough for a million people.
 
+use std::fmt;
 use std::sync::Arc;
 
 /// Which field: one of the fixed columns, or one of the configured `extra` ones.
@@ -114,36 +115,40 @@ impl FieldNames {
 /// Values by field, in one allocation: sorted by field, then by value, without repeats.
 ///
 /// A directory field can have several values; a stored one has at most one.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Fields {
+    /// For each value the number of its field and its length, each as a character, and the value.
     text: Box<str>,
-    ends: Box<[(FieldId, u32)]>,
 }
 
 impl Fields {
-    /// Takes values in any order; a text so long that its end does not fit 32 bits is left out (the reader of the
-    /// directory refuses such entries before).
+    /// Takes values in any order; those of more than a million octets are left out (the reader of the directory refuses
+    /// such entries before).
     pub fn new<S: AsRef<str>>(values: impl IntoIterator<Item = (FieldId, S)>) -> Self {
         let mut values: Vec<(FieldId, S)> = values.into_iter().collect();
         values.sort_by(|(a, x), (b, y)| (a, x.as_ref()).cmp(&(b, y.as_ref())));
         values.dedup_by(|(a, x), (b, y)| a == b && x.as_ref() == y.as_ref());
-        let mut text = String::with_capacity(values.iter().map(|(_, value)| value.as_ref().len()).sum());
-        let mut ends = Vec::with_capacity(values.len());
-        for (id, value) in &values {
-            let Ok(end) = u32::try_from(text.len() + value.as_ref().len()) else { break };
-            text.push_str(value.as_ref());
-            ends.push((*id, end));
+        let mut text = String::with_capacity(values.iter().map(|(_, value)| 4 + value.as_ref().len()).sum());
+        for (FieldId(id), value) in &values {
+            let value = value.as_ref();
+            if let Some(length) = length_mark(value.len()) {
+                text.extend([char::from(*id), length]);
+                text.push_str(value);
+            }
         }
-        Self { text: text.into_boxed_str(), ends: ends.into_boxed_slice() }
+        Self { text: text.into_boxed_str() }
     }
 
     /// All values in order.
     pub fn iter(&self) -> impl Iterator<Item = (FieldId, &str)> {
-        let mut start = 0;
-        self.ends.iter().map(move |&(id, end)| {
-            let value = self.text.get(start..end as usize).unwrap_or_default();
-            start = end as usize;
-            (id, value)
+        let mut rest = &*self.text;
+        std::iter::from_fn(move || {
+            let mut marks = rest.chars();
+            let id = u8::try_from(marks.next()?).ok()?;
+            let length = marked_length(marks.next()?);
+            let (value, after) = marks.as_str().split_at_checked(length)?;
+            rest = after;
+            Some((FieldId(id), value))
         })
     }
 
@@ -156,6 +161,25 @@ impl Fields {
     pub fn first(&self, id: FieldId) -> Option<&str> {
         self.values(id).next()
     }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// What no character may be (Unicode, D71).
+const SURROGATES: std::ops::Range<u32> = 0xD800..0xE000;
+
+fn length_mark(length: usize) -> Option<char> {
+    let length = u32::try_from(length).ok()?;
+    char::from_u32(if length < SURROGATES.start { length } else { length.checked_add(SURROGATES.len() as u32)? })
+}
+
+fn marked_length(mark: char) -> usize {
+    let mark = u32::from(mark);
+    (if mark < SURROGATES.start { mark } else { mark - SURROGATES.len() as u32 }) as usize
 }
 
 #[cfg(test)]
@@ -172,5 +196,19 @@ mod tests {
         assert_eq!(fields.first(FieldId::MOBILE), None);
         assert_eq!(names.name(badge), "badge");
         assert_eq!(names.id("notes"), Some(FieldId::NOTES));
+    }
+    #[test]
+    fn values_of_any_length_come_out_as_they_went_in() {
+        for length in [0, 1, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xd800, 0xdfff, 0xe000, 0x10000, 1_000_000] {
+            let long = "ü".repeat(length / 2) + "x".repeat(length % 2).as_str();
+            let last = FieldId(u8::MAX);
+            let fields = Fields::new([(FieldId::USERNAME, "ada"), (FieldId::NOTES, long.as_str()), (last, "x")]);
+            let expected = [(FieldId::USERNAME, "ada"), (FieldId::NOTES, long.as_str()), (last, "x")];
+            assert_eq!(fields.iter().collect::<Vec<_>>(), expected);
+        }
+        assert_eq!(
+            Fields::new([(FieldId::NOTES, "x".repeat(1 << 21)), (FieldId::MOBILE, "1".to_owned())]).iter().count(),
+            1
+        );
     }
 }

@@ -51,14 +51,25 @@ impl fmt::Debug for UniqueId {
 }
 
 /// What the disabled tests say (U8).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Enabled {
     /// No test holds.
     Yes,
-    /// A test holds.
-    No,
+    /// A test holds: the attribute, and the value that says so.
+    No(Box<str>),
     /// A test could not be judged: the state stays as it is.
     Unknown,
+}
+
+impl Enabled {
+    /// One word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No(_) => "no",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One address value an entry brings, before anybody decides who gets it.
@@ -104,8 +115,6 @@ pub struct Person {
     pub claims: Box<[Claim]>,
     /// Whether the person is enabled at the time of reading.
     pub enabled: Enabled,
-    /// The disabled test that holds, with the value that says so; `None` where none does.
-    pub disabled_by: Option<Box<str>>,
     /// When `enabled` changes by itself because a time passes.
     pub review_at: Option<Timestamp>,
 }

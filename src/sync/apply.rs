@@ -39,7 +39,7 @@ pub(super) async fn apply(scene: &Scene<'_>, stamp: Stamp<'_>, mut plan: Plan) -
 
 /// The next batch: at least [`PEOPLE`], and never a part of a unit.
 fn whole_units(users: &mut std::iter::Peekable<std::vec::IntoIter<UserChange>>) -> Vec<UserChange> {
-    let mut batch: Vec<UserChange> = Vec::new();
+    let mut batch: Vec<UserChange> = Vec::with_capacity(users.len().min(PEOPLE));
     while let Some(next) =
         users.next_if(|next| batch.len() < PEOPLE || batch.last().is_some_and(|last| last.unit == next.unit))
     {

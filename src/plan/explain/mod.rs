@@ -198,15 +198,17 @@ impl<'a> Explained<'a> {
 
     fn enabled(&mut self, person: &Person) {
         let until = person.review_at.map(|at| format!(", until {at}")).unwrap_or_default();
-        match person.enabled {
+        match &person.enabled {
             Enabled::Yes => self.say("U8", "disabled test", Bearing::Fine, format!("none holds{until}")),
-            Enabled::No => {
-                let test = person.disabled_by.as_deref().unwrap_or("one");
+            Enabled::No(test) => {
                 self.say("U8", "disabled test", Bearing::Stops, format!("holds: {test}{until}: no access"));
             }
             Enabled::Unknown => {
-                let says = "an attribute that a test needs is missing; the state stays as it is";
-                self.say("U8", "disabled test", Bearing::Note, says);
+                let is_in = self.facts.account.is_some_and(|account| account.state != State::Deleted);
+                let bearing = if is_in { Bearing::Note } else { Bearing::Stops };
+                let then = if is_in { "the state stays as it is" } else { "nobody comes in who may be disabled" };
+                let says = format!("what a test looks at is missing or unreadable; {then}");
+                self.say("U8", "disabled test", bearing, says);
             }
         }
     }

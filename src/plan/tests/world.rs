@@ -421,8 +421,7 @@ pub fn person(name: &str, entry: &Entry) -> Person {
         fingerprint: Digest::of(format!("{sorted:?}")),
         fields: Fields::new(uid.chain(notes)),
         claims: claims.into_boxed_slice(),
-        enabled: if entry.enabled { Enabled::Yes } else { Enabled::No },
-        disabled_by: (!entry.enabled).then(|| "`locked` is `yes`".into()),
+        enabled: if entry.enabled { Enabled::Yes } else { Enabled::No("`locked` is `yes`".into()) },
         review_at: None,
     }
 }

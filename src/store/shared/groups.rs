@@ -13,8 +13,8 @@ use crate::store::bulk::{Cell, Rows};
 use crate::store::error::Fault;
 use crate::store::{Stamp, new_uuid};
 
-/// Memberships in one part: enough for large statements, few enough to take little memory.
-const PART: usize = 2_000;
+/// Changes in one part: a few statements of full size, and little memory.
+const PART: usize = 2_048;
 /// Memberships made ready before the database is looked after again.
 const STEP: usize = 20;
 
@@ -85,11 +85,14 @@ impl<'a> Parts<'a> {
             let mut open = match self.open.take() {
                 Some(open) => open,
                 None => match self.changes.next() {
-                    Some(change) => self.begin(&mut batch, ledger, change)?,
+                    Some(change) => {
+                        size += 1;
+                        self.begin(&mut batch, ledger, change)?
+                    }
                     None => break,
                 },
             };
-            size += 1 + self.memberships(&mut batch, ledger, &mut open);
+            size += self.memberships(&mut batch, ledger, &mut open, STEP.min(PART - size));
             if !open.leaves.is_empty() || open.joins.len() > 0 || !open.changed.is_empty() {
                 self.open = Some(open);
             }
@@ -128,11 +131,11 @@ impl<'a> Parts<'a> {
         Ok(Open { id, leaves, counted, joins: joins.into_iter(), changed: &change.changed })
     }
 
-    /// Some of those who leave, then of those who join, then of those who stay for another reason; how many.
-    fn memberships(&self, batch: &mut Batch, ledger: &mut Ledger, open: &mut Open<'_>) -> usize {
-        let (leaves, left) = open.leaves.split_at(open.leaves.len().min(STEP));
-        let joins = open.joins.len().min(STEP - leaves.len());
-        let (changed, change) = open.changed.split_at(open.changed.len().min(STEP - leaves.len() - joins));
+    /// So many at most of those who leave, then of those who join, then of those who stay for another reason; how many.
+    fn memberships(&self, batch: &mut Batch, ledger: &mut Ledger, open: &mut Open<'_>, most: usize) -> usize {
+        let (leaves, left) = open.leaves.split_at(open.leaves.len().min(most));
+        let joins = open.joins.len().min(most - leaves.len());
+        let (changed, change) = open.changed.split_at(open.changed.len().min(most - leaves.len() - joins));
         (open.leaves, open.changed) = (left, change);
         for (user, via) in leaves {
             batch.leaves.add([open.id.into(), user.0.into()]);

@@ -98,14 +98,14 @@ impl Holding {
         if let Some(key) = now.key.clone().filter(|_| was.state.tombstone() && !now.state.tombstone()) {
             let extras = now.extra.keys().filter_map(|name| names.id(name));
             let values = FieldId::fixed().chain(extras).filter_map(|id| Some((id, now.field(id, names)?)));
-            acts.push(Act::Revived(Box::new(NewUser {
+            acts.push(Act::Revived(NewUser {
                 key,
                 dn: now.dn.as_deref().unwrap_or_default().into(),
                 fields: Fields::new(values),
                 primary: now.primary().cloned(),
                 aliases: now.aliases().cloned().collect(),
                 role: after.role.clone(),
-            })));
+            }));
             from = State::Active;
         }
         if (from, was.reason, was.delete_after) == (now.state, now.reason, now.delete_after) {

@@ -112,6 +112,7 @@ impl Database {
         late::put_off(write.connection(), changes.len()).await?;
         let added = users::apply(&mut write, stamp, changes).await?;
         write.commit_if_changed().await?;
+        self.copy_log_back();
         Ok(added)
     }
 
@@ -124,6 +125,7 @@ impl Database {
         let mut write = Write::begin(self, stamp.leases).await?;
         let groups = groups::apply(&mut write, stamp, changes, added).await?;
         write.commit_if_changed().await?;
+        self.copy_log_back();
         Ok(groups)
     }
 }

@@ -58,8 +58,8 @@ struct Batch {
     events: Rows,
 }
 
-/// People in one part: enough for large statements, few enough to take little memory.
-const PART: usize = 1_000;
+/// People in one part: a few statements of full size, and little memory.
+const PART: usize = 1_024;
 /// People made ready before the database is looked after again.
 const STEP: usize = 4;
 

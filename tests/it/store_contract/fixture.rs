@@ -265,7 +265,7 @@ impl New {
             subject: UserRef::New(self.key.digest()),
             label: self.name.as_str().into(),
             unit: 0,
-            acts: vec![Act::Added(Box::new(self.user()))],
+            acts: vec![Act::Added(self.user())],
             mark: Some(mark(&self.name)),
         }
     }

@@ -116,7 +116,7 @@ on_both_stores! {
         fixture.apply(day(2), &[delete(ada, "ada")]).await;
         let mut new = person("ada").user();
         new.key = key("id-three");
-        let acts = vec![relinked("id-two", "id-three", State::Deleted), Act::Revived(Box::new(new))];
+        let acts = vec![relinked("id-two", "id-three", State::Deleted), Act::Revived(new)];
         fixture.apply(day(3), &[change(ada, "ada", acts, Some(mark("v3")))]).await;
         let back = fixture.user("id-three").await;
         assert_eq!((back.id, back.state.as_str()), (id, "active"));
@@ -263,7 +263,7 @@ on_both_stores! {
         assert_eq!(index.find(key("id-ada").digest()).unwrap().state, State::Deleted);
 
         // somebody else may have the address and the name now, and gives them up again
-        let acts = vec![Act::Revived(Box::new(new.user()))];
+        let acts = vec![Act::Revived(new.user())];
         fixture.apply(day(20), &[change(ada, "ada", acts, Some(mark("back")))]).await;
         let user = fixture.user("ada").await;
         assert_eq!((user.id, user.state.as_str()), (id, "active"));

@@ -123,7 +123,7 @@ fn people(names: &FieldNames) -> Vec<UserChange> {
             subject: UserRef::New(key),
             label: "ada".into(),
             unit: 0,
-            acts: vec![Act::Added(Box::new(new_user(names)))],
+            acts: vec![Act::Added(new_user(names))],
             mark: None,
         },
         changed("bob", 1, bob),
@@ -136,7 +136,7 @@ fn people(names: &FieldNames) -> Vec<UserChange> {
         changed("erin", 4, vec![flagged(State::Pending, PendingReason::Disabled, None, "")]),
         changed("frank", 5, vec![Act::Restored { from: State::Pending, reason: Some(PendingReason::Gone) }]),
         changed("grace", 6, vec![Act::Deleted { reason: Some(PendingReason::Disabled) }]),
-        changed("heidi", 7, vec![Act::Revived(Box::new(new_user(names)))]),
+        changed("heidi", 7, vec![Act::Revived(new_user(names))]),
         changed("only the mark is new", 8, Vec::new()),
     ]
 }
