@@ -8,9 +8,10 @@ use crate::plan::people::People;
 use crate::plan::view::DUPLICATE_ID;
 use crate::plan::wishes::{Finding, Wish};
 use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
-use crate::roster::{Account, Dn, PendingReason, Person, Skip, UniqueId};
+use crate::roster::{Account, Dn, Enabled, PendingReason, Person, Skip, UniqueId};
 
 const NO_ROLE: &str = "no mapped group gives a role or a grant";
+const UNJUDGED: &str = "nobody can tell whether the person is disabled: what a disabled test looks at is missing, or the account may not read it";
 
 /// Collects findings; the order in which they come does not matter.
 #[derive(Default)]
@@ -53,7 +54,7 @@ struct Contest {
 }
 
 impl Findings {
-    /// Whether somebody unknown may come in; if not, the reason is written down (U4, A1, A6, D1).
+    /// Whether somebody unknown may come in; if not, the reason is written down (U4, U8, A1, A6, D1).
     pub fn admit(&mut self, person: &Person, wish: &Wish, reason: Option<PendingReason>, policy: &Policy) -> bool {
         let nothing_usable = wish.primary.is_none() && policy.address_required;
         let malformed = wish.findings.iter().any(|(reason, ..)| *reason == "malformed-address");
@@ -63,6 +64,7 @@ impl Findings {
                 let asks = wish.primary.as_ref().map(|primary| format!("; the address would be `{primary}`"));
                 ("disabled", "U4", departures::disabled(person) + &asks.unwrap_or_default())
             }
+            _ if person.enabled == Enabled::Unknown => ("unreadable", "U8", UNJUDGED.to_owned()),
             Some(PendingReason::UnmanagedDomain) => {
                 let address = wish.unmanaged.as_ref().map(ToString::to_string).unwrap_or_default();
                 ("unmanaged-domain", "D1", format!("the primary address `{address}` is in no managed domain"))

@@ -104,6 +104,7 @@ fn pending(account: &Account, who: &str) -> String {
 fn by_reason(reason: &str) -> &'static str {
     match reason {
         "disabled" => "Enable the entry in the directory, or correct [[users.disabled]].",
+        "unreadable" => "Correct the entry in the directory, or what the account may read of it, as said above.",
         "no-address" => "Give the entry a mail, or set users.address = \"optional\".",
         "malformed-address" => "Correct the address in the directory.",
         "unmanaged-domain" => "Add the domain to domains.managed, or change the address in the directory.",

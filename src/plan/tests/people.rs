@@ -1,6 +1,7 @@
 //! Who comes in, what changes, who gets which address.
 
 use super::world::{DAY, World, person};
+use crate::plan::findings::Findings;
 use crate::plan::policy::AttributeUse;
 use crate::plan::tests::policy;
 use crate::plan::{View, departures, wishes};
@@ -24,6 +25,10 @@ fn what_cannot_be_judged_leaves_everybody_as_they_are() {
     assert_eq!(reason(&ada), Some(PendingReason::Disabled));
     (ada.state, ada.reason) = (State::Kept, None);
     assert_eq!(reason(&ada), Some(PendingReason::Disabled), "nobody stops being kept by it");
+    let mut findings = Findings::default();
+    assert!(!findings.admit(&read, &wish, None, &world.policy), "nobody comes in who may be disabled");
+    let skips: Vec<_> = findings.into_skips().into_iter().map(|skip| (skip.reason, skip.rule)).collect();
+    assert_eq!(skips, [("unreadable".into(), "U8".into())]);
 }
 
 /// VIPRE-1, VIPRE-3, UNBLU-14, U1, U3: a second run changes nothing.
