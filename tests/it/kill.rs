@@ -33,7 +33,7 @@ fn a_kill_at_any_moment_is_repaired_by_the_next_run() {
     let undisturbed = Site::new(&slapd);
     let began = std::time::Instant::now();
     undisturbed.expect(0, &["sync"]);
-    let whole = began.elapsed();
+    let mut whole = began.elapsed();
     let expected = undisturbed.content();
     assert_eq!(expected.len(), PEOPLE + PEOPLE / 20);
     let rounds = std::env::var("ROSTERD_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
@@ -43,7 +43,11 @@ fn a_kill_at_any_moment_is_repaired_by_the_next_run() {
         let after = whole.mul_f64((moment % 1000) as f64 / 1000.0);
         let mut child = site.command(&["sync"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(after);
-        cut_off += usize::from(child.try_wait().unwrap().is_none());
+        match child.try_wait().unwrap() {
+            None => cut_off += 1,
+            // The machine is quicker now than it was for the first one.
+            Some(_) => whole = whole.min(after),
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         let said = site.expect(0, &["sync"]);

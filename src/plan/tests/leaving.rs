@@ -157,6 +157,19 @@ fn out_of_scope_is_told_from_gone() {
     assert_eq!(world.run(), ["ada: restore"]);
 }
 
+/// I3, L4: where somebody's entry is now is known in the run that flags, and while pending.
+#[test]
+fn whoever_moves_and_is_disabled_at_once_is_known_at_the_new_place() {
+    let mut world = World::with(&["ada"]);
+    let entry = world.entry("ada");
+    (entry.enabled, entry.dn) = (false, "uid=ada,ou=left,dc=example".into());
+    let told = world.run();
+    assert_eq!(told, ["ada: move to uid=ada,ou=left,dc=example", "ada: flag disabled until 2026-03-16"]);
+    world.entry("ada").dn = "uid=ada,ou=long ago,dc=example".into();
+    assert_eq!(world.run(), ["ada: move to uid=ada,ou=long ago,dc=example"]);
+    assert_eq!(world.run(), NOTHING, "U3");
+}
+
 /// L2: a reason not seen before moves the date, one seen before does not, and never to nearer than the minimum.
 #[test]
 fn a_new_reason_recomputes_the_date_from_the_first_flag() {

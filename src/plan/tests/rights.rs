@@ -246,6 +246,26 @@ fn without_a_mapped_role_or_grant_nobody_is_in_where_one_is_required() {
     assert_eq!(run(&mut world), ["bob: restore", "bob: role user -> admin", "bob: no grant wallet"]);
 }
 
+/// M3, R3: a manual account that is linked needs no role to stay.
+#[test]
+fn a_manual_account_is_not_flagged_for_want_of_a_role() {
+    let mut rights = rights(&[("admin", &["admins"])], &[]);
+    rights.required = true;
+    let mut world = world(&["ada"], rights, &[("admins", &["ada", "guest"])]);
+    world.run();
+    assert!(world.add_by_hand("guest"));
+    world.hire("guest");
+    let told = run(&mut world);
+    assert!(told.contains(&"guest: link as manual".to_owned()), "{told:?}");
+    // Once while nothing else is new of the entry, once while something is.
+    set(&mut world, "admins", "admins", &["ada"]);
+    run(&mut world);
+    world.entry("guest").notes = vec!["seen".into()];
+    run(&mut world);
+    let guest = world.store.accounts.values().find(|account| account.label() == "guest").unwrap();
+    assert_eq!(guest.state, State::Active);
+}
+
 /// R3, L5: nobody who is out comes in without a role that was read, for whatever reason the access went; nobody is
 /// deleted for it either before every mapped group was read.
 #[test]
