@@ -246,9 +246,9 @@ fn without_a_mapped_role_or_grant_nobody_is_in_where_one_is_required() {
     assert_eq!(run(&mut world), ["bob: restore", "bob: role user -> admin", "bob: no grant wallet"]);
 }
 
-/// M3, R3: a manual account that is linked needs no role to stay.
+/// M3, R3: a manual account that is linked needs no role, to stay or to take over what the entry says.
 #[test]
-fn a_manual_account_is_not_flagged_for_want_of_a_role() {
+fn a_manual_account_needs_no_role() {
     let mut rights = rights(&[("admin", &["admins"])], &[]);
     rights.required = true;
     let mut world = world(&["ada"], rights, &[("admins", &["ada", "guest"])]);
@@ -261,7 +261,7 @@ fn a_manual_account_is_not_flagged_for_want_of_a_role() {
     set(&mut world, "admins", "admins", &["ada"]);
     run(&mut world);
     world.entry("guest").notes = vec!["seen".into()];
-    run(&mut world);
+    assert_eq!(run(&mut world), ["guest: update notes by hand -> seen"]);
     let guest = world.store.accounts.values().find(|account| account.label() == "guest").unwrap();
     assert_eq!(guest.state, State::Active);
 }
