@@ -4,6 +4,7 @@ mod groups;
 mod people;
 mod sources;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -196,9 +197,16 @@ See also: `rosterd users show WHO` (what the store has, and who has an address),
     },
     /// Accept what a run held, and apply it now
     #[command(after_help = "\
-Applies the held departures of that run to those people who, looked at again, still depart; whoever
-joined them since is counted anew. Also accepts that a search that found nobody, or an attribute
-that vanished, is right.
+Applies the held departures of that run to those people who, looked at again,
+still depart; whoever joined them since is counted anew. Also accepts that a
+search that found nobody, or an attribute that vanished, is right.
+
+Was it a mistake, do not approve: put the configuration or the directory right
+and run `rosterd sync`. Nothing has to be approved then, what was held is
+forgotten, and who was flagged meanwhile comes back.
+
+Whoever is flagged has no access from then on and is deleted by the date that is
+told at the end; before it `rosterd conflicts ignore N` keeps somebody.
 
 Example, after `rosterd runs show 17` was read:
   rosterd approve 17")]
@@ -372,12 +380,19 @@ impl Cli {
 /// How a person calls this program with the same configuration: `rosterd approve 17`, with `--config FILE` when it was
 /// given, quoted for a shell.
 pub fn invocation(config: Option<&Path>, words: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,%".contains(c);
     match config.map(|path| path.to_string_lossy()) {
         None => format!("rosterd {words}"),
-        Some(path) if path.chars().all(plain) => format!("rosterd {words} --config {path}"),
-        Some(path) => format!("rosterd {words} --config '{}'", path.replace('\'', r"'\''")),
+        Some(path) => format!("rosterd {words} --config {}", quoted(&path)),
     }
+}
+
+/// One word as a shell takes it.
+pub fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
 fn run_number(text: &str) -> Result<RunId, String> {

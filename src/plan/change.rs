@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, LateClock, Loss, MappedGroups, RightsAct,
+    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, Hold, LateClock, Loss, MappedGroups, RightsAct,
     RightsCounts, Since, Via, Without,
 };
 use crate::roster::account::written;
@@ -389,19 +389,6 @@ pub struct Held {
     pub kind: BrakeKind,
     /// What would be lost.
     pub loses: Loss,
-}
-
-/// Why one kind of departure is held (B1).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hold {
-    /// Which kind.
-    pub kind: BrakeKind,
-    /// How many would go, those of the window included.
-    pub would_go: u64,
-    /// Of how many people with access.
-    pub of: u64,
-    /// One sentence with the limit that was passed.
-    pub says: String,
 }
 
 /// What waits because an administrator froze the source (B5).

@@ -52,14 +52,14 @@ mod wishes;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use approval::{Approval, acceptable};
+pub use approval::{Approval, acceptable, approved_run, approves};
 pub use assign::Without;
 pub use basis::{Basis, Since};
-pub use brake::{Loss, held_sentence};
+pub use brake::{Hold, Loss, held_sentence};
 pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
 pub use clock::{ClockReading, LateClock};
-pub use conflict::{Conflict, ConflictId, ConflictKind, OpenConflict};
+pub use conflict::{Claimant, Conflict, ConflictId, ConflictKind, OpenConflict};
 pub use counts::{Counts, GroupCounts};
 pub use crossing::{Holdings, Neighbour, Neighbours};
 pub use nesting::Via;
@@ -279,7 +279,9 @@ impl Plan {
             let UserRef::Known(id) = change.subject else { return None };
             Some(id)
         });
-        changed.chain(self.held.iter().filter(|held| held.label.is_empty()).map(|held| held.user)).collect()
+        let held = self.held.iter().filter(|held| held.label.is_empty()).map(|held| held.user);
+        let went = self.holds.iter().flat_map(|hold| hold.went.iter().map(|(user, _)| *user));
+        changed.chain(held).chain(went).collect()
     }
 
     /// Says what people call those whom the plan knows by number only.
@@ -291,6 +293,7 @@ impl Plan {
             }
         }
         self.held.iter_mut().filter(|held| held.label.is_empty()).for_each(|held| held.label = label(held.user));
+        self.holds.iter_mut().flat_map(|hold| &mut hold.went).for_each(|(user, known)| *known = label(*user));
     }
 }
 

@@ -169,6 +169,10 @@ pub struct ConflictRow {
     pub user: Option<String>,
     /// The present owner's state; not a column of the view.
     pub user_state: Option<String>,
+    /// The present owner's origin; not a column of the view.
+    pub user_origin: Option<String>,
+    /// The newcomer's unique id, for `maybe-same-person`; not a column of the view.
+    pub other: Option<String>,
 }
 
 /// A row of `roster_skipped`.

@@ -98,13 +98,14 @@ pub fn moment_text(text: &str) -> String {
     Timestamp::parse(text).map_or_else(|| escape::value(text).into_owned(), moment)
 }
 
-/// A length of time in its largest unit: `45 s`, `12 min`, `5 h`, `3 days`.
+/// A length of time in its largest unit, to the nearest: `45 s`, `12 min`, `6 h` for 5 h 59 min, `3 days`.
 pub fn span(length: Duration) -> String {
+    let rounded = |unit: u64| (length.as_secs() + unit / 2) / unit;
     match length.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
+        120..7_170 => format!("{} min", rounded(60)),
+        7_170..171_000 => format!("{} h", rounded(3_600)),
+        _ => format!("{} days", rounded(86_400)),
     }
 }
 

@@ -172,6 +172,7 @@ fn print_chapter(
 fn held(out: &mut dyn Write, view: &View<'_>, lines: usize) -> io::Result<()> {
     for hold in &view.plan.holds {
         writeln!(out, "{}", report::hold_sentence(hold))?;
+        report::went(out, hold)?;
         let title = match hold.kind {
             BrakeKind::Rights | BrakeKind::Aliases | BrakeKind::Memberships => {
                 "Held: they keep what they have until a person decides"

@@ -167,6 +167,7 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
             _ => "access",
         };
         writeln!(out, "  They keep {keep} until a person decides: {names}")?;
+        went(out, hold)?;
     }
     since(out, plan)?;
     late(out, plan)?;
@@ -174,8 +175,33 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
     let late = plan.late.as_ref().is_some_and(LateClock::withholds);
     let accepted = replaced || late || report.incomplete.as_ref().is_some_and(|why| acceptable(why.cause));
     let Some(run) = report.run.filter(|_| !plan.held.is_empty() || accepted) else { return Ok(()) };
-    writeln!(out, "  To see it:      {}", command(&format!("runs show {}", run.0)))?;
-    writeln!(out, "  If it is right: {}", command(&format!("approve {}", run.0)))
+    ways_out(out, run.0, command)
+}
+
+/// What a held run says, without the commands that are told beside it.
+pub fn without_commands(says: &str) -> &str {
+    let says = says.strip_prefix("held by the brake: ").unwrap_or(says);
+    says.split_once("; look with `rosterd runs show ").map_or(says, |(says, _)| says)
+}
+
+/// Who went within the window already, beside those who are held.
+pub fn went(out: &mut dyn Write, hold: &Hold) -> io::Result<()> {
+    let Some(went) = hold.went_in_words() else { return Ok(()) };
+    let went = went.strip_prefix("already").unwrap_or(&went);
+    writeln!(out, "  Already{}", escape::text(went))
+}
+
+/// What to type when a run waits for a person: to look, and when it is right, and when it is not.
+pub fn ways_out(out: &mut dyn Write, run: i64, command: &dyn Fn(&str) -> String) -> io::Result<()> {
+    writeln!(out, "  To see it:      {}", command(&format!("runs show {run}")))?;
+    settle(out, run, command)
+}
+
+/// The same for whoever sees it already.
+pub fn settle(out: &mut dyn Write, run: i64, command: &dyn Fn(&str) -> String) -> io::Result<()> {
+    writeln!(out, "  If it is right: {}", command(&format!("approve {run}")))?;
+    writeln!(out, "  If it is not:   put the configuration or the directory right, then {}", command("sync"))?;
+    writeln!(out, "                  (nothing has to be approved, and who went meanwhile comes back)")
 }
 
 /// What changed since nothing was held.

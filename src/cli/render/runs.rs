@@ -11,7 +11,7 @@ use crate::cli::render::{counted, moment_text, number, plan_json, report, span};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
-use crate::plan::{Held, Loss};
+use crate::plan::{self, Held, Loss};
 use crate::roster::words::plural;
 use crate::store::rows::{ChangeRow, RunRow};
 
@@ -79,6 +79,7 @@ fn shown(n: i64) -> String {
 }
 
 /// One run with everything it did and held.
+#[derive(Clone, Copy)]
 pub struct View<'a> {
     /// The run.
     pub run: &'a RunRow,
@@ -88,8 +89,12 @@ pub struct View<'a> {
     pub held: &'a [Held],
     /// What the changes speak of.
     pub names: &'a Names,
-    /// What a person types to accept it.
-    pub approve: &'a str,
+    /// The run that accepted what it held.
+    pub approved_by: Option<i64>,
+    /// The run of the source that waits for a person now.
+    pub waits: Option<i64>,
+    /// From words to what a person types.
+    pub command: &'a dyn Fn(&str) -> String,
 }
 
 /// Prints one run.
@@ -126,8 +131,12 @@ fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     writeln!(out, "  people    {}", changes(run))?;
     let left_out = plural(run.skipped.cast_unsigned(), "person or single value", "people or single values");
     writeln!(out, "  left out  {} {left_out}; in conflict: {}", shown(run.skipped), shown(run.conflicts))?;
+    if let Some(approved) = run.cause.as_deref().and_then(plan::approved_run) {
+        writeln!(out, "  approved  what run {approved} held")?;
+    }
     if let Some(error) = &run.error {
-        writeln!(out, "  {}because{:#}   {}", style::ALARM, style::ALARM, escape::text(error))?;
+        let says = report::without_commands(error);
+        writeln!(out, "  {}because{:#}   {}", style::ALARM, style::ALARM, escape::text(says))?;
     }
     Ok(())
 }
@@ -166,10 +175,22 @@ fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         }
     }
     let acceptable = view.run.cause.as_deref().is_some_and(report::acceptable);
-    if !view.held.is_empty() || acceptable {
-        writeln!(out, "\nIf this is right: {}", view.approve)?;
+    let person = view.run.action == "person";
+    if person || (view.held.is_empty() && !acceptable) {
+        return Ok(());
     }
-    Ok(())
+    writeln!(out)?;
+    if let Some(run) = view.approved_by {
+        return writeln!(out, "  It was approved: run {run} did it.");
+    }
+    match view.waits {
+        Some(run) if run == view.run.id => report::settle(out, run, view.command),
+        Some(run) => {
+            let show = (view.command)(&format!("runs show {run}"));
+            writeln!(out, "  A later run looked again; run {run} is the one that waits now: {show}")
+        }
+        None => writeln!(out, "  A later run looked again and ended well: nothing of this waits any more."),
+    }
 }
 
 /// One run as one object: the row's columns, `changes`, `held`.
@@ -179,6 +200,8 @@ pub fn value(view: &View<'_>) -> Value {
     if let Some(object) = run.as_object_mut() {
         object.insert("changes".into(), json!(view.changes));
         object.insert("held".into(), held.collect());
+        object.insert("approved_by".into(), json!(view.approved_by));
+        object.insert("approves".into(), json!(view.run.cause.as_deref().and_then(plan::approved_run)));
     }
     run
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::provenance::Provenance;
 use crate::cli::render::change::{Names, other_subject, shown, user_label};
+use crate::cli::render::conflicts::{self, Invocation};
 use crate::cli::render::explain::origin;
 use crate::cli::render::{distance, moment_text, plan, runs};
 use crate::cli::table::{Cell, Table};
@@ -59,7 +60,7 @@ pub struct View<'a> {
     pub values: &'a [Provenance],
     /// Its changes, oldest first.
     pub history: &'a [ChangeRow],
-    /// Conflicts in which it is the present owner.
+    /// Conflicts in which it is the present owner, or wants what somebody else has.
     pub conflicts: &'a [ConflictRow],
     /// What the last run left out of its entry.
     pub left_out: &'a [SkipRow],
@@ -69,6 +70,8 @@ pub struct View<'a> {
     pub names: &'a Names,
     /// The present.
     pub now: Timestamp,
+    /// From words to what a person types.
+    pub command: Invocation<'a>,
 }
 
 /// Prints one user.
@@ -105,7 +108,7 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         let by = grant.group_dn.as_ref().unwrap_or(&grant.via);
         writeln!(out, "  {}  (by {})", escape::value(&grant.privilege), escape::value(by))?;
     }
-    conflicts(out, view.conflicts)?;
+    conflicts(out, view)?;
     history(out, view)
 }
 
@@ -209,15 +212,16 @@ fn fields(user: &UserRow) -> Vec<(&str, String)> {
     all
 }
 
-fn conflicts(out: &mut dyn Write, conflicts: &[ConflictRow]) -> io::Result<()> {
-    if conflicts.is_empty() {
+fn conflicts(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    if view.conflicts.is_empty() {
         return Ok(());
     }
     heading(out, "Open conflicts")?;
-    for conflict in conflicts {
-        writeln!(out, "  {}", conflict_line(conflict))?;
+    let mut text = Vec::new();
+    for conflict in view.conflicts {
+        conflicts::show(&mut text, conflict, view.now, view.command)?;
     }
-    Ok(())
+    String::from_utf8_lossy(&text).lines().try_for_each(|line| writeln!(out, "  {line}"))
 }
 
 /// One conflict as one line.
@@ -255,7 +259,8 @@ pub fn value(view: &View<'_>) -> Value {
     if let Some(object) = user.as_object_mut() {
         object.insert("groups".into(), json!(view.groups));
         object.insert("grants".into(), json!(view.grants));
-        object.insert("conflicts".into(), json!(view.conflicts));
+        let all = view.conflicts.iter().map(|conflict| conflicts::value(conflict, view.command));
+        object.insert("conflicts".into(), all.collect());
         object.insert("values".into(), json!(view.values));
         object.insert("history".into(), json!(view.history));
     }
@@ -277,7 +282,7 @@ pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<
     });
     let contested = conflicts.iter().map(|conflict| {
         let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
-        format!("{subject} is contested ({kind}): {}", escape::value(&conflict.detail))
+        format!("{subject} is contested ({kind}): {}", escape::cut(&conflict.detail, DETAIL))
     });
     let mut lines: Vec<String> = skipped.chain(contested).collect();
     if lines.is_empty() {

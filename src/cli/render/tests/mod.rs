@@ -82,12 +82,35 @@ fn conflict_row() -> ConflictRow {
         kind: "address-taken".into(),
         subject: "sales@example.com".into(),
         user_id: Some("u1".into()),
-        detail: "ada has it, mallory claims it".into(),
+        detail: "claimed by `mallory` (uid=mallory,dc=example) as alias, but it belongs to `ada`; it is settled when one of \
+                 them gives it up in the directory, or when the owner is deleted"
+            .into(),
         opened_at: "2026-01-14T12:00:00.000Z".into(),
         due_at: None,
         status: "open".into(),
         source: "corp".into(),
         user: Some("ada".into()),
         user_state: Some("active".into()),
+        user_origin: Some("directory".into()),
+        other: None,
+    }
+}
+
+#[test]
+fn lengths_of_time_are_rounded_to_the_nearest_unit() {
+    let told = |seconds| span(Duration::from_secs(seconds));
+    for (seconds, says) in [
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7_169, "119 min"),
+        (7_170, "2 h"),
+        (5 * 3_600 + 59 * 60, "6 h"),
+        (5 * 3_600 + 29 * 60, "5 h"),
+        (170_999, "47 h"),
+        (171_000, "2 days"),
+        (13 * 86_400 + 86_399, "14 days"),
+    ] {
+        assert_eq!(told(seconds), says, "{seconds}");
     }
 }

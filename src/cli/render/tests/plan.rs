@@ -69,7 +69,11 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             kind: BrakeKind::Missing,
             would_go: 12,
             of: 40,
-            says: "12 of 40 people with access are missing from the directory: more than brake.percent = 10".into(),
+            says: "12 of 40 people who had access when brake.window began are missing from the directory (10 of them \
+                   already went within brake.window): more than brake.percent = 10"
+                .into(),
+            gone: 10,
+            went: vec![(UserId(7), "pat".into()), (UserId(8), "ron".into())],
         }],
         unjudged: vec![("kim".into(), "the look-up gave no answer".into())],
         strangers: [("sales".to_owned(), 3)].into(),

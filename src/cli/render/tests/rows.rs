@@ -65,9 +65,28 @@ fn one_run_is_read_line_by_line() {
         loses: Loss::Access(PendingReason::Gone),
     }];
     let changes = [added, updated, flagged, joined];
-    let view = runs::View { run: &run, changes: &changes, held: &held, names: &names, approve: "rosterd approve 17" };
+    let view = runs::View {
+        run: &run,
+        changes: &changes,
+        held: &held,
+        names: &names,
+        approved_by: None,
+        waits: Some(17),
+        command: &command,
+    };
     insta::assert_snapshot!("run", plain(|out| runs::show(out, &view)));
     insta::assert_snapshot!("run_json", as_json(&runs::value(&view)));
+    // B1: a run that nobody has to approve any more says so, and where to go on.
+    let shown = |view: runs::View<'_>| plain(|out| runs::show(out, &view));
+    let later = shown(runs::View { waits: Some(19), ..view });
+    assert!(later.contains("run 19 is the one that waits now") && !later.contains("approve 17"), "{later}");
+    let over = shown(runs::View { waits: None, ..view });
+    assert!(over.contains("nothing of this waits any more") && !over.contains("approve 17"), "{over}");
+    let done = shown(runs::View { approved_by: Some(18), waits: None, ..view });
+    assert!(done.contains("It was approved: run 18 did it."), "{done}");
+    let approving = RunRow { cause: Some("no-users,approved:17".to_owned()), ..run_row(18, "ok", &run.started_at) };
+    let approving = shown(runs::View { run: &approving, held: &[], ..view });
+    assert!(approving.contains("approved  what run 17 held"), "{approving}");
 }
 
 /// VIPRE-18
@@ -112,6 +131,7 @@ fn one_user_is_shown_with_state_dates_what_settles_it_and_history() {
         conflicts: &conflicts,
         names: &Names::default(),
         now: now(),
+        command: &command,
     };
     insta::assert_snapshot!("user", plain(|out| users::show(out, &view)));
     insta::assert_snapshot!("user_json", as_json(&users::value(&view)));
@@ -135,10 +155,8 @@ fn somebody_who_is_not_in_is_told_why_the_last_run_left_her_out() {
           says what to do"
         ]
     );
-    assert_eq!(
-        users::absent("sales@example.com", &[], &[&conflict_row()]),
-        ["sales@example.com is contested (address-taken): ada has it, mallory claims it"]
-    );
+    let contested = users::absent("sales@example.com", &[], &[&conflict_row()]);
+    assert_eq!(contested, [format!("sales@example.com is contested (address-taken): {}", conflict_row().detail)]);
 }
 
 #[test]

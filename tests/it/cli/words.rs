@@ -1,0 +1,130 @@
+//! What an operator is told: who, why, since when, what to type next.
+
+use serde_json::Value;
+
+use super::real::{dn, has, narrow, people};
+use crate::support::program::Site;
+use crate::support::slapd::{Options, Slapd};
+
+fn modify(slapd: &Slapd, uid: &str, change: &str) {
+    slapd.ldif(&format!("dn: {}\nchangetype: modify\n{change}\n\n", dn(uid)));
+}
+
+fn remove(slapd: &Slapd, uid: &str) {
+    slapd.ldif(&format!("dn: {}\nchangetype: delete\n\n", dn(uid)));
+}
+
+fn number(value: &Value) -> String {
+    value["id"].to_string()
+}
+
+/// A4, U9: whoever goes without an address finds both parties, the cause, since when, and the commands that settle it,
+/// as much as the present owner does; and typing them settles it.
+#[test]
+fn a_claimant_is_told_who_has_it_and_what_to_do() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(3));
+    let site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    modify(&slapd, "u02", "replace: mail\nmail: u01@example.com");
+    site.expect(0, &["sync"]);
+    let conflict = number(&site.json(&["conflicts"])[0]);
+    let claimant = format!("rosterd explain {}", dn("u02"));
+    let words = [
+        "address-taken  u01@example.com",
+        "present owner: u01 (active)",
+        "cause: claimed by `u02`",
+        "meanwhile: whoever claims it keeps everything else",
+        "since: 20",
+        &claimant,
+        "`u01`, the present owner: to give it away",
+        "rosterd sync ",
+    ];
+    for shown in [&["users", "show", "u02"][..], &["users", "show", "u01"], &["conflicts", "show", &conflict]] {
+        has(&site.expect(0, shown), &words);
+    }
+    let shown = site.json(&["users", "show", "u02"]);
+    assert_eq!(shown["conflicts"][0]["claimed_by"][0]["user"], "u02", "{shown}");
+    assert!(site.json(&["users", "show", "u00"])["conflicts"].as_array().unwrap().is_empty());
+    has(&site.expect(0, &["status"]), &["Waits for you  1 conflict: rosterd conflicts --config "]);
+    modify(&slapd, "u01", "replace: mail\nmail: other@example.com");
+    site.expect(0, &["sync"]);
+    assert_eq!(site.user("u02").unwrap()["primary_address"], "u01@example.com");
+    has(&site.expect(0, &["status"]), &["Waits for you  nothing"]);
+}
+
+/// B1: the held run says whose number it is, who went already, and the way out when it was a mistake; an approval says
+/// what becomes of those who were let go, and a second one what waits now.
+#[test]
+fn a_held_run_is_followed_to_its_end() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(20));
+    let mut site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    for uid in ["u18", "u19"] {
+        remove(&slapd, uid);
+    }
+    site.expect(0, &["sync"]);
+    narrow(&mut site, "(uid=u0*)");
+    let said =
+        "10 of 20 people who had access when brake.window began are missing from the directory (2 of them already";
+    let mistake = "put the configuration or the directory right";
+    has(&site.expect(4, &["plan"]), &[said, "Already went within brake.window: u18, u19"]);
+    has(&site.expect(4, &["sync"]), &[said, "Already went within brake.window: u18, u19", mistake]);
+    let held = site.expect(0, &["runs", "show", "3"]);
+    has(&held, &[said, "already went within brake.window: u18, u19", mistake, "If it is right: rosterd approve 3"]);
+    has(&site.expect(0, &["status"]), &[said, mistake, "run 3 held 8 people: u10"]);
+    assert!(site.expect(0, &["approve", "--help"]).out.contains("Nothing has to be approved"));
+
+    let done = site.expect(0, &["approve", "3"]);
+    has(
+        &done,
+        &[
+            "8 people have no access from now on, and are deleted after 20",
+            "(in 14 days)",
+            "rosterd conflicts ignore N",
+            "Nothing waits for approval now.",
+        ],
+    );
+    has(&site.expect(0, &["runs", "show", "4"]), &["approved  what run 3 held"]);
+    assert_eq!(site.json(&["runs", "show", "4"])["approves"], 3);
+    let old = site.expect(0, &["runs", "show", "3"]);
+    has(&old, &["It was approved: run 4 did it."]);
+    assert!(!old.out.contains("approve 3"), "{old:?}");
+    let again = site.expect(0, &["approve", "3"]);
+    has(&again, &["Nothing of what run 3 held was left to do: run 4 did it.", "Nothing waits for approval now."]);
+    let refused = site.expect(1, &["approve", "1"]);
+    assert!(refused.err.contains("there is nothing to approve. Nothing waits for approval now"), "{refused:?}");
+
+    narrow(&mut site, "(uid=u09)");
+    site.expect(4, &["sync"]);
+    let refused = site.expect(1, &["approve", "1"]);
+    assert!(refused.err.contains("Run 6 is the one that waits now: rosterd runs show 6"), "{refused:?}");
+    has(&site.expect(0, &["runs", "show", "3"]), &["It was approved"]);
+    // The way out, as it is told: put it right, sync, and nothing has to be approved.
+    narrow(&mut site, "(objectClass=inetOrgPerson)");
+    has(&site.expect(0, &["sync"]), &["8 restored"]);
+    has(&site.expect(0, &["runs", "show", "6"]), &["nothing of this waits any more"]);
+}
+
+/// D3, L6: somebody flagged is found by the address that the entry has now, and somebody deleted by the last one.
+#[test]
+fn somebody_is_found_by_the_address_of_the_entry_and_by_the_last_one() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(3));
+    let mut site = Site::new(&slapd);
+    site.set("domains", "managed = [\"example.com\"]\n");
+    site.expect(0, &["sync"]);
+    modify(&slapd, "u01", "replace: mail\nmail: u01@elsewhere.example");
+    remove(&slapd, "u02");
+    site.expect(0, &["sync"]);
+    site.expect(0, &["users", "delete", "u02", "--yes"]);
+    let moved = site.expect(0, &["users", "show", "U01@elsewhere.example"]);
+    has(&moved, &["state: pending, no access", "unmanaged-domain", "u01@example.com  (primary)"]);
+    assert!(moved.err.contains("the entry of this user has it now"), "{moved:?}");
+    for who in ["u02@example.com", "u02"] {
+        let deleted = site.expect(0, &["users", "show", who]);
+        assert!(deleted.out.contains("state: deleted") && deleted.err.contains("who is deleted"), "{deleted:?}");
+    }
+    site.expect(1, &["users", "show", "u03"]);
+}
