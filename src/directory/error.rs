@@ -14,6 +14,8 @@ use crate::roster::Incomplete;
 pub struct CertificateInfo {
     /// Subject, as text.
     pub subject: String,
+    /// Who issued it, as text.
+    pub issuer: String,
     /// Valid until.
     pub not_after: Timestamp,
 }

@@ -128,3 +128,30 @@ fn somebody_is_found_by_the_address_of_the_entry_and_by_the_last_one() {
     }
     site.expect(1, &["users", "show", "u03"]);
 }
+
+/// E2, E1: `check` fails where `sync` would, names each fault once, and blames nothing else for it.
+#[test]
+fn check_names_the_fault_and_not_what_comes_of_it() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(3));
+    let mut site = Site::new(&slapd);
+    narrow(&mut site, "(uid=nobody)");
+    has(&site.expect(0, &["check"]), &["warn  users           nothing found with filter `(uid=nobody)`; correct"]);
+    narrow(&mut site, "(uid=u*)");
+    site.expect(0, &["sync"]);
+    narrow(&mut site, "(uid=nobody)");
+    site.expect(5, &["sync"]);
+    has(
+        &site.expect(1, &["check"]),
+        &["fail  users           nothing found with filter `(uid=nobody)`, but the store has 3 users of this source"],
+    );
+    site.set("users", "base_dns = [\"ou=peeple,dc=example,dc=com\"]\n");
+    let base = site.expect(1, &["check"]);
+    has(&base, &["fail  base            users.base_dns `ou=peeple,", ", 1 fail"]);
+    assert!(!base.out.contains("users.filter"), "{base:?}");
+    narrow(&mut site, "(uid=u*)");
+    site.set("users.attributes", "unique_id = \"entriUUID\"\nmail = \"maill\"\n");
+    let schema = site.expect(1, &["check"]);
+    has(&schema, &["unique_id names the attribute `entriuuid`", "mail names the attribute `maill`", ", 2 fail"]);
+    assert!(!schema.out.contains("cannot be understood") && !schema.out.contains("users.filter"), "{schema:?}");
+}
