@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::real::{dn, has, narrow, people};
-use crate::support::program::Site;
+use crate::support::program::{Site, said, source};
 use crate::support::slapd::{Options, Slapd};
 
 fn modify(slapd: &Slapd, uid: &str, change: &str) {
@@ -154,4 +154,52 @@ fn check_names_the_fault_and_not_what_comes_of_it() {
     let schema = site.expect(1, &["check"]);
     has(&schema, &["unique_id names the attribute `entriuuid`", "mail names the attribute `maill`", ", 2 fail"]);
     assert!(!schema.out.contains("cannot be understood") && !schema.out.contains("users.filter"), "{schema:?}");
+}
+
+/// What only looks works in a folder that cannot be written; what writes says what it needs, in words.
+#[test]
+fn who_may_only_read_may_look() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt as _;
+
+    const NOBODY: u32 = 65_534;
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(3));
+    let mut site = Site::new(&slapd);
+    let (program, password) = (site.path("program"), site.path("password"));
+    std::fs::copy(env!("CARGO_BIN_EXE_rosterd"), &program).unwrap();
+    std::fs::copy(slapd.password_file(), &password).unwrap();
+    let from = source(&slapd, slapd.url(), "");
+    site.set("source", &from.replace(slapd.password_file().to_str().unwrap(), password.to_str().unwrap()));
+    site.expect(0, &["sync"]);
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let folder = site.path("");
+    mode(&password, 0o600);
+    mode(&site.path("roster.db"), 0o444);
+    // Root may write everything, so somebody else has to look.
+    let root = rustix::process::getuid().is_root();
+    if root {
+        chown(&password, Some(NOBODY), None).unwrap();
+    }
+    mode(&folder, 0o555);
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(&program);
+        command.arg("--config").arg(site.config()).args(words).stdin(std::process::Stdio::null());
+        if root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        said(&command.output().unwrap())
+    };
+    let looks = [&["status"][..], &["plan"], &["users", "show", "u01"], &["runs"], &["check"]];
+    let looks = looks.map(|words| (words, run(words)));
+    let sync = run(&["sync"]);
+    mode(&folder, 0o755);
+    for (words, said) in looks {
+        assert_eq!(said.code, 0, "{words:?}: {said:?}");
+    }
+    assert_eq!(sync.code, 1, "{sync:?}");
+    assert!(sync.err.contains("read-only for this user; run as the owner of the file"), "{sync:?}");
+    assert!(!sync.err.contains("lease"), "{sync:?}");
 }
