@@ -171,6 +171,18 @@ fn the_help_of_every_command_reads_like_this() {
 }
 
 #[test]
+fn help_fits_a_terminal_of_80_columns() {
+    for words in std::iter::once(&[] as &[&str]).chain(COMMANDS).chain([&["config"] as &[&str]]) {
+        let words: Vec<&str> = words.iter().copied().take_while(|word| !word.starts_with('-')).collect();
+        let said = said(rosterd(&words).arg("--help").env("COLUMNS", "80"));
+        for line in said.out.lines() {
+            // Clap does not fold what a command looks like.
+            assert!(line.chars().count() <= 80 || line.starts_with("Usage:"), "{words:?}: {line}");
+        }
+    }
+}
+
+#[test]
 fn a_reader_who_closes_the_pipe_is_no_error() {
     let mut child = rosterd(&["--help"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

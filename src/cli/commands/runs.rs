@@ -57,6 +57,7 @@ pub async fn show(session: &mut Session, run: RunId) -> Result<u8, Failure> {
         approved_by: approved_by(&runs, row.id),
         waits: waiting(&runs).map(|run| run.id),
         command: &session.commands(),
+        columns: session.screen.columns,
     };
     if session.screen.json {
         session.screen.json(&value(&view))?;

@@ -75,6 +75,7 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
         names: &runs::names(&*store, &history).await?,
         now: session.clock.now(),
         command: &session.commands(),
+        columns: session.screen.columns,
     };
     if session.screen.json {
         session.screen.json(&value(&view))?;

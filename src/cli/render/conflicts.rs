@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::cli::args::quoted;
-use crate::cli::render::{distance, moment_text};
+use crate::cli::render::{distance, moment_text, told};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
 use crate::plan::{Claimant, ConflictKind};
@@ -40,7 +40,7 @@ pub fn show(out: &mut dyn Write, row: &ConflictRow, now: Timestamp, command: Inv
         let state = row.user_state.as_deref().unwrap_or("unknown");
         writeln!(out, "  {what}: {} ({})", escape::value(user), escape::value(state))?;
     }
-    writeln!(out, "  cause: {}", escape::text(&row.detail))?;
+    writeln!(out, "  cause: {}", told(&row.detail))?;
     if let Some(says) = meanwhile(row).filter(|_| row.status == "open") {
         writeln!(out, "  meanwhile: {says}")?;
     }

@@ -136,9 +136,6 @@ fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     if let Some(groups) = groups {
         writeln!(out, "{groups}")?;
     }
-    if !view.plan.resolved.is_empty() {
-        writeln!(out, "{} to resolve.", counted(view.plan.resolved.len() as u64, "conflict", "conflicts"))?;
-    }
     writeln!(out, "{} read{server}; nothing was changed.", counted(counts.entries, "entry", "entries"))
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::cli::render::{Tense, counted, first_names, number, plan_json, totals};
+use crate::cli::render::{Tense, counted, first_names, number, plan_json, told, totals};
 use crate::cli::{escape, style};
 use crate::plan::{self, BrakeKind, Held, Hold, LateClock, Plan};
 use crate::roster::Incomplete;
@@ -131,7 +131,7 @@ pub fn skipped(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
 pub fn incomplete(out: &mut dyn Write, incomplete: Option<&Incomplete>) -> io::Result<()> {
     let Some(why) = incomplete else { return Ok(()) };
     let alarm = style::ALARM;
-    writeln!(out, "{alarm}Incomplete{alarm:#} ({}): {}", escape::value(why.cause), escape::text(&why.says))?;
+    writeln!(out, "{alarm}Incomplete{alarm:#} ({}): {}", escape::value(why.cause), told(&why.says))?;
     writeln!(out, "  Nobody is taken for missing and nothing is taken away until a complete run.")
 }
 
@@ -140,7 +140,7 @@ pub fn frozen(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     let Some(frozen) = &plan.frozen else { return Ok(()) };
     let says = frozen.says();
     let (alarm, rest) = (style::ALARM, says.strip_prefix("frozen").unwrap_or(&says));
-    writeln!(out, "{alarm}Frozen{alarm:#}{}.", escape::text(rest))
+    writeln!(out, "{alarm}Frozen{alarm:#}{}.", told(rest))
 }
 
 /// One sentence on one kind of departure: what, how many of how many, which limit.
@@ -211,14 +211,14 @@ pub fn since(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         return writeln!(out, "  Probable cause: {}.", escape::text(&since.says()));
     }
     writeln!(out, "  Changed since run {}, the last that ended well:", since.run)?;
-    since.changes.iter().try_for_each(|change| writeln!(out, "    {}", escape::text(change)))
+    since.changes.iter().try_for_each(|change| writeln!(out, "    {}", told(change)))
 }
 
 /// Deletions that wait because the clock is not believed.
 pub fn late(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     let Some(late) = plan.late.as_ref().filter(|late| late.withholds()) else { return Ok(()) };
     let alarm = style::ALARM;
-    writeln!(out, "{alarm}Held for the clock:{alarm:#} {}.", escape::text(&late.sentence()))
+    writeln!(out, "{alarm}Held for the clock:{alarm:#} {}.", told(&late.sentence()))
 }
 
 /// Whether a person may accept what made a run incomplete: it read everything, and found what is hard to believe (B1).

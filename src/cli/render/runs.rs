@@ -1,13 +1,13 @@
 //! The history of runs, and one run line by line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use anstyle::Style;
 use serde_json::{Value, json};
 
 use crate::cli::render::change::{Names, details, sign, subject};
-use crate::cli::render::{counted, moment_text, number, plan_json, report, span};
+use crate::cli::render::{counted, folded, moment_text, number, plan_json, report, span, to_the_second, told};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
@@ -31,10 +31,16 @@ pub fn of_outcome(outcome: &str) -> Style {
 /// Prints the runs, newest first.
 pub fn list(out: &mut dyn Write, runs: &[RunRow], columns: Option<usize>) -> io::Result<()> {
     let mut table = Table::new(["RUN", "STARTED", "TOOK", "SOURCE", "TRIGGER", "ACTION", "OUTCOME", "CHANGES"]);
+    // Runs of one minute are told apart by the second.
+    let minutes: BTreeSet<String> = runs.iter().map(|run| moment_text(&run.started_at)).collect();
+    let started = |run: &RunRow| match Timestamp::parse(&run.started_at) {
+        Some(at) if minutes.len() < runs.len() => to_the_second(at),
+        _ => moment_text(&run.started_at),
+    };
     for run in runs {
         table.row([
             Cell::new(run.id.to_string()),
-            Cell::new(moment_text(&run.started_at)),
+            Cell::new(started(run)),
             Cell::optional(took(run)),
             Cell::new(&run.source),
             Cell::new(&run.trigger),
@@ -43,7 +49,7 @@ pub fn list(out: &mut dyn Write, runs: &[RunRow], columns: Option<usize>) -> io:
             Cell::new(changes(run)),
         ]);
         if let Some(error) = &run.error {
-            table.beneath(Cell::new(error).styled(style::FAINT));
+            table.beneath(Cell::new(told(report::without_commands(error))).styled(style::FAINT));
         }
     }
     table.print(out, columns)
@@ -95,6 +101,8 @@ pub struct View<'a> {
     pub waits: Option<i64>,
     /// From words to what a person types.
     pub command: &'a dyn Fn(&str) -> String,
+    /// Columns of the terminal, if it is one.
+    pub columns: Option<usize>,
 }
 
 /// Prints one run.
@@ -104,7 +112,8 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         writeln!(out, "\n{}Changes{:#}", style::HEADING, style::HEADING)?;
     }
     for change in view.changes.iter().take(LINES) {
-        writeln!(out, "  {}", line(change, &format!("{:<20}", subject(change, view.names))))?;
+        let line = format!("  {}", line(change, &format!("{:<20}", subject(change, view.names))));
+        writeln!(out, "{}", folded(&line, 8, view.columns))?;
     }
     let rest = view.changes.len().saturating_sub(LINES);
     if rest > 0 {
@@ -136,7 +145,7 @@ fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     }
     if let Some(error) = &run.error {
         let says = report::without_commands(error);
-        writeln!(out, "  {}because{:#}   {}", style::ALARM, style::ALARM, escape::text(says))?;
+        writeln!(out, "  {}because{:#}   {}", style::ALARM, style::ALARM, told(says))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::render::{counted, distance, first_names, moment, number, report, runs, span, users};
+use crate::cli::render::{counted, distance, first_names, moment, number, report, runs, span, told, users};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
 use crate::config::{Schedule, When};
@@ -170,7 +170,7 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
     match told_below {
         Some(run) => writeln!(out, "  run {} (held): see what waits for you", run.id)?,
         None if health.says.is_empty() => {}
-        None => writeln!(out, "  {}", escape::text(&health.says))?,
+        None => writeln!(out, "  {}", told(&health.says))?,
     }
     writeln!(out)?;
     running(out, facts)?;
@@ -308,7 +308,7 @@ fn waits(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> Strin
     };
     writeln!(out, "{alarm}{name:<14}{alarm:#} {what}")?;
     if let Some(why) = run.error.as_deref().filter(|_| run.outcome == "held") {
-        writeln!(out, "  Why:            {}", escape::text(report::without_commands(why)))?;
+        writeln!(out, "  Why:            {}", told(report::without_commands(why)))?;
     }
     report::ways_out(out, run.id, command)?;
     if contested == 0 { Ok(()) } else { writeln!(out, "{:<14} {conflicts}", "") }

@@ -8,7 +8,7 @@ use crate::cli::provenance::Provenance;
 use crate::cli::render::change::{Names, other_subject, shown, user_label};
 use crate::cli::render::conflicts::{self, Invocation};
 use crate::cli::render::explain::origin;
-use crate::cli::render::{distance, moment_text, plan, runs};
+use crate::cli::render::{distance, folded, moment_text, plan, runs, told};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
@@ -72,6 +72,8 @@ pub struct View<'a> {
     pub now: Timestamp,
     /// From words to what a person types.
     pub command: Invocation<'a>,
+    /// Columns of the terminal, if it is one.
+    pub columns: Option<usize>,
 }
 
 /// Prints one user.
@@ -202,10 +204,10 @@ fn fields(user: &UserRow) -> Vec<(&str, String)> {
         ("department", user.department.as_ref()),
         ("notes", user.notes.as_ref()),
         ("role", user.role.as_ref()),
-        ("created_at", Some(&user.created_at)),
-        ("updated_at", Some(&user.updated_at)),
     ];
     let mut all: Vec<_> = columns.into_iter().filter_map(|(name, value)| Some((name, value?.clone()))).collect();
+    all.push(("created_at", moment_text(&user.created_at)));
+    all.push(("updated_at", moment_text(&user.updated_at)));
     if let Some(extra) = user.extra.as_object() {
         all.extend(extra.iter().map(|(name, value)| (name.as_str(), shown(value))));
     }
@@ -228,7 +230,8 @@ fn conflicts(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
 pub fn conflict_line(conflict: &ConflictRow) -> String {
     let due = conflict.due_at.as_ref().map(|at| format!(", due {}", moment_text(at))).unwrap_or_default();
     let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
-    let detail = escape::cut(&conflict.detail, DETAIL);
+    let detail = told(&conflict.detail);
+    let detail = escape::cut(&detail, DETAIL);
     format!("{}!{:#} {kind} {subject}{due}: {detail}", style::ALARM, style::ALARM)
 }
 
@@ -240,12 +243,9 @@ fn history(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     for change in view.history.iter().skip(earlier) {
         let run = change.run_id.map_or_else(|| "by hand".to_owned(), |run| format!("run {run}"));
-        writeln!(
-            out,
-            "  {}  {run:<8}  {}",
-            moment_text(&change.at),
-            runs::line(change, &other_subject(change, view.names))
-        )?;
+        let what = runs::line(change, &other_subject(change, view.names));
+        let line = format!("  {}  {run:<8}  {what}", moment_text(&change.at));
+        writeln!(out, "{}", folded(&line, 8, view.columns))?;
     }
     if view.history.is_empty() {
         writeln!(out, "  none kept")?;

@@ -114,3 +114,26 @@ fn lengths_of_time_are_rounded_to_the_nearest_unit() {
         assert_eq!(told(seconds), says, "{seconds}");
     }
 }
+
+#[test]
+fn times_in_sentences_are_written_for_people() {
+    assert_eq!(
+        told(
+            "`ada`, until 2026-01-28T12:00:00.000Z; TLS since 2026-01-15T12:00:59.999Z, not 2026-99-15T12:00:00.000Z\u{1b}"
+        ),
+        "`ada`, until 2026-01-28 12:00 UTC; TLS since 2026-01-15 12:00 UTC, not 2026-99-15T12:00:00.000Z\\u{1b}"
+    );
+    assert_eq!(told("ÄT2026"), "ÄT2026");
+}
+
+#[test]
+fn long_lines_are_folded_to_the_terminal_and_nowhere_else() {
+    let line =
+        "  \u{1b}[31m-\u{1b}[0m user.flagged       ada  detail=no entry with this unique id is left, state=pending";
+    assert_eq!(folded(line, 8, None), line);
+    let folded = folded(line, 8, Some(40));
+    assert_eq!(
+        anstream::adapter::strip_str(&folded).to_string(),
+        "  - user.flagged       ada  detail=no\n        entry with this unique id is\n        left, state=pending"
+    );
+}

@@ -37,6 +37,9 @@ fn runs_are_listed_with_what_they_changed_and_why_they_failed() {
     let mut bad = run_row(16, "failed", "2026-01-15T06:00:00.000Z");
     bad.error = Some("cannot reach ldaps://dc1.example.com:636\nconnection refused".to_owned());
     let running = run_row(18, "running", "2026-01-15T13:00:00.000Z");
+    let twice = run_row(19, "ok", "2026-01-15T13:00:07.000Z");
+    let seconds = plain(|out| runs::list(out, &[twice, running.clone()], None));
+    assert!(seconds.contains("2026-01-15 13:00:07 UTC") && seconds.contains("13:00:00 UTC"), "{seconds}");
     insta::assert_snapshot!("runs", plain(|out| runs::list(out, &[running, good, bad], None)));
 }
 
@@ -73,6 +76,7 @@ fn one_run_is_read_line_by_line() {
         approved_by: None,
         waits: Some(17),
         command: &command,
+        columns: None,
     };
     insta::assert_snapshot!("run", plain(|out| runs::show(out, &view)));
     insta::assert_snapshot!("run_json", as_json(&runs::value(&view)));
@@ -132,6 +136,7 @@ fn one_user_is_shown_with_state_dates_what_settles_it_and_history() {
         names: &Names::default(),
         now: now(),
         command: &command,
+        columns: None,
     };
     insta::assert_snapshot!("user", plain(|out| users::show(out, &view)));
     insta::assert_snapshot!("user_json", as_json(&users::value(&view)));
