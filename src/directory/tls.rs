@@ -101,7 +101,7 @@ impl Tls {
         let failed = |check: String, remedy: String, source| DirectoryError::Tls {
             server: server.to_owned(),
             check,
-            certificate: self.certificate(),
+            certificate: self.certificate().map(Box::new),
             remedy,
             source,
         };

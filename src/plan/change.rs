@@ -12,7 +12,8 @@ use crate::plan::{
 use crate::roster::account::written;
 use crate::roster::words::counted;
 use crate::roster::{
-    Address, Digest, FieldId, FieldNames, Fields, Incomplete, Origin, PendingReason, Skip, State, UniqueId, UserId,
+    Address, Digest, FieldId, FieldNames, Fields, Incomplete, Origin, PendingReason, Skip, Skipped, State, Tally,
+    UniqueId, UserId,
 };
 
 /// The store's row number of a group.
@@ -443,6 +444,8 @@ pub struct Plan {
     pub resolved: Vec<ConflictId>,
     /// The whole of `roster_skipped` for this source after the run.
     pub skips: Vec<Skip>,
+    /// How many of these are people who are left out, and values that people come in without.
+    pub skipped: BTreeMap<Skipped, Tally>,
     /// Departures that wait for a person.
     pub held: Vec<Held>,
     /// Why, a kind.

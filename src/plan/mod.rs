@@ -79,7 +79,9 @@ use std::collections::{BTreeMap, HashSet};
 use crate::clock::Timestamp;
 use crate::plan::members::Members;
 use crate::plan::rights::{Entitled, Mappings};
-use crate::roster::{Account, Digest, Index, LookUp, Reading, Skip, Snapshot, State, UniqueId, UserId};
+use crate::roster::{
+    Account, Digest, Index, LookUp, Reading, Skip, Skipped, Snapshot, State, Tally, UniqueId, UserId, skipped,
+};
 
 /// Everything a run does about what it read.
 ///
@@ -133,6 +135,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         users: decided.changes,
         groups: groups.changes,
         skips: decided.findings.into_skips(),
+        skipped: BTreeMap::new(),
         held: decided.held,
         holds: decided.holds,
         unjudged: decided.unjudged,
@@ -244,6 +247,7 @@ impl Plan {
             counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
             counts.deleted += has(Act::deletes);
         }
+        self.skipped = self.tally(view);
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
         let brought = self.users.iter().filter(|change| change.brings_pending()).count() as u64;
@@ -253,6 +257,23 @@ impl Plan {
         counts.conflicts = self.pending + others;
         self.counts = counts;
         self.group_counts = GroupCounts::of(&self.groups);
+    }
+
+    /// What was skipped, by whether the person is a user after this plan.
+    fn tally(&self, view: &View) -> BTreeMap<Skipped, Tally> {
+        if self.skips.is_empty() {
+            return BTreeMap::new();
+        }
+        let comes = |act: &Act| match act {
+            Act::Added(new) | Act::Revived(new) => Some(new.key.digest()),
+            _ => None,
+        };
+        let come: HashSet<Digest> = self.users.iter().flat_map(|change| change.acts.iter().filter_map(comes)).collect();
+        skipped::tally(self.skips.iter().map(|skip| {
+            let key = skip.unique_id.as_deref().and_then(UniqueId::new).map(|key| key.digest());
+            let known = |key| view.index.find(key).is_some_and(|known| !known.state.tombstone());
+            (&*skip.dn, &*skip.reason, key.is_some_and(|key| come.contains(&key) || known(key)))
+        }))
     }
 
     /// How many people wait for deletion after this plan although their date is over.

@@ -186,4 +186,6 @@ pub struct SkipRow {
     pub rule: String,
     pub detail: String,
     pub seen_at: String,
+    /// Whether the person is a user of the source, who is in but for what was skipped; not a column of the view.
+    pub is_user: bool,
 }

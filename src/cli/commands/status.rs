@@ -27,7 +27,7 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
         schedules: &config.schedules,
         people: &store.user_counts(Some(source)).await?,
         conflicts: &store.conflict_rows(true).await?,
-        skipped: store.skip_rows(Some(source)).await?.len() as u64,
+        skipped: &store.skip_rows(Some(source)).await?,
         held: &held,
         store: &session.store_name(&*store),
         freeze: freeze.as_ref(),

@@ -162,6 +162,7 @@ mod tests {
             rule: "A6".to_owned(),
             detail: "mail `bob@exa_mple.com` is no address".to_owned(),
             seen_at: "2026-01-15T12:00:00.000Z".to_owned(),
+            is_user: false,
         };
         for who in ["UID=bob,ou=people,dc=example,dc=com", "7d7d", "bob", "bob@exa_mple.com"] {
             assert!(is_skipped(&skip, who), "{who}");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::render::{Tense, counted, first_names, number, plan_json, told, totals};
 use crate::cli::{escape, style};
 use crate::plan::{self, BrakeKind, Held, Hold, LateClock, Plan};
-use crate::roster::Incomplete;
+use crate::roster::{Incomplete, Skipped, Tally};
 use crate::store::Outcome;
 use crate::sync::Report;
 
@@ -101,16 +101,24 @@ pub fn value(report: &Report) -> Value {
     Value::Object(all)
 }
 
-/// How many entries and values are left out, by reason; and members who are no users.
+/// Who is left out and who comes in without something, a line each.
+pub fn left_out(skipped: &BTreeMap<Skipped, Tally>) -> Vec<String> {
+    let line = |(what, tally): (&Skipped, &Tally)| {
+        let (word, total) = match what {
+            Skipped::LeftOut => ("Left out", counted(tally.total, "person", "people")),
+            Skipped::Without => ("Came in without", counted(tally.total, "value", "values")),
+            Skipped::AsBefore => ("As before, the entry was not applied", counted(tally.total, "person", "people")),
+        };
+        let why: Vec<String> = tally.reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
+        format!("{word}: {total} ({})", escape::text(&why.join(", ")))
+    };
+    skipped.iter().map(line).collect()
+}
+
+/// How many people and values are left out, by reason; and members who are no users.
 pub fn skipped(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for skip in &plan.skips {
-        *reasons.entry(&*skip.reason).or_default() += 1;
-    }
-    if !reasons.is_empty() {
-        let said: Vec<String> = reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
-        let all = counted(plan.skips.len() as u64, "person or single value", "people or single values");
-        writeln!(out, "Left out: {all} ({}).", said.join(", "))?;
+    for line in left_out(&plan.skipped) {
+        writeln!(out, "{line}.")?;
     }
     let strangers: u64 = plan.strangers.values().sum();
     if strangers > 0 {

@@ -138,8 +138,9 @@ fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     }
     writeln!(out, "  read      {}", counted(u64::try_from(run.entries).unwrap_or(0), "entry", "entries"))?;
     writeln!(out, "  people    {}", changes(run))?;
-    let left_out = plural(run.skipped.cast_unsigned(), "person or single value", "people or single values");
-    writeln!(out, "  left out  {} {left_out}; in conflict: {}", shown(run.skipped), shown(run.conflicts))?;
+    let skipped = plural(run.skipped.cast_unsigned(), "person left out, or value", "people left out, or values");
+    writeln!(out, "  skipped   {} {skipped} that somebody came in without", shown(run.skipped))?;
+    writeln!(out, "  conflicts {} open", shown(run.conflicts))?;
     if let Some(approved) = run.cause.as_deref().and_then(plan::approved_run) {
         writeln!(out, "  approved  what run {approved} held")?;
     }

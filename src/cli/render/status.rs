@@ -12,7 +12,8 @@ use crate::clock::Timestamp;
 use crate::config::{Schedule, When};
 use crate::plan::{ConflictKind, Held};
 use crate::roster::State;
-use crate::store::rows::{ConflictRow, RunRow};
+use crate::roster::skipped::tally;
+use crate::store::rows::{ConflictRow, RunRow, SkipRow};
 use crate::store::{Freeze, Outcome};
 
 /// How many open conflicts are told one by one.
@@ -35,7 +36,7 @@ pub struct Facts<'a> {
     /// Open conflicts.
     pub conflicts: &'a [ConflictRow],
     /// Rows of `roster_skipped`.
-    pub skipped: u64,
+    pub skipped: &'a [SkipRow],
     /// What the run that waits for a person held.
     pub held: &'a [Held],
     /// The freeze that goes on.
@@ -201,8 +202,7 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
     let people: Vec<String> = facts.people.iter().map(|(state, n)| format!("{} {state}", number(*n))).collect();
     let people = if people.is_empty() { "none".to_owned() } else { people.join(", ") };
     writeln!(out, "{:<14} {people}", "People")?;
-    let left_out = counted(facts.skipped, "person or single value", "people or single values");
-    writeln!(out, "{:<14} {left_out}", "Left out")?;
+    skipped(out, facts.skipped)?;
     conflicts(out, facts)?;
     waits(out, facts, command)
 }
@@ -257,6 +257,19 @@ fn run_in_brief(run: &RunRow, now: Timestamp) -> String {
         escape::value(&run.action),
         runs::changes(run)
     )
+}
+
+/// Who is left out, who came in without something.
+fn skipped(out: &mut dyn Write, rows: &[SkipRow]) -> io::Result<()> {
+    let tally = tally(rows.iter().map(|row| (row.dn.as_str(), row.reason.as_str(), row.is_user)));
+    if tally.is_empty() {
+        return writeln!(out, "{:<14} nobody", "Left out");
+    }
+    for line in report::left_out(&tally) {
+        let (word, what) = line.split_once(": ").unwrap_or((&line, ""));
+        writeln!(out, "{word:<14} {what}")?;
+    }
+    Ok(())
 }
 
 fn conflicts(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
@@ -347,7 +360,7 @@ pub fn value(facts: &Facts<'_>) -> Value {
         "next": schedules.collect::<Vec<_>>(),
         "users": people,
         "conflicts": kinds(facts.conflicts),
-        "skipped": facts.skipped,
+        "skipped": facts.skipped.len(),
         "waiting": waiting(facts.runs).map(|run| json!({
             "run": run.id,
             "outcome": run.outcome,

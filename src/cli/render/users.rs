@@ -12,7 +12,7 @@ use crate::cli::render::{distance, folded, moment_text, plan, runs, told};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
-use crate::roster::PendingReason;
+use crate::roster::{PendingReason, Skipped};
 use crate::store::rows::{ChangeRow, ConflictRow, GrantRow, MembershipRow, SkipRow, UserRow};
 
 /// The widest description of a conflict or of somebody left out, in columns.
@@ -154,7 +154,11 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         writeln!(out, "  would lose access, but the brake holds it: see run {run}")?;
     }
     for skip in view.left_out {
-        writeln!(out, "  left out by the last run: {}", left_out(skip))?;
+        let what = match Skipped::of(&skip.reason, true) {
+            Skipped::AsBefore => "as before, because the last run did not apply the entry",
+            _ => "came in without, in the last run",
+        };
+        writeln!(out, "  {what}: {}", left_out(skip))?;
     }
     if let Some(who) = &user.transferred_to {
         writeln!(out, "  handed over to: {}", escape::value(who))?;
@@ -277,7 +281,12 @@ fn left_out(skip: &SkipRow) -> String {
 pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<String> {
     let skipped = skips.iter().map(|skip| {
         let (source, dn) = (escape::value(&skip.source), escape::value(&skip.dn));
-        format!("the last run of `{source}` left out {dn}: {}", left_out(skip))
+        let what = match Skipped::of(&skip.reason, skip.is_user) {
+            Skipped::LeftOut => format!("left out {dn}"),
+            Skipped::Without => format!("took {dn} in without a value"),
+            Skipped::AsBefore => format!("left {dn} as before"),
+        };
+        format!("the last run of `{source}` {what}: {}", left_out(skip))
             + &format!("; `rosterd explain {}` reads the directory now and says what to do", escape::value(who))
     });
     let contested = conflicts.iter().map(|conflict| {

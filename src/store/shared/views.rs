@@ -192,8 +192,9 @@ pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Ve
 
 pub(super) async fn skips(database: &Database, source: Option<&str>) -> Result<Vec<SkipRow>, Fault> {
     let rows = sqlx::query(
-        "SELECT source, dn, unique_id, reason, rule, detail, seen_at FROM rd_skipped \
-         WHERE $1 IS NULL OR source = $1 ORDER BY source, dn, reason, id",
+        "SELECT s.source, s.dn, s.unique_id, s.reason, s.rule, s.detail, s.seen_at, EXISTS (SELECT 1 FROM rd_users u \
+         WHERE u.unique_id = s.unique_id AND u.source = s.source AND u.state <> 'deleted') FROM rd_skipped s \
+         WHERE $1 IS NULL OR s.source = $1 ORDER BY s.source, s.dn, s.reason, s.id",
     )
     .bind(source)
     .fetch_all(&mut *database.reader().await?)
@@ -208,6 +209,7 @@ pub(super) async fn skips(database: &Database, source: Option<&str>) -> Result<V
                 rule: row.try_get(4)?,
                 detail: row.try_get(5)?,
                 seen_at: moment(row, 6)?.unwrap_or_default(),
+                is_user: row.try_get(7)?,
             })
         })
         .collect()

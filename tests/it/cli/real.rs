@@ -342,7 +342,7 @@ fn a_disabled_person_is_told_which_test_holds() {
     let locked = "pwdAccountLockedTime: 000001010000Z\n";
     slapd.ldif(&(person("ada", "ada@example.com", "") + &person("bob", "bob@example.com", locked)));
     let site = Site::new(&slapd);
-    has(&site.expect(0, &["sync"]), &["Done: 1 added.", "Left out: 1 person or single value (1 disabled)."]);
+    has(&site.expect(0, &["sync"]), &["Done: 1 added.", "Left out: 1 person (1 disabled)."]);
     let test = "a disabled test holds: `pwdaccountlockedtime` is `000001010000Z`";
     let shown = site.expect(1, &["users", "show", "bob@example.com"]);
     assert!(shown.err.contains(test) && shown.err.contains("`rosterd explain bob@example.com`"), "{shown:?}");
@@ -352,7 +352,7 @@ fn a_disabled_person_is_told_which_test_holds() {
     has(&site.expect(0, &["sync"]), &["Done: 1 flagged.", "1 conflict is open: nothing but people pending deletion."]);
     has(&site.expect(0, &["users", "show", "ada"]), &[&format!("because: disabled in the directory: {test}")]);
     has(&site.expect(0, &["explain", "ada"]), &["holds: `pwdaccountlockedtime` is `000001010000Z`: no access"]);
-    has(&site.expect(0, &["status"]), &["1 deletion due", "1 person or single value"]);
+    has(&site.expect(0, &["status"]), &["1 deletion due", "Left out       1 person (1 disabled)"]);
     has(&site.expect(0, &["plan"]), &["Plan: nothing to do."]);
 }
 

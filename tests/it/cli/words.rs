@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::real::{dn, has, narrow, people};
+use super::real::{dn, has, narrow, people, person};
 use crate::support::program::{Site, said, source};
 use crate::support::slapd::{Options, Slapd};
 
@@ -202,4 +202,44 @@ fn who_may_only_read_may_look() {
     assert_eq!(sync.code, 1, "{sync:?}");
     assert!(sync.err.contains("read-only for this user; run as the owner of the file"), "{sync:?}");
     assert!(!sync.err.contains("lease"), "{sync:?}");
+}
+
+/// U9, E5: who is left out, and what somebody came in without, are never called the same.
+#[test]
+fn people_left_out_and_values_left_out_have_words_of_their_own() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    let broken = "proxyAddresses: smtp:no address\n";
+    slapd.ldif(&(people(1) + &person("ada", "ada@example.com", broken) + &person("eve", "", "")));
+    let site = Site::new(&slapd);
+    let words = ["Left out: 1 person (1 no-address).", "Came in without: 1 value (1 malformed-address)."];
+    has(&site.expect(3, &["plan"]), &words);
+    has(&site.expect(0, &["sync"]), &words);
+    has(&site.expect(0, &["plan"]), &words);
+    has(&site.expect(0, &["status"]), &["Left out       1 person (1 no-", "Came in without 1 value (1 malformed-"]);
+    has(&site.expect(0, &["users", "show", "ada"]), &["came in without, in the last run: malformed-address (A6)"]);
+    let eve = site.expect(1, &["users", "show", "eve"]);
+    assert!(eve.err.contains("left out uid=eve,"), "{eve:?}");
+    // Whose entry cannot be understood any more stays as before, which is neither.
+    modify(&slapd, "ada", "delete: proxyAddresses");
+    modify(&slapd, "u00", "add: uid\nuid: second");
+    has(&site.expect(0, &["sync"]), &["As before, the entry was not applied: 1 person (1 unreadable)."]);
+    has(&site.expect(0, &["users", "show", "u00"]), &["as before, because the last run did not apply the entry: unre"]);
+}
+
+/// Names are sorted as people count, and those who are deleted come last; runs of one minute are told apart.
+#[test]
+fn lists_read_as_people_count() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    let all = ["p10", "p9", "p2", "p1"].map(|uid| person(uid, &format!("{uid}@example.com"), ""));
+    slapd.ldif(&all.concat());
+    let site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    remove(&slapd, "p1");
+    site.expect(0, &["sync"]);
+    site.expect(0, &["users", "delete", "p1", "--yes"]);
+    let users = site.json(&["users", "list"]);
+    let names: Vec<_> = users.as_array().unwrap().iter().map(|user| user["username"].as_str()).collect();
+    assert_eq!(names, [Some("p2"), Some("p9"), Some("p10"), None]);
+    let show = site.expect(0, &["users", "show", "p2"]);
+    assert!(!show.out.contains("Z\n") && show.out.matches(" UTC").count() > 2, "one form of time: {show:?}");
 }

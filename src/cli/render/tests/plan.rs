@@ -6,6 +6,7 @@ use crate::plan::{
     Act, Broken, Conflict, ConflictId, ConflictKind, FieldChange, Grant, GroupAct, GroupChange, GroupCounts, GroupId,
     GroupRef, Hold, MappedGroups, NewUser, RightsAct, RightsCounts, UserChange, Via, Without,
 };
+use crate::roster::skipped::tally;
 use crate::roster::{Digest, FieldId, FieldNames, Fields, Skip, UniqueId};
 
 fn changed(label: &str, id: i64, acts: Vec<Act>) -> UserChange {
@@ -51,6 +52,12 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
         }],
         resolved: vec![ConflictId(4)],
         skips: vec![skip("disabled", "U4"), skip("disabled", "U4"), skip("no-address", "A1")],
+        skipped: tally([
+            ("uid=a", "disabled", false),
+            ("uid=b", "disabled", false),
+            ("uid=c", "no-address", false),
+            ("uid=d", "malformed-address", true),
+        ]),
         held: vec![
             Held {
                 user: UserId(9),

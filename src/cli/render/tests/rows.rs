@@ -152,6 +152,7 @@ fn somebody_who_is_not_in_is_told_why_the_last_run_left_her_out() {
         rule: "U4".into(),
         detail: String::new(),
         seen_at: String::new(),
+        is_user: false,
     };
     assert_eq!(
         users::absent("eve", &[&skip], &[]),
