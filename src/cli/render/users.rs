@@ -234,7 +234,9 @@ fn conflicts(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
 pub fn conflict_line(conflict: &ConflictRow) -> String {
     let due = conflict.due_at.as_ref().map(|at| format!(", due {}", moment_text(at))).unwrap_or_default();
     let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
-    let detail = told(&conflict.detail);
+    // What settles it is told by `conflicts`.
+    let cause = conflict.detail.split("; it is settled ").next().unwrap_or(&conflict.detail);
+    let detail = told(cause);
     let detail = escape::cut(&detail, DETAIL);
     format!("{}!{:#} {kind} {subject}{due}: {detail}", style::ALARM, style::ALARM)
 }
