@@ -4,6 +4,7 @@ mod groups;
 mod people;
 mod sources;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
@@ -39,7 +40,7 @@ pub struct Cli {
 }
 
 const QUESTIONS: &str = "\
-Four questions, and the command that answers each (by address, username, DN or id):
+Four questions, and what answers each (by address, username, DN or id):
   Why is she not in?           rosterd explain ada@example.com
   Why is he locked out?        rosterd explain bob
   Who has this address?        rosterd users show sales@example.com
@@ -54,30 +55,33 @@ And when something has to be done:
 
 Exit status:
   0 done   1 failed   2 usage   3 changes pending (plan)   4 held by the brake
-  5 incomplete run   6 another process is running the sync   78 configuration refused";
+  5 incomplete run   6 another process is running the sync
+  78 configuration refused";
 
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run the daemon, in the foreground
     #[command(after_help = "\
-Signals: SIGUSR1 sync now, SIGHUP read the configuration again, SIGTERM or SIGINT stop.
+Signals: SIGUSR1 sync now, SIGHUP read the configuration again, SIGTERM or
+SIGINT stop.
 
 Example, as a systemd service of Type=notify:
   ExecStart=/usr/bin/rosterd run --config /etc/rosterd/rosterd.toml")]
     Run,
     /// Make one run now
     #[command(after_help = "\
-Ends with 4 when the brake holds departures: `rosterd runs show RUN` lists them, `rosterd approve
-RUN` applies them. Ends with 5 when the directory could not be read to the end: then nobody lost
-anything.
+Ends with 4 when the brake holds departures: `rosterd runs show RUN` lists
+them, `rosterd approve RUN` applies them. Ends with 5 when the directory could
+not be read to the end: then nobody lost anything.
 
-Without a terminal, and with [log] format set to text, json or journald, the log is written to
-standard error instead of plain progress lines.
+Without a terminal, and with [log] format set to text, json or journald, the
+log is written to standard error instead of plain progress lines.
 
-With --user one person is looked up, with this person's groups, and what is found is applied: no brake
-holds it, and nobody else is touched. Somebody whom the store does not know is looked for in the
-directory, by DN, unique id, username and mail.
+With --user one person is looked up, with this person's groups, and what is
+found is applied: no brake holds it, and nobody else is touched. Somebody whom
+the store does not know is looked for in the directory, by DN, unique id,
+username and mail.
 
 Example, everything now, after the run that may be going on:
   rosterd sync --wait
@@ -86,21 +90,26 @@ Example, somebody who wants to sign in now:
     Sync(Sync),
     /// Show what a run would do, person by person, and change nothing
     #[command(after_help = "\
-Signs: + added or gained, ~ changed, - lost or removed, ! held, contested or not judged.
-Ends with 0 when nothing would change, 3 when something would, 4 when the brake would hold part of
-it, 5 when the directory could not be read to the end.
+Signs: + added or gained, ~ changed, - lost or removed, ! held, contested or
+not judged.
+
+Ends with 0 when nothing would change, 3 when something would, 4 when the
+brake would hold part of it, 5 when the directory could not be read to the
+end.
 
 Example, what tonight's run will do; `rosterd status` says when it is:
   rosterd plan
 Example, who would be flagged, for a script:
-  rosterd plan --json | jq -r '.users[] | select(.acts[].kind == \"user.flagged\") | .label'
+  rosterd plan --json |
+    jq -r '.users[] | select(.acts[].kind == \"user.flagged\") | .label'
 Example, exactly this and nothing else, later:
   rosterd plan --out tonight.json
   rosterd sync --plan tonight.json")]
     Plan(Plan),
     /// Check configuration, store, servers and schedules, step by step
     #[command(after_help = "\
-Every step is a line that begins with ok, warn or fail. A fail makes the exit status 1.
+Every step is a line that begins with ok, warn or fail. A fail makes the exit
+status 1.
 
 Example, before a new configuration goes live:
   rosterd check --config /etc/rosterd/rosterd.toml.new")]
@@ -112,7 +121,8 @@ Ends with 0 whenever the state could be shown; scripts look at `healthy`.
 Example, for a monitoring check:
   rosterd status --json | jq -e .healthy
 
-See also: `rosterd plan` (what the next run will do), `rosterd runs` (what the last ones did).")]
+See also: `rosterd plan` (what the next run will do), `rosterd runs` (what the
+last ones did).")]
     Status,
     /// The history of runs, and what one run changed
     #[command(after_help = "\
@@ -131,12 +141,13 @@ Examples:
   rosterd users delete bob --transfer-to ada@example.com
   rosterd users restore bob
 
-See also: `rosterd explain WHO` (why somebody is in or not), `rosterd conflicts` (what waits).")]
+See also: `rosterd explain WHO` (why somebody is in or not), `rosterd
+conflicts` (what waits).")]
     Users(Users),
     /// The groups of the roster, and who is in one of them
     #[command(after_help = "\
-Groups made by hand hold whomever you put into them, and survive every run. Who is in a group of the
-directory is changed there.
+Groups made by hand hold whomever you put into them, and survive every run.
+Who is in a group of the directory is changed there.
 
 Examples:
   rosterd groups
@@ -155,8 +166,8 @@ See also: `rosterd explain WHO` (one person, rule by rule).")]
     Conflicts(Conflicts),
     /// The allow and deny entries of one user
     #[command(after_help = "\
-They survive every run, are frozen while the user is pending, and end with the user. An entry for a
-pattern takes the place of one of the other kind.
+They survive every run, are frozen while the user is pending, and end with the
+user. An entry for a pattern takes the place of one of the other kind.
 
 Examples:
   rosterd rules list ada
@@ -166,8 +177,8 @@ Examples:
     Rules(Rules),
     /// Privileges: those that groups give, and those given by hand
     #[command(after_help = "\
-What groups give comes and goes with the directory. What is given by hand survives every run, and
-is frozen while the user is pending.
+What groups give comes and goes with the directory. What is given by hand
+survives every run, and is frozen while the user is pending.
 
 Examples:
   rosterd grants
@@ -176,19 +187,21 @@ Examples:
     Grants(Grants),
     /// Why somebody is in, or is not: rule by rule, reading the directory now
     #[command(after_help = "\
-Looks at store and directory and changes nothing: entry, filter, disabled test, addresses and who has
-them, groups, roles, dates, where each value comes from, what the next run does, and what to do if
-that is not what was wanted. Without the directory it says what the store knows, and ends with 1.
+Looks at store and directory and changes nothing: entry, filter, disabled
+test, addresses and who has them, groups, roles, dates, where each value comes
+from, what the next run does, and what to do if that is not what was wanted.
+Without the directory it says what the store knows, and ends with 1.
 
-Each line begins with ok, note or stops: what stops is why. The last line says what to do.
+Each line begins with ok, note or stops: what stops is why. The last line says
+what to do.
 
 Example, why is she not in:
   rosterd explain ada@example.com
 Example, why is he locked out:
   rosterd explain bob
 
-See also: `rosterd users show WHO` (what the store has, and who has an address),
-`rosterd sync --user WHO` (read this one person anew, at once).")]
+See also: `rosterd users show WHO` (what the store has, and who has an
+address), `rosterd sync --user WHO` (read this one person anew, at once).")]
     Explain {
         /// Address, alias, username, DN, id or unique id, matched exactly
         #[arg(value_name = "WHO")]
@@ -196,17 +209,25 @@ See also: `rosterd users show WHO` (what the store has, and who has an address),
     },
     /// Accept what a run held, and apply it now
     #[command(after_help = "\
-Applies the held departures of that run to those people who, looked at again, still depart; whoever
-joined them since is counted anew. Also accepts that a search that found nobody, or an attribute
-that vanished, is right.
+Applies the held departures of that run to those people who, looked at again,
+still depart; whoever joined them since is counted anew. Also accepts that a
+search that found nobody, or an attribute that vanished, is right.
+
+Was it a mistake, do not approve: put the configuration or the directory right
+and run `rosterd sync`. Nothing has to be approved then, what was held is
+forgotten, and who was flagged meanwhile comes back.
+
+Whoever is flagged has no access from then on and is deleted by the date that
+is told at the end; before it `rosterd conflicts ignore N` keeps somebody.
 
 Example, after `rosterd runs show 17` was read:
   rosterd approve 17")]
     Approve(Approve),
     /// Believe no absence for a while: during work on the directory
     #[command(after_help = "\
-Until it ends, nobody is missed, nothing is taken away and no due deletion is carried out; additions,
-changes, returns and a disabled test that was read are applied. It ends by itself, or with --off.
+Until it ends, nobody is missed, nothing is taken away and no due deletion is
+carried out; additions, changes, returns and a disabled test that was read are
+applied. It ends by itself, or with --off.
 
 Examples:
   rosterd freeze --for 4h 'DC patching'
@@ -221,7 +242,8 @@ Examples:
     Source(Source),
     /// Create the store, or bring its schema up to date
     #[command(after_help = "\
-`sync`, `approve` and `run` do the same before they begin; this one is for doing it on purpose, after a backup.
+`sync`, `approve` and `run` do the same before they begin; this one is for
+doing it on purpose, after a backup.
 
 Example:
   rosterd migrate")]
@@ -372,12 +394,19 @@ impl Cli {
 /// How a person calls this program with the same configuration: `rosterd approve 17`, with `--config FILE` when it was
 /// given, quoted for a shell.
 pub fn invocation(config: Option<&Path>, words: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,%".contains(c);
     match config.map(|path| path.to_string_lossy()) {
         None => format!("rosterd {words}"),
-        Some(path) if path.chars().all(plain) => format!("rosterd {words} --config {path}"),
-        Some(path) => format!("rosterd {words} --config '{}'", path.replace('\'', r"'\''")),
+        Some(path) => format!("rosterd {words} --config {}", quoted(&path)),
     }
+}
+
+/// One word as a shell takes it.
+pub fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@,%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
 fn run_number(text: &str) -> Result<RunId, String> {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use thiserror::Error;
 
-use crate::cli::render::moment;
+use crate::cli::render::{moment, told};
 use crate::cli::{escape, exit, style};
 use crate::config::Problems;
 use crate::daemon::DaemonError;
@@ -61,7 +61,7 @@ impl Failure {
             }
         }
         let mut said = self.says();
-        writeln!(err, "{alarm}error{alarm:#}: {}", escape::text(&said))?;
+        writeln!(err, "{alarm}error{alarm:#}: {}", told(&said))?;
         let mut cause = self.source();
         while let Some(error) = cause {
             let text = error.to_string();

@@ -14,6 +14,7 @@ use croner::parser::{CronParser, Seconds, Year};
 use super::forms::quoted;
 use super::problem::Fault;
 use crate::clock::Timestamp;
+use crate::roster::words::counted;
 use crate::store::Action;
 
 /// What starts a run.
@@ -119,6 +120,22 @@ fn after_gap(zone: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(behind, 0)
 }
 
+/// One field of a cron expression, and what may stand in it.
+struct Field {
+    name: &'static str,
+    takes: &'static str,
+}
+
+const FIELDS: [Field; 7] = [
+    Field { name: "second", takes: "0 to 59" },
+    Field { name: "minute", takes: "0 to 59" },
+    Field { name: "hour", takes: "0 to 23" },
+    Field { name: "day", takes: "1 to 31, or ?" },
+    Field { name: "month", takes: "1 to 12, or JAN to DEC" },
+    Field { name: "weekday", takes: "0 to 7, or SUN to SAT, or ?" },
+    Field { name: "year", takes: "1970 to 9999" },
+];
+
 /// Reads a cron expression: second minute hour day month weekday, and perhaps a year.
 pub fn parse(text: &str) -> Result<Cron, Fault> {
     const SHAPE: &str = "write it as second minute hour day month weekday, like \"0 */15 * * * ?\"";
@@ -137,7 +154,7 @@ pub fn parse(text: &str) -> Result<Cron, Fault> {
         }
         1 if nickname => {}
         6 | 7 => {}
-        fields => return Err(fault(&format!("it has {fields} fields"))),
+        fields => return Err(fault(&format!("it has {}", counted(fields as u64, "field", "fields")))),
     }
     let known = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@hourly"];
     if nickname && !known.contains(&text.trim().to_ascii_lowercase().as_str()) {
@@ -151,15 +168,18 @@ pub fn parse(text: &str) -> Result<Cron, Fault> {
         let says = error.to_string();
         let says = says.split_once(": ").map_or(says.as_str(), |(_, says)| says).trim_end_matches('.');
         match wrong_field(&parser, text) {
-            Some((name, value)) => fault(&format!("the field for the {name}, {}: {says}", quoted(value))),
+            Some((field, value)) => {
+                let Field { name, takes } = field;
+                let why = if says == "Number out of bounds" { String::new() } else { format!("{says}; ") };
+                fault(&format!("the field for the {name}, {}: {why}it takes {takes}", quoted(value)))
+            }
             None => fault(says),
         }
     })
 }
 
 /// The first field that is wrong by itself, with all others left open.
-fn wrong_field<'t>(parser: &CronParser, text: &'t str) -> Option<(&'static str, &'t str)> {
-    const NAMES: [&str; 7] = ["second", "minute", "hour", "day", "month", "weekday", "year"];
+fn wrong_field<'t>(parser: &CronParser, text: &'t str) -> Option<(&'static Field, &'t str)> {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let wrong = |at: &usize| {
         let alone = |(there, field): (usize, &&'t str)| if there == *at { *field } else { "*" };
@@ -167,7 +187,7 @@ fn wrong_field<'t>(parser: &CronParser, text: &'t str) -> Option<(&'static str, 
         parser.parse(&alone.join(" ")).is_err()
     };
     let at = (0..fields.len()).find(wrong)?;
-    Some((NAMES.get(at)?, fields.get(at)?))
+    Some((FIELDS.get(at)?, fields.get(at)?))
 }
 
 /// Whether an expression ever fires after a moment.
@@ -379,6 +399,9 @@ mod tests {
     fn five_fields_and_other_mistakes_are_explained() {
         assert!(parse("*/15 * * * *").unwrap_err().remedy.contains("\"0 */15 * * * *\""));
         assert!(parse("@reboot").unwrap_err().remedy.contains("at = \"@reboot\""));
+        assert!(parse("0").unwrap_err().says.ends_with("it has 1 field"));
+        let hour = "\"0 0 25 * * ?\" is not a cron expression: the field for the hour, \"25\": it takes 0 to 23";
+        assert_eq!(parse("0 0 25 * * ?").unwrap_err().says, hour);
         for text in [
             "",
             "0",

@@ -22,7 +22,7 @@ pub fn directory(text: &str) -> Result<ServerUrl, Fault> {
         return Err(Fault::new(format!("{scheme}:// is not available in this version"), remedy));
     }
     if !matches!(scheme.as_str(), "ldap" | "ldaps" | "ldapi") {
-        return Err(Fault::new(format!("{} is not a URL of a directory", quoted(&scheme)), SHAPE));
+        return Err(Fault::new(format!("{} is not a URL of a directory", unsigned(text)), SHAPE));
     }
     if rest.contains('@') {
         return Err(Fault::new(
@@ -148,7 +148,7 @@ pub fn store(text: &str) -> Result<StoreKind, Fault> {
         }
         ("sqlite", None) => Err(Fault::new("a store in memory would forget everybody", SHAPE)),
         ("postgres" | "postgresql", Some(rest)) => postgres(rest, SHAPE),
-        _ => Err(Fault::new(format!("{} is not a URL of a store", quoted(scheme)), SHAPE)),
+        _ => Err(Fault::new(format!("{} is not a URL of a store", unsigned(text)), SHAPE)),
     }
 }
 
@@ -176,9 +176,15 @@ fn postgres(rest: &str, shape: &str) -> Result<StoreKind, Fault> {
     Ok(StoreKind::Postgres)
 }
 
-/// A text that should have been a URL, unless it could hold a password.
+/// A text that should have been a URL, as far as it cannot hold a password.
 fn unsigned(text: &str) -> String {
-    if text.contains('@') { "this".to_owned() } else { quoted(text) }
+    let plain = !text.contains(['@', '?']);
+    match text.split_once("://") {
+        Some((_, rest)) if plain && host_and_port(rest.split('/').next().unwrap_or(rest)).is_ok() => quoted(text),
+        Some((scheme, _)) => quoted(&format!("{scheme}://…")),
+        None if plain => quoted(text),
+        None => "this".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +207,20 @@ mod tests {
         let socket = ServerUrl::Ldapi { path: "/run/slapd/ldapi".into() };
         assert_eq!(directory("ldapi://%2Frun%2fslapd%2Fldapi"), Ok(socket.clone()));
         assert_eq!(directory("ldapi://%2Frun%2Fslapd%2Fldapi/"), Ok(socket));
+    }
+
+    #[test]
+    fn what_was_typed_is_repeated_but_for_what_may_be_a_password() {
+        for (text, says) in [
+            ("http://dc1.example.com:389/", "\"http://dc1.example.com:389/\" is not a URL of a directory"),
+            ("mysql://db/roster", "\"mysql://db/roster\" is not a URL of a directory"),
+            ("dc1.example.com", "\"dc1.example.com\" is not a URL"),
+            ("http://cn=x:hunter2@dc1", "\"http://…\" is not a URL of a directory"),
+            ("mysql://x:hunter2", "\"mysql://…\" is not a URL of a directory"),
+            ("x:hunter2@dc1", "this is not a URL"),
+        ] {
+            assert_eq!(directory(text).unwrap_err().says, says);
+        }
     }
 
     #[test]

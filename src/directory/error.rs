@@ -14,6 +14,8 @@ use crate::roster::Incomplete;
 pub struct CertificateInfo {
     /// Subject, as text.
     pub subject: String,
+    /// Who issued it, as text.
+    pub issuer: String,
     /// Valid until.
     pub not_after: Timestamp,
 }
@@ -71,14 +73,14 @@ pub enum DirectoryError {
         says: String,
     },
     /// The TLS handshake failed.
-    #[error("TLS with {server} failed: {check}{}; {remedy}", shown_certificate(certificate.as_ref()))]
+    #[error("TLS with {server} failed: {check}{}; {remedy}", shown_certificate(certificate.as_deref()))]
     Tls {
         /// Which server.
         server: String,
         /// Which check failed.
         check: String,
         /// The certificate the server showed.
-        certificate: Option<CertificateInfo>,
+        certificate: Option<Box<CertificateInfo>>,
         /// What to do.
         remedy: String,
         /// Cause.

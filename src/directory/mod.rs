@@ -48,7 +48,7 @@ pub use look_up::look_up;
 pub use mapping::{Mapping, MappingError};
 pub use one::{Circle, Found, OnePerson, find};
 pub use password::password_stamp;
-pub use probe::{Finding, Probe, Verdict, probe};
+pub use probe::{Finding, Probe, Stored, Verdict, probe};
 pub use read::{Progress, read};
 pub use searches::Searches;
 pub use settings::{

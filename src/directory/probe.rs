@@ -75,15 +75,25 @@ impl Probe {
     }
 }
 
+/// What the store has of this source already.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Stored {
+    /// Directory users with access.
+    pub users: u64,
+    /// Active directory groups.
+    pub groups: u64,
+}
+
 /// Tries every server, binds to the first that can be used, and looks at bases, schema, people and groups. Reads a
 /// few thousand entries at most; changes nothing.
 ///
-/// `managed` are the managed domains; `None` = every domain.
+/// `managed` are the managed domains; `None` = every domain. What is found is measured by what is `stored`, as a run does
+/// (E2).
 pub async fn probe(
     settings: &Settings,
     users: Option<&UserSettings>,
     (groups, mapped): (Option<&GroupSettings>, Option<&MappedSettings>),
-    managed: Option<&BTreeSet<Domain>>,
+    (managed, stored): (Option<&BTreeSet<Domain>>, Stored),
     clock: &dyn Clock,
 ) -> Probe {
     let mut probe = Probe::default();
@@ -107,7 +117,7 @@ pub async fn probe(
             return probe;
         }
     };
-    if let Err(error) = look(&mut probe, &mut connection, &searches, managed, clock.now()).await {
+    if let Err(error) = look(&mut probe, &mut connection, &searches, (managed, stored), clock.now()).await {
         probe.failed("connection", &error);
     }
     probe
@@ -187,21 +197,24 @@ async fn look(
     probe: &mut Probe,
     connection: &mut Connection,
     searches: &Searches,
-    managed: Option<&BTreeSet<Domain>>,
+    (managed, stored): (Option<&BTreeSet<Domain>>, Stored),
     now: Timestamp,
 ) -> Result<(), DirectoryError> {
-    match schema::check(connection, searches).await {
-        Ok(()) => probe.note("schema", Verdict::Ok, "every attribute that the configuration names is known"),
-        Err(error @ DirectoryError::UnknownAttribute { .. }) => probe.failed("schema", &error),
-        Err(error) => return Err(error),
+    let unknown = schema::unknown(connection, searches).await?;
+    if unknown.is_empty() {
+        probe.note("schema", Verdict::Ok, "every attribute that the configuration names is known");
     }
+    unknown.iter().for_each(|error| probe.failed("schema", error));
     for pass in searches.groups.iter().chain(&searches.users) {
         let mut sample = Sample::new(searches, connection.about.naming_contexts.clone(), now);
+        // What comes of a fault that was told already is not told again as another one.
+        let mut explained = !unknown.is_empty();
         for base in &pass.bases {
             match check_base(&mut connection.wire, &format!("{}.base_dns", pass.name), base).await {
                 Ok(()) => probe.note("base", Verdict::Ok, format!("`{base}` ({})", pass.name)),
                 Err(error @ DirectoryError::Base { .. }) => {
                     probe.failed("base", &error);
+                    explained = true;
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -210,11 +223,14 @@ async fn look(
             let doing = format!("reading {} under `{base}`", pass.name);
             match paging::all(&mut connection.wire, &searches.search(pass, base), &doing, &mut sample).await {
                 Ok(()) => {}
-                Err(error @ DirectoryError::Search { .. }) => probe.failed(pass.name, &error),
+                Err(error @ DirectoryError::Search { .. }) => {
+                    probe.failed(pass.name, &error);
+                    explained = true;
+                }
                 Err(error) => return Err(error),
             }
         }
-        sample.report(probe, pass, managed);
+        sample.report(probe, pass, managed, (stored, explained));
     }
     mapped_groups(probe, connection, searches).await?;
     for dn in &searches.must_see {
@@ -328,7 +344,13 @@ impl<'a> Sample<'a> {
         }
     }
 
-    fn report(self, probe: &mut Probe, pass: &Pass, managed: Option<&BTreeSet<Domain>>) {
+    fn report(
+        self,
+        probe: &mut Probe,
+        pass: &Pass,
+        managed: Option<&BTreeSet<Domain>>,
+        (stored, explained): (Stored, bool),
+    ) {
         for (urls, outside) in &self.references {
             let (verdict, says) = if *outside {
                 (Verdict::Ok, "lies outside and is not read")
@@ -339,8 +361,10 @@ impl<'a> Sample<'a> {
         }
         let least = if self.read >= ENOUGH { "at least " } else { "" };
         if self.read == 0 {
-            let text = format!("nothing found with filter `{}`; correct {}.filter or base_dns", pass.filter, pass.name);
-            probe.note(pass.name, Verdict::Warn, text);
+            if !explained {
+                let (verdict, text) = nothing(pass, stored);
+                probe.note(pass.name, verdict, text);
+            }
         } else {
             probe.note(
                 pass.name,
@@ -357,7 +381,7 @@ impl<'a> Sample<'a> {
             (self.disabled, "is disabled", "are disabled"),
             (self.without, "has no usable primary address", "have no usable primary address"),
         ];
-        for (count, one, many) in counts.into_iter().filter(|(count, ..)| *count > 0) {
+        for (count, one, many) in counts.into_iter().filter(|(count, ..)| *count > 0 && !explained) {
             probe.note("users", Verdict::Warn, format!("{count} of them {}", plural(count, one, many)));
         }
         for (name, (domain, count)) in self.domains {
@@ -373,6 +397,28 @@ impl<'a> Sample<'a> {
         }
         for person in &self.people {
             probe.note("sample", Verdict::Ok, shown(person, self.searches.mapping()));
+        }
+    }
+}
+
+/// A search that found nothing: where the store has some, a run would not be complete (E2).
+fn nothing(pass: &Pass, stored: Stored) -> (Verdict, String) {
+    let (name, filter) = (pass.name, &pass.filter);
+    let there = if name == "users" {
+        (stored.users, counted(stored.users, "user", "users"))
+    } else {
+        (stored.groups, counted(stored.groups, "group", "groups"))
+    };
+    match there {
+        (0, _) => {
+            (Verdict::Warn, format!("nothing found with filter `{filter}`; correct {name}.filter or {name}.base_dns"))
+        }
+        (_, there) => {
+            let says = format!(
+                "nothing found with filter `{filter}`, but the store has {there} of this source, so that every run would be \
+                 incomplete; correct {name}.filter or {name}.base_dns, or the rights of the bind account"
+            );
+            (Verdict::Fail, says)
         }
     }
 }

@@ -15,18 +15,22 @@ use super::settings::Scope;
 /// # Errors
 /// The first attribute that is unknown, with its key.
 pub async fn check(connection: &mut Connection, searches: &Searches) -> Result<(), DirectoryError> {
-    let Some(known) = read(connection).await? else { return Ok(()) };
-    for (key, attribute) in searches.mapping().written() {
+    unknown(connection, searches).await?.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Every attribute that [`check`] would refuse.
+pub async fn unknown(connection: &mut Connection, searches: &Searches) -> Result<Vec<DirectoryError>, DirectoryError> {
+    let Some(known) = read(connection).await? else { return Ok(Vec::new()) };
+    let server = connection.about.server.clone();
+    let written = searches.mapping().written().iter().filter(|(_, attribute)| {
         let name = attribute.to_ascii_lowercase();
-        if !known.contains(&name) && !is_server_given(&name) {
-            return Err(DirectoryError::UnknownAttribute {
-                server: connection.about.server.clone(),
-                key: key.clone(),
-                attribute: attribute.clone(),
-            });
-        }
-    }
-    Ok(())
+        !known.contains(&name) && !is_server_given(&name)
+    });
+    let refused = |(key, attribute): &(String, String)| {
+        let (server, key, attribute) = (server.clone(), key.clone(), attribute.clone());
+        DirectoryError::UnknownAttribute { server, key, attribute }
+    };
+    Ok(written.map(refused).collect())
 }
 
 /// Lower-case names and OIDs of all attribute types.

@@ -76,6 +76,7 @@ impl TimeProvider for Given {
 pub struct Tls {
     config: Arc<ClientConfig>,
     verifier: Arc<Verifier>,
+    ca_file: Option<PathBuf>,
 }
 
 impl Tls {
@@ -87,7 +88,7 @@ impl Tls {
             .map_err(|error| unusable_roots(settings, error.to_string()))?;
         let verifier = Arc::new(Verifier { inner, shown: OnceLock::new() });
         let config = client_config(settings, provider, verifier.clone(), now)?;
-        Ok(Self { config: Arc::new(config), verifier })
+        Ok(Self { config: Arc::new(config), verifier, ca_file: settings.ca_file.clone() })
     }
 
     /// The handshake on an open connection.
@@ -100,7 +101,7 @@ impl Tls {
         let failed = |check: String, remedy: String, source| DirectoryError::Tls {
             server: server.to_owned(),
             check,
-            certificate: self.certificate(),
+            certificate: self.certificate().map(Box::new),
             remedy,
             source,
         };
@@ -110,7 +111,7 @@ impl Tls {
         match TlsConnector::from(self.config.clone()).connect(name, stream).await {
             Ok(stream) => Ok((Box::new(stream), self.certificate())),
             Err(error) => {
-                let (check, remedy) = explain(&error, host);
+                let (check, remedy) = self.explain(&error, host);
                 Err(failed(check, remedy, Some(error)))
             }
         }
@@ -118,6 +119,35 @@ impl Tls {
 
     fn certificate(&self) -> Option<CertificateInfo> {
         self.verifier.shown.get().and_then(|certificate| info(certificate))
+    }
+
+    /// Which check failed, and what to do.
+    fn explain(&self, error: &io::Error, host: &str) -> (String, String) {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        match cause {
+            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                let issuer = self.certificate().map_or_else(|| "an unknown CA".to_owned(), |shown| shown.issuer);
+                unknown_issuer(&issuer, self.ca_file.as_deref())
+            }
+            _ => explain(error, host),
+        }
+    }
+}
+
+/// A certificate whose issuer is not trusted: not in the file that is to say who is, or nowhere on this system.
+fn unknown_issuer(issuer: &str, ca_file: Option<&Path>) -> (String, String) {
+    let check = format!("the server's certificate was issued by `{issuer}`, a CA that is not trusted");
+    match ca_file.map(Path::display) {
+        Some(file) => (
+            format!("{check}: it is not in source.ca_file `{file}`"),
+            "put this CA's certificate into that file, and let the server send its intermediate certificates"
+                .to_owned(),
+        ),
+        None => (
+            check,
+            "set source.ca_file to this CA's certificate, and let the server send its intermediate certificates"
+                .to_owned(),
+        ),
     }
 }
 
@@ -161,7 +191,15 @@ fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'st
 
 fn pem_trouble(error: &rustls_pki_types::pem::Error) -> String {
     match error {
-        rustls_pki_types::pem::Error::Io(error) => format!("{error}; check that it is there and readable"),
+        rustls_pki_types::pem::Error::Io(error) => match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                "this user may not read it; give the user that rosterd runs as the right to read the file and to enter \
+                 its folders"
+                    .to_owned()
+            }
+            io::ErrorKind::NotFound => "it does not exist; correct the path".to_owned(),
+            _ => format!("{error}; check that it is a file that can be read"),
+        },
         rustls_pki_types::pem::Error::NoItemsFound => "it holds nothing of the kind in PEM form".to_owned(),
         other => format!("it is not valid PEM: {other}"),
     }
@@ -192,6 +230,7 @@ fn info(certificate: &CertificateDer<'_>) -> Option<CertificateInfo> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
     Some(CertificateInfo {
         subject: super::codes::printable(&parsed.subject().to_string()),
+        issuer: super::codes::printable(&parsed.issuer().to_string()),
         not_after: Timestamp::from_millis(parsed.validity().not_after.timestamp().saturating_mul(1000)),
     })
 }
@@ -238,12 +277,21 @@ fn certificate_trouble(trouble: &CertificateError, host: &str) -> (String, Strin
             format!("the server's certificate is not for the name `{host}`"),
             "use a name the certificate has in source.urls, or give the server a certificate with this name",
         ),
-        CertificateError::UnknownIssuer => (
-            "the server's certificate was issued by a CA that is not trusted".to_owned(),
-            "set source.ca_file to the CA's certificate, and let the server send its intermediate certificates",
-        ),
         CertificateError::Revoked => ("the server's certificate is revoked".to_owned(), "replace it"),
         other => (format!("the server's certificate is not valid: {other}"), "replace it"),
     };
     (check, remedy.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// E8: a file that may not be read is not called missing.
+    #[test]
+    fn a_file_is_missing_or_may_not_be_read() {
+        let says = |kind: io::ErrorKind| pem_trouble(&rustls_pki_types::pem::Error::Io(kind.into()));
+        assert!(says(io::ErrorKind::PermissionDenied).starts_with("this user may not read it; give the user"));
+        assert!(says(io::ErrorKind::NotFound).starts_with("it does not exist"));
+    }
 }

@@ -69,6 +69,19 @@ impl Approval {
     }
 }
 
+/// How a run's cause says whose held departures it was allowed to carry out.
+const APPROVED: &str = "approved:";
+
+/// The word in a run's cause for what a person approved.
+pub fn approves(run: i64) -> String {
+    format!("{APPROVED}{run}")
+}
+
+/// The run whose held departures, or whose doubt, this one was allowed to act on, by its causes.
+pub fn approved_run(causes: &str) -> Option<i64> {
+    causes.split(',').find_map(|cause| cause.strip_prefix(APPROVED)?.parse().ok())
+}
+
 /// Those of a run's causes, as it has them in one text, that a person may accept (E2, L2, E7, L10, R4).
 pub fn acceptable(causes: &str) -> impl Iterator<Item = &str> {
     let known = |cause: &&str| cause.split(':').next().is_some_and(|word| ACCEPTABLE.contains(&word));

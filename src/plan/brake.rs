@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{AliasWindow, BrakeKind, Frozen, Hold, LateClock, Plan, Policy, View};
-use crate::roster::words::plural;
+use crate::plan::{AliasWindow, BrakeKind, Frozen, LateClock, Plan, Policy, View};
+use crate::roster::words::{counted, plural};
 use crate::roster::{AddressKey, PendingReason, UserId};
 
 /// What somebody would lose.
@@ -28,6 +28,23 @@ impl Loss {
     }
 }
 
+/// Why one kind of departure is held (B1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// Which kind.
+    pub kind: BrakeKind,
+    /// How many would go, those of the window included.
+    pub would_go: u64,
+    /// Of how many that there were when the brake's window began.
+    pub of: u64,
+    /// One sentence with the limit that was passed.
+    pub says: String,
+    /// How many people went, or lost something of this kind, within the window already.
+    pub gone: u64,
+    /// The first of them, with what people call them.
+    pub went: Vec<(UserId, Box<str>)>,
+}
+
 /// Which kinds are held, given who would go now, by kind, beside those of the window.
 ///
 /// Everybody counts once, and against those who had access when the window began; when nobody
@@ -43,7 +60,8 @@ pub(super) fn holds(leaving: &BTreeSet<(BrakeKind, UserId)>, policy: &Policy, vi
         .filter_map(|kind| {
             let now = leaving.iter().filter(|(other, _)| *other == kind);
             let before = recent.departed.iter().filter(|one| one.0 == kind && !leaving.contains(one));
-            hold(kind, now.count() as u64, before.count() as u64, of, policy)
+            let before: Vec<UserId> = before.map(|(_, user)| *user).collect();
+            hold(kind, now.count() as u64, &before, of, policy)
         })
         .collect()
 }
@@ -71,7 +89,8 @@ impl Plan {
         let kinds = self.holds.iter().map(|hold| {
             let names = self.first_held(hold.kind);
             let first = if names.is_empty() { String::new() } else { format!(" (first: {})", names.join(", ")) };
-            format!("{}{first}", hold.says)
+            let went = hold.went_in_words().map(|went| format!("; {went}")).unwrap_or_default();
+            format!("{}{first}{went}", hold.says)
         });
         let kinds = kinds.reduce(|a, b| format!("{a}; {b}"))?;
         let since = self.since.as_ref().map(|since| format!("; {}", since.says())).unwrap_or_default();
@@ -79,9 +98,39 @@ impl Plan {
     }
 }
 
-/// What is held, and what to type.
+/// What is held, and what to type, whether it is right or not.
 pub fn held_sentence(what: &str, run: i64) -> String {
-    format!("held by the brake: {what}; look with `rosterd runs show {run}`, let go with `rosterd approve {run}`")
+    format!(
+        "held by the brake: {what}; look with `rosterd runs show {run}`, let go with `rosterd approve {run}`; {}",
+        Hold::MISTAKE
+    )
+}
+
+impl Hold {
+    /// The way out when what is held is not meant.
+    pub const MISTAKE: &'static str = "if it is a mistake, put the configuration or the directory right and run \
+         `rosterd sync`: nothing has to be approved, and who went meanwhile comes back";
+
+    /// So many of so many would go, in words; and who went already.
+    pub(super) fn new(
+        kind: BrakeKind,
+        (would_go, of): (u64, u64),
+        says: String,
+        went: impl IntoIterator<Item = UserId>,
+    ) -> Self {
+        let went: BTreeSet<UserId> = went.into_iter().collect();
+        let gone = went.len() as u64;
+        let went = went.into_iter().take(FIRST_NAMES).map(|user| (user, Box::default())).collect();
+        Self { kind, would_go, of, says, gone, went }
+    }
+
+    /// The first of those who went within the window already, by name; `None` when nobody did.
+    pub fn went_in_words(&self) -> Option<String> {
+        let names: Vec<&str> = self.went.iter().map(|(_, label)| &**label).collect();
+        let rest = self.gone.saturating_sub(names.len() as u64);
+        let rest = if rest == 0 { String::new() } else { format!(" and {}", counted(rest, "other", "others")) };
+        (!names.is_empty()).then(|| format!("already went within brake.window: {}{rest}", names.join(", ")))
+    }
 }
 
 /// The losses of aliases that are held, given who would lose which now (B1).
@@ -90,13 +139,15 @@ pub(super) fn hold_aliases(
     policy: &Policy,
     window: &AliasWindow,
 ) -> Option<Hold> {
-    let before = window.lost.difference(losing).count() as u64;
+    let before: Vec<UserId> = window.lost.difference(losing).map(|(user, _)| *user).collect();
     let now = losing.len() as u64;
-    hold(BrakeKind::Aliases, now, before, window.had.max(now + before), policy)
+    hold(BrakeKind::Aliases, now, &before, window.had.max(now + before.len() as u64), policy)
 }
 
-pub(super) fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Policy) -> Option<Hold> {
+/// `went` has those who lost one within the window already, once for each loss.
+pub(super) fn hold(kind: BrakeKind, now: u64, went: &[UserId], of: u64, policy: &Policy) -> Option<Hold> {
     let brake = policy.brake;
+    let before = went.len() as u64;
     let would_go = now + before;
     #[expect(clippy::cast_precision_loss, reason = "numbers of people are far below 2^52")]
     let share = would_go as f64 * 100.0 > brake.percent * of as f64;
@@ -110,15 +161,18 @@ pub(super) fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Pol
         return None;
     };
     let (are, have) = (plural(would_go, "is", "are"), plural(would_go, "has", "have"));
+    let then = "when brake.window began";
     let word = match kind {
-        BrakeKind::Missing => &format!("people with access {are} missing from the directory"),
-        BrakeKind::Disabled => &format!("people with access {are} disabled in the directory"),
+        BrakeKind::Missing => &format!("people who had access {then} {are} missing from the directory"),
+        BrakeKind::Disabled => &format!("people who had access {then} {are} disabled in the directory"),
         BrakeKind::Domains => {
-            &format!("people with access {have} the primary address in a domain that is not managed any more")
+            &format!("people who had access {then} {have} the primary address in a domain that is not managed any more")
         }
-        BrakeKind::Aliases => &format!("aliases of people with access {are} no longer in the directory"),
-        BrakeKind::Memberships => &format!("memberships of people with access {are} no longer in the directory"),
-        BrakeKind::Rights => "people with a mapped role or grant would lose one",
+        BrakeKind::Aliases => &format!("aliases that people with access had {then} {are} no longer in the directory"),
+        BrakeKind::Memberships => {
+            &format!("memberships that people with access had {then} {are} no longer in the directory")
+        }
+        BrakeKind::Rights => &format!("people who had a mapped role or grant {then} would lose one"),
         BrakeKind::Relinks => "people would be re-linked",
     };
     let window = match before {
@@ -126,7 +180,7 @@ pub(super) fn hold(kind: BrakeKind, now: u64, before: u64, of: u64, policy: &Pol
         _ => format!(" ({before} of them already went within brake.window)"),
     };
     let says = format!("{would_go} of {of} {word}{window}: {limit}");
-    Some(Hold { kind, would_go, of, says })
+    Some(Hold::new(kind, (would_go, of), says, went.iter().copied()))
 }
 
 #[cfg(test)]
@@ -143,7 +197,7 @@ mod tests {
         let brake = |now, before, of, at_most| {
             let mut policy = policy(&[]);
             policy.brake = Brake { percent: 10.0, at_least: 5, at_most, window: Duration::from_secs(86_400) };
-            hold(BrakeKind::Missing, now, before, of, &policy).is_some()
+            hold(BrakeKind::Missing, now, &vec![UserId(1); before], of, &policy).is_some()
         };
         for (now, before, of, at_most, held) in [
             (5, 0, 10, 500, false),

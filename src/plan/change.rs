@@ -6,13 +6,14 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, LateClock, Loss, MappedGroups, RightsAct,
+    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, Hold, LateClock, Loss, MappedGroups, RightsAct,
     RightsCounts, Since, Via, Without,
 };
 use crate::roster::account::written;
 use crate::roster::words::counted;
 use crate::roster::{
-    Address, Digest, FieldId, FieldNames, Fields, Incomplete, Origin, PendingReason, Skip, State, UniqueId, UserId,
+    Address, Digest, FieldId, FieldNames, Fields, Incomplete, Origin, PendingReason, Skip, Skipped, State, Tally,
+    UniqueId, UserId,
 };
 
 /// The store's row number of a group.
@@ -391,19 +392,6 @@ pub struct Held {
     pub loses: Loss,
 }
 
-/// Why one kind of departure is held (B1).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hold {
-    /// Which kind.
-    pub kind: BrakeKind,
-    /// How many would go, those of the window included.
-    pub would_go: u64,
-    /// Of how many people with access.
-    pub of: u64,
-    /// One sentence with the limit that was passed.
-    pub says: String,
-}
-
 /// What waits because an administrator froze the source (B5).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Frozen {
@@ -456,6 +444,8 @@ pub struct Plan {
     pub resolved: Vec<ConflictId>,
     /// The whole of `roster_skipped` for this source after the run.
     pub skips: Vec<Skip>,
+    /// How many of these are people who are left out, and values that people come in without.
+    pub skipped: BTreeMap<Skipped, Tally>,
     /// Departures that wait for a person.
     pub held: Vec<Held>,
     /// Why, a kind.

@@ -7,11 +7,12 @@ use crate::plan::departures;
 use crate::plan::people::People;
 use crate::plan::view::DUPLICATE_ID;
 use crate::plan::wishes::{Finding, Wish};
-use crate::plan::{Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
+use crate::plan::{Claimant, Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
 use crate::roster::{Account, Dn, Enabled, PendingReason, Person, Skip, UniqueId};
 
 const NO_ROLE: &str = "no mapped group gives a role or a grant";
-const UNJUDGED: &str = "nobody can tell whether the person is disabled: what a disabled test looks at is missing, or the account may not read it";
+const UNJUDGED: &str = "nobody can tell whether the person is disabled: what a disabled test looks at is missing, or the \
+                        account may not read it";
 
 /// Collects findings; the order in which they come does not matter.
 #[derive(Default)]
@@ -191,7 +192,8 @@ impl Findings {
     ) {
         let contest = self.contests.entry((kind, subject.to_owned()));
         let contest = contest.or_insert_with(|| Contest { holder, losers: BTreeSet::new() });
-        contest.losers.insert(format!("`{loser}` ({dn}) as {claimed_as}"));
+        let claimant = Claimant { label: loser.to_owned(), dn: dn.to_owned(), wants: claimed_as.to_owned() };
+        contest.losers.insert(claimant.to_string());
     }
 
     fn skip(&mut self, person: &Person, reason: &'static str, rule: &'static str, detail: String) {
@@ -254,10 +256,7 @@ impl Contest {
     fn conflict(&self, kind: ConflictKind, subject: &str) -> Conflict {
         let losers = self.losers.iter().cloned().collect::<Vec<_>>().join(", ");
         let holder = self.holder.as_ref().map_or("somebody else", |(_, text)| text);
-        let detail = format!(
-            "claimed by {losers}, but it belongs to {holder}; it is settled when one of them gives it up in the \
-             directory, or when the owner is deleted"
-        );
+        let detail = Claimant::sentence(&losers, holder);
         Conflict {
             kind,
             subject: subject.to_owned(),

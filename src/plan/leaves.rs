@@ -53,10 +53,11 @@ impl Plan {
         let losing: BTreeSet<Place> = losing.collect();
         let gone: BTreeSet<Place> = window.lost.difference(&losing).copied().collect();
         let now = losing.len() as u64;
-        let before = gone.len() as u64;
+        let went: Vec<UserId> = gone.iter().map(|(_, user)| *user).collect();
+        let before = went.len() as u64;
         let had = window.had.values().sum::<u64>();
         let of = if had == 0 { window.now.values().sum::<u64>() + before } else { had }.max(now + before);
-        let mut holds: Vec<Hold> = brake::hold(BrakeKind::Memberships, now, before, of, policy).into_iter().collect();
+        let mut holds: Vec<Hold> = brake::hold(BrakeKind::Memberships, now, &went, of, policy).into_iter().collect();
         let held = if holds.is_empty() {
             let groups: BTreeMap<GroupId, Hold> =
                 self.known_groups().filter_map(|one| Some((one.0, of_one_group(one, &gone, window)?))).collect();
@@ -132,7 +133,8 @@ fn of_one_group(
 ) -> Option<Hold> {
     let (most, percent) = MOST_OF_A_GROUP;
     let now = change.counted.len() as u64;
-    let before = gone.iter().filter(|(one, _)| *one == group).count() as u64;
+    let went: Vec<UserId> = gone.iter().filter(|(one, _)| *one == group).map(|(_, user)| *user).collect();
+    let before = went.len() as u64;
     let would_go = now + before;
     let count = |of: &BTreeMap<GroupId, u64>| of.get(&group).copied().unwrap_or_default();
     let had = count(&window.had);
@@ -144,6 +146,6 @@ fn of_one_group(
              {percent} % of one group",
             change.name
         );
-        Hold { kind: BrakeKind::Memberships, would_go, of, says }
+        Hold::new(BrakeKind::Memberships, (would_go, of), says, went)
     })
 }

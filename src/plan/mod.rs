@@ -52,14 +52,14 @@ mod wishes;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use approval::{Approval, acceptable};
+pub use approval::{Approval, acceptable, approved_run, approves};
 pub use assign::Without;
 pub use basis::{Basis, Since};
-pub use brake::{Loss, held_sentence};
+pub use brake::{Hold, Loss, held_sentence};
 pub use by_hand::{HandAct, Rule, RuleKind};
 pub use change::*;
 pub use clock::{ClockReading, LateClock};
-pub use conflict::{Conflict, ConflictId, ConflictKind, OpenConflict};
+pub use conflict::{Claimant, Conflict, ConflictId, ConflictKind, OpenConflict};
 pub use counts::{Counts, GroupCounts};
 pub use crossing::{Holdings, Neighbour, Neighbours};
 pub use nesting::Via;
@@ -79,7 +79,9 @@ use std::collections::{BTreeMap, HashSet};
 use crate::clock::Timestamp;
 use crate::plan::members::Members;
 use crate::plan::rights::{Entitled, Mappings};
-use crate::roster::{Account, Digest, Index, LookUp, Reading, Skip, Snapshot, State, UniqueId, UserId};
+use crate::roster::{
+    Account, Digest, Index, LookUp, Reading, Skip, Skipped, Snapshot, State, Tally, UniqueId, UserId, skipped,
+};
 
 /// Everything a run does about what it read.
 ///
@@ -133,6 +135,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         users: decided.changes,
         groups: groups.changes,
         skips: decided.findings.into_skips(),
+        skipped: BTreeMap::new(),
         held: decided.held,
         holds: decided.holds,
         unjudged: decided.unjudged,
@@ -244,6 +247,7 @@ impl Plan {
             counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
             counts.deleted += has(Act::deletes);
         }
+        self.skipped = self.tally(view);
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
         let brought = self.users.iter().filter(|change| change.brings_pending()).count() as u64;
@@ -253,6 +257,23 @@ impl Plan {
         counts.conflicts = self.pending + others;
         self.counts = counts;
         self.group_counts = GroupCounts::of(&self.groups);
+    }
+
+    /// What was skipped, by whether the person is a user after this plan.
+    fn tally(&self, view: &View) -> BTreeMap<Skipped, Tally> {
+        if self.skips.is_empty() {
+            return BTreeMap::new();
+        }
+        let comes = |act: &Act| match act {
+            Act::Added(new) | Act::Revived(new) => Some(new.key.digest()),
+            _ => None,
+        };
+        let come: HashSet<Digest> = self.users.iter().flat_map(|change| change.acts.iter().filter_map(comes)).collect();
+        skipped::tally(self.skips.iter().map(|skip| {
+            let key = skip.unique_id.as_deref().and_then(UniqueId::new).map(|key| key.digest());
+            let known = |key| view.index.find(key).is_some_and(|known| !known.state.tombstone());
+            (&*skip.dn, &*skip.reason, key.is_some_and(|key| come.contains(&key) || known(key)))
+        }))
     }
 
     /// How many people wait for deletion after this plan although their date is over.
@@ -279,7 +300,9 @@ impl Plan {
             let UserRef::Known(id) = change.subject else { return None };
             Some(id)
         });
-        changed.chain(self.held.iter().filter(|held| held.label.is_empty()).map(|held| held.user)).collect()
+        let held = self.held.iter().filter(|held| held.label.is_empty()).map(|held| held.user);
+        let went = self.holds.iter().flat_map(|hold| hold.went.iter().map(|(user, _)| *user));
+        changed.chain(held).chain(went).collect()
     }
 
     /// Says what people call those whom the plan knows by number only.
@@ -291,6 +314,7 @@ impl Plan {
             }
         }
         self.held.iter_mut().filter(|held| held.label.is_empty()).for_each(|held| held.label = label(held.user));
+        self.holds.iter_mut().flat_map(|hold| &mut hold.went).for_each(|(user, known)| *known = label(*user));
     }
 }
 

@@ -323,7 +323,7 @@ impl<'a> People<'a> {
             let have = plural(by_gone, "has", "have");
             let says =
                 format!("{by_gone} of {of} people with access {have} no role any more because a mapped group is gone");
-            self.decided.holds.push(Hold { kind: BrakeKind::Missing, would_go: by_gone, of, says });
+            self.decided.holds.push(Hold::new(BrakeKind::Missing, (by_gone, of), says, []));
         }
         for leaver in &self.leavers {
             if self.is_held(leaver) {

@@ -242,7 +242,7 @@ impl<'a> People<'a> {
             "{would_go} new entries have address and username of people who are gone: more than {MOST} would be \
              re-linked in one run; a directory that was imported anew has new unique ids for everybody"
         );
-        self.decided.holds.push(Hold { kind: BrakeKind::Relinks, would_go: would_go as u64, of, says });
+        self.decided.holds.push(Hold::new(BrakeKind::Relinks, (would_go as u64, of), says, []));
     }
 }
 

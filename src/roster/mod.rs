@@ -12,6 +12,7 @@ pub mod filter;
 pub mod index;
 pub mod mapped;
 pub mod person;
+pub mod skipped;
 pub mod snapshot;
 pub mod words;
 
@@ -23,4 +24,5 @@ pub use fields::{AttributeUse, FieldId, FieldNames, Fields};
 pub use index::{Index, Known};
 pub use mapped::{Giver, Sought};
 pub use person::{Claim, ClaimKind, Enabled, Group, LookUp, MemberRef, Person, Persons, Skip, UniqueId};
+pub use skipped::{Skipped, Tally};
 pub use snapshot::{Before, Complete, Incomplete, Partial, Passes, Positions, Reading, Snapshot};

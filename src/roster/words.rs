@@ -23,9 +23,31 @@ pub fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(n), plural(n, one, many))
 }
 
+/// What text is sorted by where people read it: numbers by what they are worth, so that `p2` comes before `p10`.
+pub fn natural(text: &str) -> Vec<(String, u64)> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(digits);
+        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        let (number, after) = after.split_at(end);
+        parts.push((word.to_owned(), number.parse().unwrap_or(if number.is_empty() { 0 } else { u64::MAX })));
+        rest = after;
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_names_are_sorted_by_what_they_are_worth() {
+        let mut names = ["p10", "p2", "q1", "p", "p2a", "p99999999999999999999999", "7up", "2b1"];
+        names.sort_by_cached_key(|name| natural(name));
+        assert_eq!(names, ["2b1", "7up", "p", "p2", "p2a", "p10", "p99999999999999999999999", "q1"]);
+    }
 
     #[test]
     fn one_is_one_and_everything_else_is_many() {

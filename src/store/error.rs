@@ -33,7 +33,7 @@ pub enum StoreError {
         known: i64,
     },
     /// Another process took the lease while this one was not looking (S3).
-    #[error("another process took over {scope}; nothing more is written here")]
+    #[error("another process took over {}; nothing more is written here", turn_at(scope))]
     Fenced {
         /// The lease's scope.
         scope: String,
@@ -73,6 +73,11 @@ impl StoreError {
             Self::Newer { .. } | Self::Fenced { .. } | Self::Inconsistent { .. } => false,
         }
     }
+}
+
+/// What the holder of a lease may do, for people.
+pub(super) fn turn_at(scope: &str) -> String {
+    scope.strip_prefix("source:").map_or_else(|| "writing".to_owned(), |source| format!("a run of `{source}`"))
 }
 
 /// What a query inside the store fails with, before it is known which call it belongs to.

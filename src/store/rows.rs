@@ -169,6 +169,10 @@ pub struct ConflictRow {
     pub user: Option<String>,
     /// The present owner's state; not a column of the view.
     pub user_state: Option<String>,
+    /// The present owner's origin; not a column of the view.
+    pub user_origin: Option<String>,
+    /// The newcomer's unique id, for `maybe-same-person`; not a column of the view.
+    pub other: Option<String>,
 }
 
 /// A row of `roster_skipped`.
@@ -182,4 +186,6 @@ pub struct SkipRow {
     pub rule: String,
     pub detail: String,
     pub seen_at: String,
+    /// Whether the person is a user of the source, who is in but for what was skipped; not a column of the view.
+    pub is_user: bool,
 }

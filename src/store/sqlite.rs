@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use rustix::fs::{Access, access};
 use sqlx::migrate::Migrator;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::query::Query;
@@ -114,12 +115,32 @@ fn usable(connection: &mut Connection, _: PoolConnectionMetadata) -> BoxFuture<'
     .boxed()
 }
 
+/// Whether this process can only look at a file: it, or its folder, cannot be written, and nobody has it open for
+/// writing, or the write-ahead log would be there.
+fn only_looks(path: &Path) -> bool {
+    let may_write = |path: &Path| access(path, Access::WRITE_OK).is_ok();
+    let log = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().to_string_lossy()));
+    path.is_file() && !log.exists() && !(may_write(path) && may_write(folder_of(path)))
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
 impl Database {
     /// A store in this file; nothing is opened or created yet.
     pub fn new(path: &Path) -> Self {
+        Self::opened_so(path, only_looks(path))
+    }
+
+    /// The same, and whether it is only looked at: SQLite then needs no other files beside this one.
+    fn opened_so(path: &Path, only_looks: bool) -> Self {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(false)
+            .read_only(only_looks)
+            .immutable(only_looks)
             .page_size(PAGE_SIZE)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
@@ -206,10 +227,7 @@ impl Database {
 
     /// The folder of the file, and what is known of it.
     fn folder(&self) -> Result<(&Path, std::fs::Metadata), StoreError> {
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(&self.path);
         let failed = |says: String| StoreError::Open { store: self.name.clone(), says, source: None };
         let found = folder.metadata().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => failed(format!(
@@ -331,7 +349,8 @@ pub(super) fn explain(code: &str, message: &str) -> Option<&'static str> {
         13 => "the disk or the quota is full; make room",
         14 => {
             "the file, or the -wal and -shm files beside it, cannot be opened; look whether it exists (`rosterd \
-               migrate` creates it) and whether this user may write its folder"
+               migrate` creates it) and whether this user may read it, and write its folder; who only looks needs to read \
+               all of them"
         }
         19 if matches!(code, 1555 | 2067) => {
             "somebody else has this address, unique id or open conflict meanwhile; the next run looks again"
@@ -350,7 +369,7 @@ pub(super) fn passes(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{SourceRecord, Store};
+    use crate::store::{Holder, SourceRecord, Store};
 
     fn source(bases: &str) -> SourceRecord {
         SourceRecord {
@@ -393,6 +412,22 @@ mod tests {
         let error = database.put_source(&source("small"), &[]).await.unwrap_err();
         assert!(error.to_string().contains("read-only for this user"), "{error}");
         assert!(!error.is_transient());
+    }
+
+    /// In a folder that cannot be written SQLite may leave nothing beside the file; what cannot be done is said in words.
+    #[tokio::test]
+    async fn who_only_looks_needs_nothing_but_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("roster.db");
+        let made = Database::new(&path);
+        Store::migrate(&made).await.unwrap();
+        Store::close(&made).await;
+        assert!(!only_looks(&path), "here everything can be written");
+        let database = Database::opened_so(&path, true);
+        assert_eq!(database.sources().await.unwrap(), []);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no -wal, no -shm");
+        let error = database.acquire("source:corp", &Holder::this_process(), BUSY).await.unwrap_err().to_string();
+        assert!(error.contains("cannot take the turn at a run of `corp`") && error.contains("read-only"), "{error}");
     }
 
     #[tokio::test]

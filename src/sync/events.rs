@@ -87,6 +87,7 @@ fn run_held(run: RunId, start: &RunStart, report: &Report) {
     for hold in &report.plan.holds {
         let held = report.plan.held.iter().filter(|held| held.kind == hold.kind).count();
         let since = report.plan.since.as_ref().map(Since::says);
+        let went = hold.went_in_words().map(|went| format!("; {went}")).unwrap_or_default();
         let more = since.as_ref().map(|since| format!("; {since}")).unwrap_or_default();
         error!(
             event = "run.held",
@@ -98,7 +99,7 @@ fn run_held(run: RunId, start: &RunStart, report: &Report) {
             first = report.plan.first_held(hold.kind).join(", "),
             since,
             "{}",
-            held_sentence(&format!("{}{more}", hold.says), run.0)
+            held_sentence(&format!("{}{went}{more}", hold.says), run.0)
         );
     }
     if let Some(late) = report.plan.late.as_ref().filter(|late| late.withholds()) {

@@ -73,7 +73,7 @@ impl<'a> Held<'a> {
     /// Gives the lease back.
     pub async fn release(self) {
         if let Err(error) = self.store.release(&self.lease).await {
-            tracing::warn!(event = "store.lease", "cannot give back the lease {}: {error}", self.lease.scope);
+            tracing::warn!(event = "store.lease", scope = self.lease.scope, "{error}");
         }
     }
 }

@@ -329,7 +329,9 @@ impl Scene<'_> {
         let connected = directory::connect(settings, self.clock).await;
         let refused = connected.as_ref().err().is_some_and(DirectoryError::is_bind_refused).then_some(now);
         if refused.is_some() || connected.is_ok() {
-            refused::remember(self.store, &settings.name, settings, refused, leases).await?;
+            let remembered = refused::remember(self.store, &settings.name, settings, refused, leases).await;
+            // Who only looks may not be allowed to write (E9 is for those who try again).
+            remembered.or_else(|error| if self.writes { Err(error) } else { Ok(()) })?;
         }
         Ok(connected?)
     }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::directory::Progress;
-use crate::plan::{Counts, Frozen, LateClock, Plan};
+use crate::plan::{Counts, Frozen, LateClock, Plan, approves};
 use crate::roster::{Digest, Incomplete};
 use crate::store::{Action, Lease, Outcome, RunEnd, RunId, RunStart, Stamp, Store, Trigger};
 
@@ -277,7 +277,8 @@ impl Scene<'_> {
         let incomplete = look.incomplete().cloned();
         let coverage = look.coverage_if_complete();
         let names = look.policy().names.clone();
-        let accepted = look.accepted().to_vec();
+        let mut accepted = look.accepted().to_vec();
+        accepted.extend(request.approve.map(|run| approves(run.0)));
         self.in_turn(stop, async |turn| {
             let (plan, mut basis) = Box::pin(look.plan(self)).await?;
             request.accepts(&plan)?;

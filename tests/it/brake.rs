@@ -55,7 +55,7 @@ fn lost_aliases_and_memberships_are_held_until_somebody_approves() {
         let plan = site.expect(4, &["plan"]);
         assert!(plan.out.contains("6 of 40 aliases") && plan.out.contains("25 of 40 memberships"), "{plan:?}");
         let said = site.expect(4, &["sync"]);
-        assert!(said.out.contains("6 of 40 aliases of people with access"), "{said:?}");
+        assert!(said.out.contains("6 of 40 aliases that people with access had"), "{said:?}");
         assert_eq!((aliases(&site), members(&site), site.state("zoe")), (40, 40, "active".into()));
         let run = site.json(&["runs", "list"])[0]["id"].to_string();
         let shown = site.expect(0, &["runs", "show", &run]).out;
@@ -95,7 +95,7 @@ fn a_held_run_says_what_changed() {
         let status = site.expect(0, &["status"]).out;
         let shown = site.expect(0, &["runs", "show", &run]).out;
         for text in [&said, &status, &shown] {
-            assert!(text.contains("9 of 20 people with access are missing"), "{text}");
+            assert!(text.contains("9 of 20 people who had access when brake.window began are missing"), "{text}");
             assert!(text.contains("u11") && text.contains("u12"), "{text}");
             assert!(text.contains("`users.filter` was") && text.contains("(uid=u10)"), "{text}");
             assert!(text.contains("ince run 1"), "{text}");

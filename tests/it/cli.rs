@@ -1,6 +1,7 @@
 //! The command line, by the real binary: words, exit status, what goes where.
 
 mod real;
+mod words;
 
 use std::process::{Command, Output, Stdio};
 
@@ -167,6 +168,18 @@ fn the_help_of_every_command_reads_like_this() {
         seen.push(words);
     }
     insta::assert_snapshot!("help", all);
+}
+
+#[test]
+fn help_fits_a_terminal_of_80_columns() {
+    for words in std::iter::once(&[] as &[&str]).chain(COMMANDS).chain([&["config"] as &[&str]]) {
+        let words: Vec<&str> = words.iter().copied().take_while(|word| !word.starts_with('-')).collect();
+        let said = said(rosterd(&words).arg("--help").env("COLUMNS", "80"));
+        for line in said.out.lines() {
+            // Clap does not fold what a command looks like.
+            assert!(line.chars().count() <= 80 || line.starts_with("Usage:"), "{words:?}: {line}");
+        }
+    }
 }
 
 #[test]

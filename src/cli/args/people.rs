@@ -24,12 +24,14 @@ Example, who waits for deletion:
     List(UsersList),
     /// One user: fields, addresses, groups, state and what settles it, history
     #[command(after_help = "\
-Somebody who is not in the roster is looked for among those the last run left out, with the reason.
+Somebody who is not in the roster is looked for among those the last run left
+out, with the reason.
 
 Example, who has this address:
   rosterd users show sales@example.com
 
-See also: `rosterd explain WHO`, which reads the directory now and says why somebody is in or not.")]
+See also: `rosterd explain WHO`, which reads the directory now and says why
+somebody is in or not.")]
     Show {
         /// Id, unique id, DN, username, primary address or alias, matched exactly
         #[arg(value_name = "WHO")]
@@ -37,16 +39,19 @@ See also: `rosterd explain WHO`, which reads the directory now and says why some
     },
     /// Make an account that no directory gives
     #[command(after_help = "\
-The address has to be free, and the username, too; managed domains do not matter here. Fields are those
-of `roster_users`, or any other name, which goes to `extra`.
+The address has to be free, and the username, too; managed domains do not
+matter here. Fields are those of `roster_users`, or any other name, which goes
+to `extra`.
 
 Example:
-  rosterd users add --origin manual --username guest --address guest@example.com --set surname=Guest")]
+  rosterd users add --origin manual --username guest \\
+    --address guest@example.com --set surname=Guest")]
     Add(NewUser),
     /// Set values of a user; an empty value takes one away
     #[command(after_help = "\
-What comes from the directory is refused while source.enabled is true. Fields are those of
-`roster_users`, `address` for the primary address, or any other name, which goes to `extra`.
+What comes from the directory is refused while source.enabled is true. Fields
+are those of `roster_users`, `address` for the primary address, or any other
+name, which goes to `extra`.
 
 Examples:
   rosterd users set guest mobile='+41 79 000 00 00' plan=standard
@@ -61,8 +66,10 @@ Examples:
     },
     /// Delete somebody now, whatever the state; asks on a terminal
     #[command(after_help = "\
-Whoever is still in the directory comes back with the next run, under the same id and without the
-rules. Examples:
+Whoever is still in the directory comes back with the next run, under the same
+id and without the rules.
+
+Examples:
   rosterd users delete bob
   rosterd users delete bob --transfer-to ada@example.com --yes")]
     Delete {
@@ -75,8 +82,9 @@ rules. Examples:
     },
     /// Give access back to somebody pending or deleted, who is then kept
     #[command(after_help = "\
-Refused while the username belongs to somebody else. A deleted user is found by id, unique id, or the
-last username or primary address; rules and aliases do not come back.
+Refused while the username belongs to somebody else. A deleted user is found
+by id, unique id, or the last username or primary address; rules and aliases
+do not come back.
 
 Example:
   rosterd users restore bob")]
@@ -87,8 +95,8 @@ Example:
     },
     /// Remove what is left of a deleted user everywhere: tombstone, history, conflicts; asks on a terminal
     #[command(after_help = "\
-The id stays, so that no other user ever gets it, and so do the dates of what happened. Whoever comes
-back afterwards is somebody new.
+The id stays, so that no other user ever gets it, and so do the dates of what
+happened. Whoever comes back afterwards is somebody new.
 
 Example:
   rosterd users erase bob")]
@@ -194,8 +202,9 @@ Example:
     },
     /// Say that a newcomer and somebody who is gone are one person: the old id goes on
     #[command(after_help = "\
-Everything the newcomer has goes to the old user, who is the one the directory knows from now on.
-`rosterd conflicts delete N` says that they are two people; that is never asked again.
+Everything the newcomer has goes to the old user, who is the one the directory
+knows from now on. `rosterd conflicts delete N` says that they are two people;
+that is never asked again.
 
 Example:
   rosterd conflicts relink 3")]

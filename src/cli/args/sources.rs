@@ -42,7 +42,8 @@ pub enum SourceCommand {
     List,
     /// Give a source, and all that is its, another name
     #[command(after_help = "\
-Then set source.name in the configuration to the new name; until then `run` and `sync` refuse to work.
+Then set source.name in the configuration to the new name; until then `run`
+and `sync` refuse to work.
 
 Example:
   rosterd source rename corp head-office")]
@@ -56,9 +57,10 @@ Example:
     },
     /// Give a source up for good
     #[command(after_help = "\
-Refused while the source has users. With --force everybody active loses access at once, with the reason
-`source-removed`, and is deleted after deletion.delay by any process that works on this store. Who was
-kept on purpose stays. The name is not used again.
+Refused while the source has users. With --force everybody active loses access
+at once, with the reason `source-removed`, and is deleted after deletion.delay
+by any process that works on this store. Who was kept on purpose stays. The
+name is not used again.
 
 Example:
   rosterd source retire --force")]

@@ -1,14 +1,17 @@
 //! `rosterd approve RUN`
 
 use crate::cli::args::Approve;
+use crate::cli::commands::runs::{approved_by, of_source};
 use crate::cli::commands::{Session, sync};
 use crate::cli::failure::Failure;
-use crate::cli::render::report;
-use crate::store::rows::RunRow;
-use crate::store::{Action, Trigger};
-use crate::sync::Request;
+use crate::cli::render::status::waiting;
+use crate::cli::render::{counted, distance, moment, report};
+use crate::clock::{Clock as _, Timestamp};
+use crate::store::rows::{ChangeRow, Changes, RunRow};
+use crate::store::{Action, Store, Trigger};
+use crate::sync::{Report, Request};
 
-/// Applies what a run held, and reports like `sync`.
+/// Applies what a run held, and reports like `sync`; then what becomes of those who were let go, and what waits now.
 pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store(&config).await?;
@@ -18,7 +21,10 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
         return Err(Failure::Refused(format!("there is no run {number}; `{runs}` lists them")));
     };
     let held = store.held(args.run).await?.len();
-    let action = approvable(&row, &config.source.name, held)?;
+    let source = &config.source.name;
+    let runs = of_source(&*store, source).await?;
+    let (before, waits) = (approved_by(&runs, number), waits_now(waiting(&runs).map(|run| run.id), session));
+    let action = approvable(&row, source, (held, &waits))?;
     let request = Request {
         trigger: Trigger::Command,
         action,
@@ -26,11 +32,83 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
         insist: session.on_terminal(),
         expects: None,
     };
-    sync::perform(session, &config, &*store, sync::Run::Whole(request), args.wait).await
+    let ended = sync::make(session, &config, &*store, sync::Run::Whole(request), args.wait).await;
+    let told = match &ended {
+        Ok(report) => Some(afterwards(session, &*store, (source, report), (number, before)).await?),
+        Err(_) => None,
+    };
+    sync::close(&*store).await;
+    let status = sync::tell(session, &ended?)?;
+    if !session.screen.json {
+        told.iter().flatten().try_for_each(|line| session.screen.done(line))?;
+    }
+    Ok(status)
+}
+
+/// What comes of an approval: the dates, the way back, and what waits now.
+async fn afterwards(
+    session: &Session,
+    store: &dyn Store,
+    (source, report): (&str, &Report),
+    (number, before): (i64, Option<i64>),
+) -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    let changes = match report.run {
+        Some(run) => store.change_rows(&Changes::OfRun(run.0), u32::MAX).await?,
+        None => Vec::new(),
+    };
+    if changes.is_empty() && report.plan.held.is_empty() {
+        let by = before
+            .map(|run| format!("run {run} did it"))
+            .unwrap_or_else(|| "nobody and nothing that it held would go any more, or it is gone by now".to_owned());
+        lines.push(format!("Nothing of what run {number} held was left to do: {by}."));
+    }
+    lines.extend(dates(&changes, session.clock.now()));
+    if changes.iter().any(|change| change.kind == "user.flagged") {
+        let (list, ignore) = (session.invocation("conflicts"), session.invocation("conflicts ignore N"));
+        lines.push(format!(
+            "To take it back before then: `{ignore}` keeps one of them, with access; `{list}` lists them."
+        ));
+        lines.push("Who is back in the directory, and enabled, has access again with the next run.".to_owned());
+    }
+    let ours = report.run.map(|run| run.0);
+    match waiting(&of_source(store, source).await?).map(|run| run.id) {
+        // The report says how to go on.
+        Some(run) if Some(run) == ours => {}
+        now => lines.push(format!("{}.", waits_now(now, session))),
+    }
+    Ok(lines)
+}
+
+/// Which run waits for a person.
+fn waits_now(run: Option<i64>, session: &Session) -> String {
+    match run {
+        Some(run) => {
+            format!("Run {run} is the one that waits now: {}", session.invocation(&format!("runs show {run}")))
+        }
+        None => "Nothing waits for approval now".to_owned(),
+    }
+}
+
+/// When those who were flagged are deleted.
+fn dates(changes: &[ChangeRow], now: Timestamp) -> Option<String> {
+    let flagged = changes.iter().filter(|change| change.kind == "user.flagged");
+    let dates: Vec<Option<Timestamp>> =
+        flagged.map(|change| Timestamp::parse(change.after.as_ref()?.get("delete_after")?.as_str()?)).collect();
+    let people = counted(dates.len() as u64, "person has", "people have");
+    let first = dates.iter().min().copied()?;
+    let told = |at: Timestamp| format!("{} ({})", moment(at), distance(at, now));
+    let when = match (first, dates.iter().max().copied().flatten()) {
+        (_, None) => "are never deleted by a date".to_owned(),
+        (None, Some(last)) => format!("are deleted by {} at the latest, or never", told(last)),
+        (Some(first), Some(last)) if moment(first) == moment(last) => format!("are deleted after {}", told(first)),
+        (Some(first), Some(last)) => format!("are deleted between {} and {}", told(first), told(last)),
+    };
+    Some(format!("{people} no access from now on, and {when}."))
 }
 
 /// Whether there is anything to accept in a run; the action to repeat when there is.
-fn approvable(row: &RunRow, source: &str, held: usize) -> Result<Action, Failure> {
+fn approvable(row: &RunRow, source: &str, (held, waits): (usize, &str)) -> Result<Action, Failure> {
     let refuse = |says: String| Err(Failure::Refused(says));
     if row.source != source {
         return refuse(format!(
@@ -41,14 +119,13 @@ fn approvable(row: &RunRow, source: &str, held: usize) -> Result<Action, Failure
     let accepted = row.cause.as_deref().is_some_and(report::acceptable);
     if held == 0 && !accepted {
         let outcome = &row.outcome;
-        return refuse(format!(
-            "run {} ({outcome}) held nothing; there is nothing to approve; `rosterd status` says what waits",
-            row.id
-        ));
+        return refuse(format!("run {} ({outcome}) held nothing; there is nothing to approve. {waits}", row.id));
     }
     match Action::parse(&row.action) {
         // A freeze is not approved but ended.
-        Some(Action::Person) => refuse(format!("run {} was about one person; there is nothing to approve", row.id)),
+        Some(Action::Person) => {
+            refuse(format!("run {} was about one person; there is nothing to approve. {waits}", row.id))
+        }
         Some(action) => Ok(action),
         None => refuse(format!("run {} has the action `{}`, which this program does not know", row.id, row.action)),
     }
@@ -62,12 +139,13 @@ mod tests {
     /// B1
     #[test]
     fn only_a_run_of_this_source_that_held_something_can_be_approved() {
-        let says = |row: &RunRow, held| approvable(row, "corp", held).map_err(|refusal| refusal.to_string());
+        let says =
+            |row: &RunRow, held| approvable(row, "corp", (held, "Run 19 waits")).map_err(|refusal| refusal.to_string());
         let held = row(17, "held", "2026-01-15T12:00:00.000Z");
         assert_eq!(says(&held, 3), Ok(Action::All));
         assert_eq!(
             says(&row(17, "ok", "2026-01-15T12:00:00.000Z"), 0).unwrap_err(),
-            "run 17 (ok) held nothing; there is nothing to approve; `rosterd status` says what waits"
+            "run 17 (ok) held nothing; there is nothing to approve. Run 19 waits"
         );
         let other = RunRow { source: "lab".to_owned(), ..held };
         assert!(says(&other, 3).unwrap_err().contains("is of source `lab`"));
@@ -79,10 +157,10 @@ mod tests {
         let incomplete =
             |cause: &str| RunRow { cause: Some(cause.to_owned()), ..row(17, "incomplete", "2026-01-15T12:00:00.000Z") };
         for cause in ["no-users", "no-groups", "attribute-vanished:mail", "unjudged"] {
-            assert!(approvable(&incomplete(cause), "corp", 0).is_ok(), "{cause}");
+            assert!(approvable(&incomplete(cause), "corp", (0, "")).is_ok(), "{cause}");
         }
         for cause in ["size-limit", "connection-lost"] {
-            assert!(approvable(&incomplete(cause), "corp", 0).is_err(), "{cause}");
+            assert!(approvable(&incomplete(cause), "corp", (0, "")).is_err(), "{cause}");
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::render::moment;
 use crate::clock::{Clock as _, Timestamp};
 use crate::config::{Config, Schedule, When};
 use crate::directory;
+use crate::roster::State;
 use crate::store::{self, Schema, Store, StoreError};
 use crate::sync::{refused, source};
 
@@ -124,7 +125,12 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
         return vec![Step::new(Verdict::Fail, "bind", paused.to_string())];
     }
     let (users, groups, managed) = (config.users.as_ref(), config.group_settings(), config.managed.as_ref());
-    let found = directory::probe(settings, users, (groups, Some(&config.mapped)), managed, &session.clock).await;
+    let stored = match store {
+        Some(store) => stored(store, &settings.name).await.unwrap_or_default(),
+        None => directory::Stored::default(),
+    };
+    let (groups, managed) = ((groups, Some(&config.mapped)), (managed, stored));
+    let found = directory::probe(settings, users, groups, managed, &session.clock).await;
     if let Some(store) = store.filter(|_| found.bind_refused || found.about.is_some()) {
         let refused = found.bind_refused.then_some(now);
         // A store that cannot be written is told by its own step.
@@ -144,6 +150,13 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
     };
     let found = found.findings.into_iter().map(|found| Step::new(verdict(found.verdict), found.step, found.text));
     found.chain(steps).collect()
+}
+
+/// What a run would compare the entries with (E2).
+async fn stored(store: &dyn Store, source: &str) -> Result<directory::Stored, StoreError> {
+    let users = store.index(source).await?.with_access() as u64;
+    let groups = store.groups(source).await?.iter().filter(|group| group.state == State::Active).count() as u64;
+    Ok(directory::Stored { users, groups })
 }
 
 /// A schedule with its next times.

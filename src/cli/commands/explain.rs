@@ -40,7 +40,8 @@ pub async fn run(session: &mut Session, who: &str) -> Result<u8, Failure> {
         None => Vec::new(),
     };
     let now = session.clock.now();
-    let view = View { who, user: row.as_ref(), examined: &examined, values: &values, now };
+    let view =
+        View { who, user: row.as_ref(), examined: &examined, values: &values, now, columns: session.screen.columns };
     if session.screen.json {
         session.screen.json(&value(&view))?;
     } else {

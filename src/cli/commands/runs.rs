@@ -8,11 +8,15 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::change::Names;
 use crate::cli::render::runs::{View, list as print_list, show as print_one, value};
-use crate::store::rows::{ChangeRow, Changes, Which};
-use crate::store::{RunId, Store};
+use crate::cli::render::status::waiting;
+use crate::plan::approved_run;
+use crate::store::rows::{ChangeRow, Changes, RunRow, Which};
+use crate::store::{Action, RunId, Store};
 
 /// How many runs are listed as text.
 const LISTED: u32 = 50;
+/// How far back the last success, and what waits, are looked for.
+const LOOKED_AT: u32 = 2_000;
 /// Up to this many people are asked for one by one, more all at once.
 const FEW: usize = 50;
 
@@ -44,14 +48,37 @@ pub async fn show(session: &mut Session, run: RunId) -> Result<u8, Failure> {
     let changes = store.change_rows(&Changes::OfRun(run.0), u32::MAX).await?;
     let held = store.held(run).await?;
     let names = if session.screen.json { Names::default() } else { names(&*store, &changes).await? };
-    let approve = session.invocation(&format!("approve {}", run.0));
-    let view = View { run: &row, changes: &changes, held: &held, names: &names, approve: &approve };
+    let runs = of_source(&*store, &row.source).await?;
+    let view = View {
+        run: &row,
+        changes: &changes,
+        held: &held,
+        names: &names,
+        approved_by: approved_by(&runs, row.id),
+        waits: waiting(&runs).map(|run| run.id),
+        command: &session.commands(),
+        columns: session.screen.columns,
+    };
     if session.screen.json {
         session.screen.json(&value(&view))?;
     } else {
         print_one(session.screen.out(), &view)?;
     }
     Ok(exit::DONE)
+}
+
+/// The runs of a source that concern more than one person, newest first, as far back as what waits is looked for.
+pub async fn of_source(store: &dyn Store, source: &str) -> Result<Vec<RunRow>, Failure> {
+    let mut runs = store.run_rows(Some(source), LOOKED_AT).await?;
+    // How one person was looked at says nothing about the source.
+    runs.retain(|run| run.action != Action::Person.as_str());
+    Ok(runs)
+}
+
+/// The first run that accepted what this one held, if it ended.
+pub fn approved_by(runs: &[RunRow], run: i64) -> Option<i64> {
+    let accepts = |later: &&RunRow| later.cause.as_deref().and_then(approved_run) == Some(run);
+    runs.iter().rev().find(accepts).map(|later| later.id)
 }
 
 /// What people call everybody and everything that changes speak of.

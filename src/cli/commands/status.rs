@@ -1,23 +1,19 @@
 //! `rosterd status`
 
 use crate::cli::commands::Session;
+use crate::cli::commands::runs::of_source;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::status::{Facts, print, value, waiting};
 use crate::clock::Clock as _;
-use crate::store::{Action, RunId};
-
-/// How far back the last success is looked for.
-const RUNS: u32 = 2_000;
+use crate::store::RunId;
 
 /// Shows how the source is doing.
 pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
     let source = config.source.name.as_str();
-    let mut runs = store.run_rows(Some(source), RUNS).await?;
-    // How one person was looked at says nothing about the source.
-    runs.retain(|run| run.action != Action::Person.as_str());
+    let runs = of_source(&*store, source).await?;
     let held = match waiting(&runs) {
         Some(run) => store.held(RunId(run.id)).await?,
         None => Vec::new(),
@@ -31,7 +27,7 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
         schedules: &config.schedules,
         people: &store.user_counts(Some(source)).await?,
         conflicts: &store.conflict_rows(true).await?,
-        skipped: store.skip_rows(Some(source)).await?.len() as u64,
+        skipped: &store.skip_rows(Some(source)).await?,
         held: &held,
         store: &session.store_name(&*store),
         freeze: freeze.as_ref(),

@@ -67,6 +67,25 @@ pub async fn perform(
     run: Run,
     wait: bool,
 ) -> Result<u8, Failure> {
+    let ended = make(session, config, store, run, wait).await;
+    close(store).await;
+    tell(session, &ended?)
+}
+
+/// Lets go of the store.
+pub async fn close(store: &dyn Store) {
+    // Everything is committed; a store that does not let go in time is closed by the end of the process.
+    drop(tokio::time::timeout(CLOSING, store.close()).await);
+}
+
+/// Makes one run, and waits for another one if that is wanted.
+pub async fn make(
+    session: &mut Session,
+    config: &Config,
+    store: &dyn Store,
+    run: Run,
+    wait: bool,
+) -> Result<Report, Failure> {
     let _log = logs(session, config).then(|| daemon::log::init(config.log.format, &config.log.level));
     let stop = stop_on_signals()?;
     let progress = progress(session, config, store).await?;
@@ -96,12 +115,11 @@ pub async fn perform(
         }
     };
     progress.clear();
-    // Everything is committed; a store that does not let go in time is closed by the end of the process.
-    drop(tokio::time::timeout(CLOSING, store.close()).await);
-    tell(session, &report?)
+    Ok(report?)
 }
 
-fn tell(session: &mut Session, report: &Report) -> Result<u8, Failure> {
+/// Says what a run did; the answer is the exit status.
+pub fn tell(session: &mut Session, report: &Report) -> Result<u8, Failure> {
     if session.screen.json {
         session.screen.json(&report::value(report))?;
     } else {

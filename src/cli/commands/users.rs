@@ -1,13 +1,14 @@
 //! `rosterd users`
 
 use crate::cli::args::UsersList;
-use crate::cli::commands::{Session, runs};
+use crate::cli::commands::{Session, by_hand, runs};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::provenance::{self, attributes_last_read};
 use crate::cli::render::status::waiting;
 use crate::cli::render::users::{View, absent, list as print_list, show as print_one, value};
 use crate::clock::Clock as _;
+use crate::plan::{Claimant, ConflictKind};
 use crate::roster::address::fold;
 use crate::store::rows::{Changes, ConflictRow, SkipRow, UserRow, Which};
 use crate::store::{RunId, Store};
@@ -38,7 +39,10 @@ pub async fn list(session: &mut Session, args: &UsersList) -> Result<u8, Failure
 pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
-    let found = store.user_rows(&Which::Who(who.to_owned())).await?;
+    let mut found = store.user_rows(&Which::Who(who.to_owned())).await?;
+    if found.is_empty() {
+        found = formerly_or_soon(session, &*store, who).await?;
+    }
     let user = match found.as_slice() {
         [user] => user,
         [] => return Err(Failure::Refused(nobody(&*store, who).await?)),
@@ -55,7 +59,7 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
     };
     let history = store.change_rows(&Changes::OfUser(user.id.clone()), u32::MAX).await?;
     let mut conflicts = store.conflict_rows(true).await?;
-    conflicts.retain(|conflict| conflict.user_id.as_ref() == Some(&user.id));
+    conflicts.retain(|conflict| concerns(conflict, user));
     let mut left_out = store.skip_rows(user.source.as_str().into()).await?;
     left_out.retain(|skip| skip.unique_id == user.unique_id && skip.unique_id.is_some());
     let attributes = attributes_last_read(&config, &store.coverage(&config.source.name).await?);
@@ -70,6 +74,8 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
         conflicts: &conflicts,
         names: &runs::names(&*store, &history).await?,
         now: session.clock.now(),
+        command: &session.commands(),
+        columns: session.screen.columns,
     };
     if session.screen.json {
         session.screen.json(&value(&view))?;
@@ -77,6 +83,36 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
         print_one(session.screen.out(), &view)?;
     }
     Ok(exit::DONE)
+}
+
+/// Who is not WHO, but was until deleted; or who waits for deletion because the entry has this address now (D3).
+async fn formerly_or_soon(session: &mut Session, store: &dyn Store, who: &str) -> Result<Vec<UserRow>, Failure> {
+    if let Some(deleted) = by_hand::deleted(session, store, who).await? {
+        let row = by_hand::row(store, &by_hand::account(store, deleted).await?).await?;
+        session.screen.say(&format!("`{who}` was the name or address of somebody who is deleted"))?;
+        return Ok(row.into_iter().collect());
+    }
+    let mut conflicts = store.conflict_rows(true).await?;
+    conflicts.retain(|row| row.kind == ConflictKind::PendingDeletion.as_str() && names(&row.detail, &fold(who)));
+    let [ConflictRow { user_id: Some(user), .. }] = conflicts.as_slice() else { return Ok(Vec::new()) };
+    let found = store.user_rows(&Which::Who(user.clone())).await?;
+    if !found.is_empty() {
+        session.screen.say(&format!("`{who}` is not in the roster: the entry of this user has it now"))?;
+    }
+    Ok(found)
+}
+
+/// Whether a sentence names something, given folded.
+fn names(sentence: &str, what: &str) -> bool {
+    sentence.split(|c: char| c.is_whitespace() || "`\"'<>,;()".contains(c)).any(|word| fold(word) == what)
+}
+
+/// Whether somebody is a party to a conflict: has what is contested, claims it, or is the newcomer it is about.
+fn concerns(conflict: &ConflictRow, user: &UserRow) -> bool {
+    let claims = |dn: &String| Claimant::named_in(&conflict.detail).iter().any(|claimant| claimant.dn == *dn);
+    conflict.user_id.as_ref() == Some(&user.id)
+        || (conflict.other.is_some() && conflict.other == user.unique_id)
+        || (conflict.source == user.source && user.dn.as_ref().is_some_and(claims))
 }
 
 /// The run that waits for somebody to let this user go.
@@ -109,7 +145,7 @@ fn is_skipped(skip: &SkipRow, who: &str) -> bool {
     fold(&skip.dn) == who
         || skip.unique_id.as_deref().is_some_and(|id| fold(id) == who)
         || named.is_some_and(|name| fold(name.trim()) == who)
-        || skip.detail.split(|c: char| c.is_whitespace() || "`\"'<>,;()".contains(c)).any(|word| fold(word) == who)
+        || names(&skip.detail, &who)
 }
 
 #[cfg(test)]
@@ -126,6 +162,7 @@ mod tests {
             rule: "A6".to_owned(),
             detail: "mail `bob@exa_mple.com` is no address".to_owned(),
             seen_at: "2026-01-15T12:00:00.000Z".to_owned(),
+            is_user: false,
         };
         for who in ["UID=bob,ou=people,dc=example,dc=com", "7d7d", "bob", "bob@exa_mple.com"] {
             assert!(is_skipped(&skip, who), "{who}");

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use anstyle::Style;
 use serde_json::{Map, Value};
 
+use crate::cli::render::moment_text;
 use crate::cli::{escape, style};
 use crate::store::rows::{ChangeRow, GroupRow, UserRow};
 
@@ -80,18 +81,22 @@ pub fn details(change: &ChangeRow) -> String {
     let said = match (object(&change.before), object(&change.after)) {
         (Some(before), Some(after)) => {
             let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-            let side = |map: &Map<String, Value>, key: &str| map.get(key).map_or_else(|| "-".to_owned(), brief);
+            let side = |map: &Map<String, Value>, key: &str| {
+                map.get(key).map_or_else(|| "-".to_owned(), |one| brief(key, one))
+            };
             let differing = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
             let pair = |key: &String| match (before.contains_key(key), after.get(key)) {
-                (false, Some(value)) if told(value) => Some(format!("{key}={}", brief(value))),
+                (false, Some(value)) if told(value) => Some(format!("{key}={}", brief(key, value))),
                 (false, _) => None,
                 (true, _) => Some(format!("{key}: {} -> {}", side(before, key), side(after, key))),
             };
             differing.filter_map(pair).collect::<Vec<_>>()
         }
-        (Some(one), None) | (None, Some(one)) => {
-            one.iter().filter(|(_, value)| told(value)).map(|(key, value)| format!("{key}={}", brief(value))).collect()
-        }
+        (Some(one), None) | (None, Some(one)) => one
+            .iter()
+            .filter(|(_, value)| told(value))
+            .map(|(key, value)| format!("{key}={}", brief(key, value)))
+            .collect(),
         (None, None) => Vec::new(),
     };
     escape::cut(&said.join(", "), LINE).into_owned()
@@ -105,8 +110,12 @@ fn told(value: &Value) -> bool {
     !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()) && value != ""
 }
 
-fn brief(value: &Value) -> String {
-    escape::cut(&shown(value), VALUE).into_owned()
+/// A value in few columns; dates that rosterd set as people read them.
+fn brief(key: &str, value: &Value) -> String {
+    let text = shown(value);
+    let text =
+        if ["delete_after", "flagged_at"].contains(&key) && !value.is_null() { moment_text(&text) } else { text };
+    escape::cut(&text, VALUE).into_owned()
 }
 
 /// A value as people read it: text bare, lists joined, nothing as `-`.

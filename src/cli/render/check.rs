@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::cli::render::told;
 use crate::cli::{escape, style};
 
 /// How a step ended.
@@ -53,7 +54,7 @@ pub fn line(out: &mut dyn Write, step: &Step) -> io::Result<()> {
         Verdict::Warn => style::CHANGE,
         Verdict::Fail => style::ALARM,
     };
-    let (name, says) = (escape::value(&step.name), escape::text(&step.says));
+    let (name, says) = (escape::value(&step.name), told(&step.says));
     writeln!(out, "{colour}{:<4}{colour:#}  {name:<14}  {says}", step.verdict.as_str())
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::provenance::{From, Provenance};
 use crate::cli::render::change::user_label;
-use crate::cli::render::{distance, moment_text};
+use crate::cli::render::{distance, folded, moment_text, told};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
 use crate::plan::explain::{Bearing, Finding};
@@ -28,6 +28,8 @@ pub struct View<'a> {
     pub values: &'a [Provenance],
     /// The present.
     pub now: Timestamp,
+    /// Columns of the terminal, if it is one.
+    pub columns: Option<usize>,
 }
 
 /// Prints it: a line a rule, then the values, and what to do last.
@@ -40,7 +42,7 @@ pub fn print(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     writeln!(out)?;
     for finding in &view.examined.explanation.findings {
-        writeln!(out, "{}", line(finding))?;
+        writeln!(out, "{}", folded(&line(finding), 22, view.columns))?;
     }
     if !view.values.is_empty() {
         writeln!(out, "\n{heading}Values{heading:#}")?;
@@ -58,7 +60,8 @@ fn line(finding: &Finding) -> String {
         Bearing::Stops => ("stops", style::ALARM),
         Bearing::Note => ("note ", style::CHANGE),
     };
-    let says = escape::cut(&finding.says, SAYS);
+    let says = told(&finding.says);
+    let says = escape::cut(&says, SAYS);
     let (about, rule) = (finding.about, finding.rule);
     format!("{colour}{word}{colour:#}  {about:<14} {says}  {}({rule}){:#}", style::FAINT, style::FAINT)
 }

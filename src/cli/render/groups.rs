@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::cli::render::moment_text;
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::store::rows::{GroupRow, MemberRow};
@@ -33,13 +34,14 @@ pub fn show(
     writeln!(out, "{}{}{:#}", style::HEADING, escape::value(&group.name), style::HEADING)?;
     let colour = style::of_state(&group.state);
     writeln!(out, "  state: {colour}{}{colour:#}", escape::value(&group.state))?;
+    let created = moment_text(&group.created_at);
     let lines = [
         ("id", Some(&group.id)),
         ("unique_id", group.unique_id.as_ref()),
         ("source", group.source.as_ref()),
         ("origin", Some(&group.origin)),
         ("dn", group.dn.as_ref()),
-        ("created_at", Some(&group.created_at)),
+        ("created_at", Some(&created)),
     ];
     for (name, value) in lines {
         if let Some(value) = value {

@@ -18,6 +18,8 @@ pub mod users;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::cli::escape;
 use crate::clock::Timestamp;
 use crate::plan::{Counts, GroupCounts, Plan, RightsCounts, UserRef};
@@ -93,18 +95,72 @@ pub fn moment(at: Timestamp) -> String {
     at.to_datetime().format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
+/// The same to the second.
+pub fn to_the_second(at: Timestamp) -> String {
+    at.to_datetime().format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 /// The same for a time as a row has it; text that is no time is shown as it is.
 pub fn moment_text(text: &str) -> String {
     Timestamp::parse(text).map_or_else(|| escape::value(text).into_owned(), moment)
 }
 
-/// A length of time in its largest unit: `45 s`, `12 min`, `5 h`, `3 days`.
+/// A sentence that is safe to print, with the times in it as people read them.
+pub fn told(sentence: &str) -> String {
+    let mut said = String::with_capacity(sentence.len());
+    let mut rest = sentence;
+    while let Some((before, at, after)) = first_time(rest) {
+        said.push_str(before);
+        said.push_str(&moment(at));
+        rest = after;
+    }
+    said.push_str(rest);
+    escape::text(&said).into_owned()
+}
+
+/// The first time that is written as [`Timestamp`] writes it, with what is before it and after it.
+fn first_time(text: &str) -> Option<(&str, Timestamp, &str)> {
+    const DATE: usize = "2026-01-15".len();
+    const TIME: usize = "T12:00:00.000Z".len();
+    text.match_indices('T').find_map(|(at, _)| {
+        let begin = at.checked_sub(DATE)?;
+        let written = text.get(begin..at + TIME).filter(|written| written.ends_with('Z'))?;
+        Some((text.get(..begin)?, Timestamp::parse(written)?, text.get(at + TIME..)?))
+    })
+}
+
+/// A line of text folded at spaces to fit a terminal, what follows `indent` columns further in; as it is where there is
+/// none. Styles take no room.
+pub fn folded(line: &str, indent: usize, columns: Option<usize>) -> String {
+    let Some(columns) = columns.filter(|columns| *columns > indent + NARROW) else { return line.to_owned() };
+    let (mut text, mut used) = (String::with_capacity(line.len() + indent), 0);
+    for (n, word) in line.split(' ').enumerate() {
+        let width = anstream::adapter::strip_str(word).to_string().width();
+        if n > 0 && used + 1 + width > columns && used > indent {
+            text.push('\n');
+            text.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if n > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += width;
+    }
+    text
+}
+
+/// Where so few columns are left, folding makes nothing better.
+const NARROW: usize = 20;
+
+/// A length of time in its largest unit, to the nearest: `45 s`, `12 min`, `6 h` for 5 h 59 min, `3 days`.
 pub fn span(length: Duration) -> String {
+    let rounded = |unit: u64| (length.as_secs() + unit / 2) / unit;
     match length.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} days", seconds / 86_400),
+        120..7_170 => format!("{} min", rounded(60)),
+        7_170..171_000 => format!("{} h", rounded(3_600)),
+        _ => format!("{} days", rounded(86_400)),
     }
 }
 
@@ -130,22 +186,32 @@ pub enum Tense {
     Past,
 }
 
-/// The totals of a plan or a run, in the same words before and after: `3 to add, 1 to update; 12 held`; then groups.
+/// The totals of a plan or a run, in the same words before and after: `3 to add, 1 to update; 12 held`; then groups,
+/// rights and conflicts.
 ///
 /// `counts` are those of the run, or of the plan; the rest is the plan's.
 pub fn totals(counts: &Counts, plan: &Plan, tense: Tense) -> (String, Option<String>) {
-    let (mut said, groups) = (people(counts, tense), groups_sentence(&plan.group_counts, tense));
-    if said == NOTHING && groups.is_some() {
+    let mut said = people(counts, tense);
+    let others = [
+        groups_sentence(&plan.group_counts, tense),
+        rights_sentence(&plan.rights, tense),
+        conflicts_sentence(plan, tense),
+    ];
+    let others = others.into_iter().flatten().reduce(|all, one| format!("{all} {one}"));
+    if said == NOTHING && others.is_some() {
         "no change to people".clone_into(&mut said);
     }
-    let groups = match (groups, rights_sentence(&plan.rights, tense)) {
-        (Some(groups), Some(rights)) => Some(format!("{groups} {rights}")),
-        (groups, rights) => groups.or(rights),
-    };
     if !plan.held.is_empty() {
         said.push_str(&format!("; {} held", number(plan.held.len() as u64)));
     }
-    (said, groups)
+    (said, others)
+}
+
+/// One sentence; `None` when no conflict comes or goes. Those who wait for deletion are counted as people.
+fn conflicts_sentence(plan: &Plan, tense: Tense) -> Option<String> {
+    let (opened, resolved) = (plan.opened.len() as u64, plan.resolved.len() as u64);
+    let said = listed(&[(opened, "to open", "opened"), (resolved, "to resolve", "resolved")], tense);
+    (said != NOTHING).then(|| format!("Conflicts: {said}."))
 }
 
 fn people(counts: &Counts, tense: Tense) -> String {

@@ -136,9 +136,6 @@ fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     if let Some(groups) = groups {
         writeln!(out, "{groups}")?;
     }
-    if !view.plan.resolved.is_empty() {
-        writeln!(out, "{} to resolve.", counted(view.plan.resolved.len() as u64, "conflict", "conflicts"))?;
-    }
     writeln!(out, "{} read{server}; nothing was changed.", counted(counts.entries, "entry", "entries"))
 }
 
@@ -172,6 +169,7 @@ fn print_chapter(
 fn held(out: &mut dyn Write, view: &View<'_>, lines: usize) -> io::Result<()> {
     for hold in &view.plan.holds {
         writeln!(out, "{}", report::hold_sentence(hold))?;
+        report::went(out, hold)?;
         let title = match hold.kind {
             BrakeKind::Rights | BrakeKind::Aliases | BrakeKind::Memberships => {
                 "Held: they keep what they have until a person decides"

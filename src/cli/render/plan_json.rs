@@ -117,7 +117,8 @@ pub fn incomplete(incomplete: &Incomplete) -> Value {
 
 /// Why one kind of departure is held.
 pub fn hold(hold: &Hold) -> Value {
-    json!({ "kind": hold.kind.as_str(), "would_go": hold.would_go, "of": hold.of, "says": hold.says })
+    let (kind, went) = (hold.kind.as_str(), hold.went.iter().map(|(_, label)| &**label).collect::<Vec<_>>());
+    json!({ "kind": kind, "would_go": hold.would_go, "of": hold.of, "says": hold.says, "gone": hold.gone, "went": went })
 }
 
 fn held(held: &Held, view: &View<'_>) -> Value {

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::cli::render::{Tense, counted, first_names, number, plan_json, totals};
+use crate::cli::render::{Tense, counted, first_names, number, plan_json, told, totals};
 use crate::cli::{escape, style};
 use crate::plan::{self, BrakeKind, Held, Hold, LateClock, Plan};
-use crate::roster::Incomplete;
+use crate::roster::{Incomplete, Skipped, Tally};
 use crate::store::Outcome;
 use crate::sync::Report;
 
@@ -101,16 +101,24 @@ pub fn value(report: &Report) -> Value {
     Value::Object(all)
 }
 
-/// How many entries and values are left out, by reason; and members who are no users.
+/// Who is left out and who comes in without something, a line each.
+pub fn left_out(skipped: &BTreeMap<Skipped, Tally>) -> Vec<String> {
+    let line = |(what, tally): (&Skipped, &Tally)| {
+        let (word, total) = match what {
+            Skipped::LeftOut => ("Left out", counted(tally.total, "person", "people")),
+            Skipped::Without => ("Came in without", counted(tally.total, "value", "values")),
+            Skipped::AsBefore => ("As before, the entry was not applied", counted(tally.total, "person", "people")),
+        };
+        let why: Vec<String> = tally.reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
+        format!("{word}: {total} ({})", escape::text(&why.join(", ")))
+    };
+    skipped.iter().map(line).collect()
+}
+
+/// How many people and values are left out, by reason; and members who are no users.
 pub fn skipped(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
-    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for skip in &plan.skips {
-        *reasons.entry(&*skip.reason).or_default() += 1;
-    }
-    if !reasons.is_empty() {
-        let said: Vec<String> = reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
-        let all = counted(plan.skips.len() as u64, "person or single value", "people or single values");
-        writeln!(out, "Left out: {all} ({}).", said.join(", "))?;
+    for line in left_out(&plan.skipped) {
+        writeln!(out, "{line}.")?;
     }
     let strangers: u64 = plan.strangers.values().sum();
     if strangers > 0 {
@@ -131,7 +139,7 @@ pub fn skipped(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
 pub fn incomplete(out: &mut dyn Write, incomplete: Option<&Incomplete>) -> io::Result<()> {
     let Some(why) = incomplete else { return Ok(()) };
     let alarm = style::ALARM;
-    writeln!(out, "{alarm}Incomplete{alarm:#} ({}): {}", escape::value(why.cause), escape::text(&why.says))?;
+    writeln!(out, "{alarm}Incomplete{alarm:#} ({}): {}", escape::value(why.cause), told(&why.says))?;
     writeln!(out, "  Nobody is taken for missing and nothing is taken away until a complete run.")
 }
 
@@ -140,7 +148,7 @@ pub fn frozen(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     let Some(frozen) = &plan.frozen else { return Ok(()) };
     let says = frozen.says();
     let (alarm, rest) = (style::ALARM, says.strip_prefix("frozen").unwrap_or(&says));
-    writeln!(out, "{alarm}Frozen{alarm:#}{}.", escape::text(rest))
+    writeln!(out, "{alarm}Frozen{alarm:#}{}.", told(rest))
 }
 
 /// One sentence on one kind of departure: what, how many of how many, which limit.
@@ -167,6 +175,7 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
             _ => "access",
         };
         writeln!(out, "  They keep {keep} until a person decides: {names}")?;
+        went(out, hold)?;
     }
     since(out, plan)?;
     late(out, plan)?;
@@ -174,8 +183,33 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
     let late = plan.late.as_ref().is_some_and(LateClock::withholds);
     let accepted = replaced || late || report.incomplete.as_ref().is_some_and(|why| acceptable(why.cause));
     let Some(run) = report.run.filter(|_| !plan.held.is_empty() || accepted) else { return Ok(()) };
-    writeln!(out, "  To see it:      {}", command(&format!("runs show {}", run.0)))?;
-    writeln!(out, "  If it is right: {}", command(&format!("approve {}", run.0)))
+    ways_out(out, run.0, command)
+}
+
+/// What a held run says, without the commands that are told beside it.
+pub fn without_commands(says: &str) -> &str {
+    let says = says.strip_prefix("held by the brake: ").unwrap_or(says);
+    says.split_once("; look with `rosterd runs show ").map_or(says, |(says, _)| says)
+}
+
+/// Who went within the window already, beside those who are held.
+pub fn went(out: &mut dyn Write, hold: &Hold) -> io::Result<()> {
+    let Some(went) = hold.went_in_words() else { return Ok(()) };
+    let went = went.strip_prefix("already").unwrap_or(&went);
+    writeln!(out, "  Already{}", escape::text(went))
+}
+
+/// What to type when a run waits for a person: to look, and when it is right, and when it is not.
+pub fn ways_out(out: &mut dyn Write, run: i64, command: &dyn Fn(&str) -> String) -> io::Result<()> {
+    writeln!(out, "  To see it:      {}", command(&format!("runs show {run}")))?;
+    settle(out, run, command)
+}
+
+/// The same for whoever sees it already.
+pub fn settle(out: &mut dyn Write, run: i64, command: &dyn Fn(&str) -> String) -> io::Result<()> {
+    writeln!(out, "  If it is right: {}", command(&format!("approve {run}")))?;
+    writeln!(out, "  If it is not:   put the configuration or the directory right, then {}", command("sync"))?;
+    writeln!(out, "                  (nothing has to be approved, and who went meanwhile comes back)")
 }
 
 /// What changed since nothing was held.
@@ -185,14 +219,14 @@ pub fn since(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         return writeln!(out, "  Probable cause: {}.", escape::text(&since.says()));
     }
     writeln!(out, "  Changed since run {}, the last that ended well:", since.run)?;
-    since.changes.iter().try_for_each(|change| writeln!(out, "    {}", escape::text(change)))
+    since.changes.iter().try_for_each(|change| writeln!(out, "    {}", told(change)))
 }
 
 /// Deletions that wait because the clock is not believed.
 pub fn late(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     let Some(late) = plan.late.as_ref().filter(|late| late.withholds()) else { return Ok(()) };
     let alarm = style::ALARM;
-    writeln!(out, "{alarm}Held for the clock:{alarm:#} {}.", escape::text(&late.sentence()))
+    writeln!(out, "{alarm}Held for the clock:{alarm:#} {}.", told(&late.sentence()))
 }
 
 /// Whether a person may accept what made a run incomplete: it read everything, and found what is hard to believe (B1).

@@ -1,17 +1,17 @@
 //! The history of runs, and one run line by line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use anstyle::Style;
 use serde_json::{Value, json};
 
 use crate::cli::render::change::{Names, details, sign, subject};
-use crate::cli::render::{counted, moment_text, number, plan_json, report, span};
+use crate::cli::render::{counted, folded, moment_text, number, plan_json, report, span, to_the_second, told};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
-use crate::plan::{Held, Loss};
+use crate::plan::{self, Held, Loss};
 use crate::roster::words::plural;
 use crate::store::rows::{ChangeRow, RunRow};
 
@@ -31,10 +31,16 @@ pub fn of_outcome(outcome: &str) -> Style {
 /// Prints the runs, newest first.
 pub fn list(out: &mut dyn Write, runs: &[RunRow], columns: Option<usize>) -> io::Result<()> {
     let mut table = Table::new(["RUN", "STARTED", "TOOK", "SOURCE", "TRIGGER", "ACTION", "OUTCOME", "CHANGES"]);
+    // Runs of one minute are told apart by the second.
+    let minutes: BTreeSet<String> = runs.iter().map(|run| moment_text(&run.started_at)).collect();
+    let started = |run: &RunRow| match Timestamp::parse(&run.started_at) {
+        Some(at) if minutes.len() < runs.len() => to_the_second(at),
+        _ => moment_text(&run.started_at),
+    };
     for run in runs {
         table.row([
             Cell::new(run.id.to_string()),
-            Cell::new(moment_text(&run.started_at)),
+            Cell::new(started(run)),
             Cell::optional(took(run)),
             Cell::new(&run.source),
             Cell::new(&run.trigger),
@@ -43,7 +49,7 @@ pub fn list(out: &mut dyn Write, runs: &[RunRow], columns: Option<usize>) -> io:
             Cell::new(changes(run)),
         ]);
         if let Some(error) = &run.error {
-            table.beneath(Cell::new(error).styled(style::FAINT));
+            table.beneath(Cell::new(told(report::without_commands(error))).styled(style::FAINT));
         }
     }
     table.print(out, columns)
@@ -79,6 +85,7 @@ fn shown(n: i64) -> String {
 }
 
 /// One run with everything it did and held.
+#[derive(Clone, Copy)]
 pub struct View<'a> {
     /// The run.
     pub run: &'a RunRow,
@@ -88,8 +95,14 @@ pub struct View<'a> {
     pub held: &'a [Held],
     /// What the changes speak of.
     pub names: &'a Names,
-    /// What a person types to accept it.
-    pub approve: &'a str,
+    /// The run that accepted what it held.
+    pub approved_by: Option<i64>,
+    /// The run of the source that waits for a person now.
+    pub waits: Option<i64>,
+    /// From words to what a person types.
+    pub command: &'a dyn Fn(&str) -> String,
+    /// Columns of the terminal, if it is one.
+    pub columns: Option<usize>,
 }
 
 /// Prints one run.
@@ -99,7 +112,8 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         writeln!(out, "\n{}Changes{:#}", style::HEADING, style::HEADING)?;
     }
     for change in view.changes.iter().take(LINES) {
-        writeln!(out, "  {}", line(change, &format!("{:<20}", subject(change, view.names))))?;
+        let line = format!("  {}", line(change, &format!("{:<20}", subject(change, view.names))));
+        writeln!(out, "{}", folded(&line, 8, view.columns))?;
     }
     let rest = view.changes.len().saturating_sub(LINES);
     if rest > 0 {
@@ -124,10 +138,15 @@ fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     }
     writeln!(out, "  read      {}", counted(u64::try_from(run.entries).unwrap_or(0), "entry", "entries"))?;
     writeln!(out, "  people    {}", changes(run))?;
-    let left_out = plural(run.skipped.cast_unsigned(), "person or single value", "people or single values");
-    writeln!(out, "  left out  {} {left_out}; in conflict: {}", shown(run.skipped), shown(run.conflicts))?;
+    let skipped = plural(run.skipped.cast_unsigned(), "person left out, or value", "people left out, or values");
+    writeln!(out, "  skipped   {} {skipped} that somebody came in without", shown(run.skipped))?;
+    writeln!(out, "  conflicts {} open", shown(run.conflicts))?;
+    if let Some(approved) = run.cause.as_deref().and_then(plan::approved_run) {
+        writeln!(out, "  approved  what run {approved} held")?;
+    }
     if let Some(error) = &run.error {
-        writeln!(out, "  {}because{:#}   {}", style::ALARM, style::ALARM, escape::text(error))?;
+        let says = report::without_commands(error);
+        writeln!(out, "  {}because{:#}   {}", style::ALARM, style::ALARM, told(says))?;
     }
     Ok(())
 }
@@ -166,10 +185,22 @@ fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         }
     }
     let acceptable = view.run.cause.as_deref().is_some_and(report::acceptable);
-    if !view.held.is_empty() || acceptable {
-        writeln!(out, "\nIf this is right: {}", view.approve)?;
+    let person = view.run.action == "person";
+    if person || (view.held.is_empty() && !acceptable) {
+        return Ok(());
     }
-    Ok(())
+    writeln!(out)?;
+    if let Some(run) = view.approved_by {
+        return writeln!(out, "  It was approved: run {run} did it.");
+    }
+    match view.waits {
+        Some(run) if run == view.run.id => report::settle(out, run, view.command),
+        Some(run) => {
+            let show = (view.command)(&format!("runs show {run}"));
+            writeln!(out, "  A later run looked again; run {run} is the one that waits now: {show}")
+        }
+        None => writeln!(out, "  A later run looked again and ended well: nothing of this waits any more."),
+    }
 }
 
 /// One run as one object: the row's columns, `changes`, `held`.
@@ -179,6 +210,8 @@ pub fn value(view: &View<'_>) -> Value {
     if let Some(object) = run.as_object_mut() {
         object.insert("changes".into(), json!(view.changes));
         object.insert("held".into(), held.collect());
+        object.insert("approved_by".into(), json!(view.approved_by));
+        object.insert("approves".into(), json!(view.run.cause.as_deref().and_then(plan::approved_run)));
     }
     run
 }

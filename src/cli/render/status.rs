@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::render::{counted, distance, first_names, moment, number, report, runs, users};
+use crate::cli::render::{counted, distance, first_names, moment, number, report, runs, span, told, users};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
 use crate::config::{Schedule, When};
 use crate::plan::{ConflictKind, Held};
 use crate::roster::State;
-use crate::store::rows::{ConflictRow, RunRow};
+use crate::roster::skipped::tally;
+use crate::store::rows::{ConflictRow, RunRow, SkipRow};
 use crate::store::{Freeze, Outcome};
 
 /// How many open conflicts are told one by one.
@@ -35,7 +36,7 @@ pub struct Facts<'a> {
     /// Open conflicts.
     pub conflicts: &'a [ConflictRow],
     /// Rows of `roster_skipped`.
-    pub skipped: u64,
+    pub skipped: &'a [SkipRow],
     /// What the run that waits for a person held.
     pub held: &'a [Held],
     /// The freeze that goes on.
@@ -110,6 +111,15 @@ fn streak(runs: &[RunRow], what: &str) -> Option<Health> {
     Some(Health { healthy, since: since.and_then(Timestamp::parse), says })
 }
 
+/// The run that the source is not healthy for.
+fn bad_run(runs: &[RunRow]) -> Option<i64> {
+    let last = |what: &str| {
+        let read = |run: &&RunRow| (run.action == what || run.action == "all") && run.outcome != "running";
+        runs.iter().find(read).filter(|run| run.outcome != "ok").map(|run| run.id)
+    };
+    last("users").or(last("groups"))
+}
+
 /// When the last run began that did what a schedule asks for, however it ended.
 fn last_start(schedule: &Schedule, runs: &[RunRow]) -> Option<Timestamp> {
     last(schedule, runs, |_| true)
@@ -156,10 +166,15 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
         health.since.map(|at| format!(" since {} ({})", moment(at), distance(at, facts.now))).unwrap_or_default();
     let (source, store) = (escape::value(facts.source), escape::value(facts.store));
     writeln!(out, "{colour}{word}{colour:#}{since}: source {source}, store {store}")?;
-    if !health.says.is_empty() {
-        writeln!(out, "  {}", escape::text(&health.says))?;
+    // What a held run says is told where it waits.
+    let told_below = waiting(facts.runs).filter(|run| run.outcome == "held" && bad_run(facts.runs) == Some(run.id));
+    match told_below {
+        Some(run) => writeln!(out, "  run {} (held): see what waits for you", run.id)?,
+        None if health.says.is_empty() => {}
+        None => writeln!(out, "  {}", told(&health.says))?,
     }
     writeln!(out)?;
+    running(out, facts)?;
     for (name, run) in lasts(facts.runs) {
         let said = run.map_or_else(|| "none".to_owned(), |run| run_in_brief(run, facts.now));
         writeln!(out, "{name:<14} {said}")?;
@@ -187,8 +202,7 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
     let people: Vec<String> = facts.people.iter().map(|(state, n)| format!("{} {state}", number(*n))).collect();
     let people = if people.is_empty() { "none".to_owned() } else { people.join(", ") };
     writeln!(out, "{:<14} {people}", "People")?;
-    let left_out = counted(facts.skipped, "person or single value", "people or single values");
-    writeln!(out, "{:<14} {left_out}", "Left out")?;
+    skipped(out, facts.skipped)?;
     conflicts(out, facts)?;
     waits(out, facts, command)
 }
@@ -209,12 +223,21 @@ fn deletions(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     writeln!(out, "{:<14} {said}{later}", "Next")
 }
 
+/// The run that goes on.
+fn running(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
+    let Some(run) = facts.runs.first().filter(|run| run.outcome == "running") else { return Ok(()) };
+    let Some(at) = Timestamp::parse(&run.started_at) else { return Ok(()) };
+    let lost = if facts.now.since(at) > LATE { "; if its process was killed, the next run says so" } else { "" };
+    let (since, far) = (moment(at), span(facts.now.since(at)));
+    writeln!(out, "{:<14} run {}, since {since} ({far}): {}{lost}", "Running now", run.id, escape::value(&run.action))
+}
+
 /// Last attempt, last success, last complete read of users: three different things.
 fn lasts(runs: &[RunRow]) -> [(&'static str, Option<&RunRow>); 3] {
     let complete =
         |run: &&RunRow| matches!(run.outcome.as_str(), "ok" | "held") && matches!(run.action.as_str(), "users" | "all");
     [
-        ("Last attempt", runs.first()),
+        ("Last attempt", runs.iter().find(|run| run.outcome != "running")),
         ("Last success", runs.iter().find(|run| run.outcome == "ok")),
         ("Last complete", runs.iter().find(complete)),
     ]
@@ -236,19 +259,36 @@ fn run_in_brief(run: &RunRow, now: Timestamp) -> String {
     )
 }
 
+/// Who is left out, who came in without something.
+fn skipped(out: &mut dyn Write, rows: &[SkipRow]) -> io::Result<()> {
+    let tally = tally(rows.iter().map(|row| (row.dn.as_str(), row.reason.as_str(), row.is_user)));
+    if tally.is_empty() {
+        return writeln!(out, "{:<14} nobody", "Left out");
+    }
+    for line in report::left_out(&tally) {
+        let (word, what) = line.split_once(": ").unwrap_or((&line, ""));
+        writeln!(out, "{word:<14} {what}")?;
+    }
+    Ok(())
+}
+
 fn conflicts(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     let kinds = kinds(facts.conflicts);
     let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{} {}", number(*n), escape::value(kind))).collect();
     let kinds = if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") };
     writeln!(out, "{:<14} {kinds} open", "Conflicts")?;
-    // Who is pending is told by the state; what nobody has settled is told one by one.
-    let pending = ConflictKind::PendingDeletion.as_str();
-    let contested: Vec<&ConflictRow> = facts.conflicts.iter().filter(|conflict| conflict.kind != pending).collect();
+    let contested = contested(facts.conflicts);
     for conflict in contested.iter().take(CONFLICTS) {
         writeln!(out, "  {}", users::conflict_line(conflict))?;
     }
     let rest = contested.len().saturating_sub(CONFLICTS);
     if rest > 0 { writeln!(out, "  … and {} more", number(rest as u64)) } else { Ok(()) }
+}
+
+/// Who is pending is told by the state; what nobody has settled is told one by one.
+fn contested(conflicts: &[ConflictRow]) -> Vec<&ConflictRow> {
+    let pending = ConflictKind::PendingDeletion.as_str();
+    conflicts.iter().filter(|conflict| conflict.kind != pending).collect()
 }
 
 fn kinds(conflicts: &[ConflictRow]) -> BTreeMap<&str, u64> {
@@ -260,10 +300,18 @@ fn kinds(conflicts: &[ConflictRow]) -> BTreeMap<&str, u64> {
 }
 
 fn waits(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> String) -> io::Result<()> {
+    let (name, alarm) = ("Waits for you", style::ALARM);
+    let contested = contested(facts.conflicts).len() as u64;
+    let conflicts = format!(
+        "{}: {} says what settles {}",
+        counted(contested, "conflict", "conflicts"),
+        command("conflicts"),
+        if contested == 1 { "it" } else { "each" }
+    );
     let Some(run) = waiting(facts.runs) else {
-        return writeln!(out, "{:<14} nothing", "Waits for you");
+        let what = if contested == 0 { "nothing" } else { &conflicts };
+        return writeln!(out, "{name:<14} {what}");
     };
-    let alarm = style::ALARM;
     let what = if facts.held.is_empty() {
         format!("run {} ended {}", run.id, escape::value(&run.outcome))
     } else {
@@ -271,9 +319,12 @@ fn waits(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> Strin
         let names = first_names(facts.held.iter().map(|held| &*held.label), 10);
         format!("run {} held {people}: {names}", run.id)
     };
-    writeln!(out, "{alarm}{:<14}{alarm:#} {what}", "Waits for you")?;
-    writeln!(out, "  To see it:      {}", command(&format!("runs show {}", run.id)))?;
-    writeln!(out, "  If it is right: {}", command(&format!("approve {}", run.id)))
+    writeln!(out, "{alarm}{name:<14}{alarm:#} {what}")?;
+    if let Some(why) = run.error.as_deref().filter(|_| run.outcome == "held") {
+        writeln!(out, "  Why:            {}", told(report::without_commands(why)))?;
+    }
+    report::ways_out(out, run.id, command)?;
+    if contested == 0 { Ok(()) } else { writeln!(out, "{:<14} {conflicts}", "") }
 }
 
 /// A freeze as one object.
@@ -302,13 +353,14 @@ pub fn value(facts: &Facts<'_>) -> Value {
         "enabled": facts.enabled,
         "store": facts.store,
         "frozen": facts.freeze.map(freeze_json),
+        "running": facts.runs.first().filter(|run| run.outcome == "running"),
         "last_attempt": attempt,
         "last_success": success,
         "last_complete": complete,
         "next": schedules.collect::<Vec<_>>(),
         "users": people,
         "conflicts": kinds(facts.conflicts),
-        "skipped": facts.skipped,
+        "skipped": facts.skipped.len(),
         "waiting": waiting(facts.runs).map(|run| json!({
             "run": run.id,
             "outcome": run.outcome,

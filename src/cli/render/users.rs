@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use crate::cli::provenance::Provenance;
 use crate::cli::render::change::{Names, other_subject, shown, user_label};
+use crate::cli::render::conflicts::{self, Invocation};
 use crate::cli::render::explain::origin;
-use crate::cli::render::{distance, moment_text, plan, runs};
+use crate::cli::render::{distance, folded, moment_text, plan, runs, told};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
-use crate::roster::PendingReason;
+use crate::roster::{PendingReason, Skipped};
 use crate::store::rows::{ChangeRow, ConflictRow, GrantRow, MembershipRow, SkipRow, UserRow};
 
 /// The widest description of a conflict or of somebody left out, in columns.
@@ -59,7 +60,7 @@ pub struct View<'a> {
     pub values: &'a [Provenance],
     /// Its changes, oldest first.
     pub history: &'a [ChangeRow],
-    /// Conflicts in which it is the present owner.
+    /// Conflicts in which it is the present owner, or wants what somebody else has.
     pub conflicts: &'a [ConflictRow],
     /// What the last run left out of its entry.
     pub left_out: &'a [SkipRow],
@@ -69,6 +70,10 @@ pub struct View<'a> {
     pub names: &'a Names,
     /// The present.
     pub now: Timestamp,
+    /// From words to what a person types.
+    pub command: Invocation<'a>,
+    /// Columns of the terminal, if it is one.
+    pub columns: Option<usize>,
 }
 
 /// Prints one user.
@@ -105,7 +110,7 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         let by = grant.group_dn.as_ref().unwrap_or(&grant.via);
         writeln!(out, "  {}  (by {})", escape::value(&grant.privilege), escape::value(by))?;
     }
-    conflicts(out, view.conflicts)?;
+    conflicts(out, view)?;
     history(out, view)
 }
 
@@ -149,7 +154,11 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         writeln!(out, "  would lose access, but the brake holds it: see run {run}")?;
     }
     for skip in view.left_out {
-        writeln!(out, "  left out by the last run: {}", left_out(skip))?;
+        let what = match Skipped::of(&skip.reason, true) {
+            Skipped::AsBefore => "as before, because the last run did not apply the entry",
+            _ => "came in without, in the last run",
+        };
+        writeln!(out, "  {what}: {}", left_out(skip))?;
     }
     if let Some(who) = &user.transferred_to {
         writeln!(out, "  handed over to: {}", escape::value(who))?;
@@ -199,32 +208,36 @@ fn fields(user: &UserRow) -> Vec<(&str, String)> {
         ("department", user.department.as_ref()),
         ("notes", user.notes.as_ref()),
         ("role", user.role.as_ref()),
-        ("created_at", Some(&user.created_at)),
-        ("updated_at", Some(&user.updated_at)),
     ];
     let mut all: Vec<_> = columns.into_iter().filter_map(|(name, value)| Some((name, value?.clone()))).collect();
+    all.push(("created_at", moment_text(&user.created_at)));
+    all.push(("updated_at", moment_text(&user.updated_at)));
     if let Some(extra) = user.extra.as_object() {
         all.extend(extra.iter().map(|(name, value)| (name.as_str(), shown(value))));
     }
     all
 }
 
-fn conflicts(out: &mut dyn Write, conflicts: &[ConflictRow]) -> io::Result<()> {
-    if conflicts.is_empty() {
+fn conflicts(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    if view.conflicts.is_empty() {
         return Ok(());
     }
     heading(out, "Open conflicts")?;
-    for conflict in conflicts {
-        writeln!(out, "  {}", conflict_line(conflict))?;
+    let mut text = Vec::new();
+    for conflict in view.conflicts {
+        conflicts::show(&mut text, conflict, view.now, view.command)?;
     }
-    Ok(())
+    String::from_utf8_lossy(&text).lines().try_for_each(|line| writeln!(out, "  {line}"))
 }
 
 /// One conflict as one line.
 pub fn conflict_line(conflict: &ConflictRow) -> String {
     let due = conflict.due_at.as_ref().map(|at| format!(", due {}", moment_text(at))).unwrap_or_default();
     let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
-    let detail = escape::cut(&conflict.detail, DETAIL);
+    // What settles it is told by `conflicts`.
+    let cause = conflict.detail.split("; it is settled ").next().unwrap_or(&conflict.detail);
+    let detail = told(cause);
+    let detail = escape::cut(&detail, DETAIL);
     format!("{}!{:#} {kind} {subject}{due}: {detail}", style::ALARM, style::ALARM)
 }
 
@@ -236,12 +249,9 @@ fn history(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     for change in view.history.iter().skip(earlier) {
         let run = change.run_id.map_or_else(|| "by hand".to_owned(), |run| format!("run {run}"));
-        writeln!(
-            out,
-            "  {}  {run:<8}  {}",
-            moment_text(&change.at),
-            runs::line(change, &other_subject(change, view.names))
-        )?;
+        let what = runs::line(change, &other_subject(change, view.names));
+        let line = format!("  {}  {run:<8}  {what}", moment_text(&change.at));
+        writeln!(out, "{}", folded(&line, 8, view.columns))?;
     }
     if view.history.is_empty() {
         writeln!(out, "  none kept")?;
@@ -255,7 +265,8 @@ pub fn value(view: &View<'_>) -> Value {
     if let Some(object) = user.as_object_mut() {
         object.insert("groups".into(), json!(view.groups));
         object.insert("grants".into(), json!(view.grants));
-        object.insert("conflicts".into(), json!(view.conflicts));
+        let all = view.conflicts.iter().map(|conflict| conflicts::value(conflict, view.command));
+        object.insert("conflicts".into(), all.collect());
         object.insert("values".into(), json!(view.values));
         object.insert("history".into(), json!(view.history));
     }
@@ -272,12 +283,17 @@ fn left_out(skip: &SkipRow) -> String {
 pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<String> {
     let skipped = skips.iter().map(|skip| {
         let (source, dn) = (escape::value(&skip.source), escape::value(&skip.dn));
-        format!("the last run of `{source}` left out {dn}: {}", left_out(skip))
+        let what = match Skipped::of(&skip.reason, skip.is_user) {
+            Skipped::LeftOut => format!("left out {dn}"),
+            Skipped::Without => format!("took {dn} in without a value"),
+            Skipped::AsBefore => format!("left {dn} as before"),
+        };
+        format!("the last run of `{source}` {what}: {}", left_out(skip))
             + &format!("; `rosterd explain {}` reads the directory now and says what to do", escape::value(who))
     });
     let contested = conflicts.iter().map(|conflict| {
         let (kind, subject) = (escape::value(&conflict.kind), escape::value(&conflict.subject));
-        format!("{subject} is contested ({kind}): {}", escape::value(&conflict.detail))
+        format!("{subject} is contested ({kind}): {}", escape::cut(&conflict.detail, DETAIL))
     });
     let mut lines: Vec<String> = skipped.chain(contested).collect();
     if lines.is_empty() {

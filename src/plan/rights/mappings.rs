@@ -163,7 +163,7 @@ impl<'a> One<'a, '_> {
         );
         mappings.found.causes.push(cause);
         mappings.found.broken.push(Broken { place: self.dn.to_owned(), says: says.clone() });
-        mappings.replaced.push(Hold { kind: BrakeKind::Rights, would_go: 0, of: 0, says });
+        mappings.replaced.push(Hold::new(BrakeKind::Rights, (0, 0), says, []));
         match self.sought.elsewhere.as_ref() {
             Some(there) => {
                 self.back(known, &mut mappings.found);

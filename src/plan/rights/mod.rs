@@ -286,7 +286,7 @@ impl<'a> Giving<'a> {
         // Within a window of the first sync nobody had any before.
         let mut having: BTreeSet<UserId> = if had.is_empty() { self.having().collect() } else { had };
         having.extend(before.iter().chain(&counted));
-        let of = having.len() as u64;
+        let (of, before) = (having.len() as u64, Vec::from_iter(before));
         let gone = self.policy.rights.places.iter().zip(&self.mappings.places).filter(|(_, judged)| judged.gone);
         let gone: Vec<String> = gone.map(|(place, _)| format!("`{}`", place.as_str())).collect();
         let would_go = by_gone.len() as u64;
@@ -294,8 +294,8 @@ impl<'a> Giving<'a> {
             "{would_go} of {of} people with a mapped role or grant would lose one because a mapped group is gone: {}",
             gone.join(", ")
         );
-        let by_gone = (would_go > 0).then_some(Hold { kind: BrakeKind::Rights, would_go, of, says });
-        let limit = brake::hold(BrakeKind::Rights, counted.len() as u64, before.len() as u64, of, self.policy);
+        let by_gone = (would_go > 0).then_some(Hold::new(BrakeKind::Rights, (would_go, of), says, []));
+        let limit = brake::hold(BrakeKind::Rights, counted.len() as u64, &before, of, self.policy);
         (by_gone, limit)
     }
 

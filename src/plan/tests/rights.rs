@@ -420,7 +420,11 @@ fn too_many_losses_at_once_are_held_and_gains_are_not() {
     assert_eq!(run(&mut world).len(), 12, "five are below brake.at_least");
     set(&mut world, "admins", "admins", &people[12..14]);
     let said = world.look();
-    assert!(said.plan.holds[0].says.starts_with("7 of 8 people with a mapped role or grant"), "{:?}", said.plan.holds);
+    assert!(
+        said.plan.holds[0].says.starts_with("7 of 8 people who had a mapped role or grant"),
+        "{:?}",
+        said.plan.holds
+    );
     let told = run(&mut world);
     assert_eq!(told.iter().filter(|line| line.contains("held")).count(), 7);
     assert_eq!(told[..2], ["p13: role none -> admin", "p13: grant wallet"]);
@@ -443,7 +447,7 @@ fn the_default_role_is_nothing_to_measure_by() {
     run(&mut world);
     set(&mut world, "admins", "admins", &people[6..10]);
     let said = world.look();
-    assert!(said.plan.holds[0].says.starts_with("6 of 10 people with a mapped role"), "{:?}", said.plan.holds);
+    assert!(said.plan.holds[0].says.starts_with("6 of 10 people who had a mapped role"), "{:?}", said.plan.holds);
 }
 
 /// B1: whose own departure is held keeps everything.

@@ -38,7 +38,7 @@ use crate::plan::{
     MembershipWindow, OpenConflict, RightsBefore, Rule, StoredGrant, StoredMembership, UserChange,
 };
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UniqueId, UserId};
-use crate::store::error::{Fault, StoreError};
+use crate::store::error::{Fault, StoreError, turn_at};
 use crate::store::{
     Acquired, Freeze, Holder, Lease, Outcome, RecentDepartures, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp,
     Store, StoredGroup, rows,
@@ -197,15 +197,15 @@ impl Store for Database {
     }
 
     async fn acquire(&self, scope: &str, holder: &Holder, keep: Duration) -> Result<Acquired, StoreError> {
-        self.told(format!("take the lease of {scope}"), leases::acquire(self, scope, holder, keep).await)
+        self.told(format!("take the turn at {}", turn_at(scope)), leases::acquire(self, scope, holder, keep).await)
     }
 
     async fn renew(&self, lease: &Lease, keep: Duration) -> Result<(), StoreError> {
-        self.told(format!("renew the lease of {}", lease.scope), leases::renew(self, lease, keep).await)
+        self.told(format!("keep the turn at {}", turn_at(&lease.scope)), leases::renew(self, lease, keep).await)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
-        self.told(format!("give back the lease of {}", lease.scope), leases::release(self, lease).await)
+        self.told(format!("give back the turn at {}", turn_at(&lease.scope)), leases::release(self, lease).await)
     }
 
     async fn sources(&self) -> Result<Vec<SourceRecord>, StoreError> {

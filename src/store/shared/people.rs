@@ -12,6 +12,7 @@ use super::dialect::{Connection, Database, Row, any_list, to_guid};
 use super::views::{guid, moment};
 use super::word;
 use crate::roster::address::fold;
+use crate::roster::words::natural;
 use crate::roster::{Address, Dn, State, UniqueId, UserId};
 use crate::store::bulk::clean;
 use crate::store::error::Fault;
@@ -26,7 +27,9 @@ pub(super) async fn users(database: &Database, which: &Which) -> Result<Vec<User
             if ids.is_empty() { Vec::new() } else { users_where(&mut reader, Some(&ids)).await? }
         }
     };
-    users.sort_by_cached_key(|user| (fold(label(user)), user.id.clone()));
+    // Tombstones come last: they have no name any more.
+    let deleted = |user: &UserRow| user.state == State::Deleted.as_str();
+    users.sort_by_cached_key(|user| (deleted(user), natural(&fold(label(user))), user.id.clone()));
     Ok(users)
 }
 

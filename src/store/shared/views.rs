@@ -160,7 +160,7 @@ pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Ve
         "SELECT c.id, c.kind, c.subject, u.uuid, c.detail, c.opened_at, \
          coalesce(c.due_at, CASE WHEN c.kind = 'address-taken' AND c.status = 'open' AND u.state = 'pending' \
          THEN u.delete_after END), c.status, c.source, \
-         coalesce(u.username, a.address, u.dn), u.state FROM rd_conflicts c \
+         coalesce(u.username, a.address, u.dn), u.state, u.origin, c.other FROM rd_conflicts c \
          LEFT JOIN rd_users u ON u.id = c.user_id \
          LEFT JOIN rd_addresses a ON a.user_id = u.id AND a.kind = 'primary' WHERE c.status = 'open' OR NOT $1 \
          ORDER BY CASE c.status WHEN 'open' THEN 0 ELSE 1 END, c.id",
@@ -177,6 +177,8 @@ pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Ve
                 subject: row.try_get(2)?,
                 user: row.try_get::<Option<String>, _>(9)?.or_else(|| user_id.clone()),
                 user_state: row.try_get(10)?,
+                user_origin: row.try_get(11)?,
+                other: row.try_get(12)?,
                 source: row.try_get(8)?,
                 user_id,
                 detail: row.try_get(4)?,
@@ -190,8 +192,9 @@ pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Ve
 
 pub(super) async fn skips(database: &Database, source: Option<&str>) -> Result<Vec<SkipRow>, Fault> {
     let rows = sqlx::query(
-        "SELECT source, dn, unique_id, reason, rule, detail, seen_at FROM rd_skipped \
-         WHERE $1 IS NULL OR source = $1 ORDER BY source, dn, reason, id",
+        "SELECT s.source, s.dn, s.unique_id, s.reason, s.rule, s.detail, s.seen_at, EXISTS (SELECT 1 FROM rd_users u \
+         WHERE u.unique_id = s.unique_id AND u.source = s.source AND u.state <> 'deleted') FROM rd_skipped s \
+         WHERE $1 IS NULL OR s.source = $1 ORDER BY s.source, s.dn, s.reason, s.id",
     )
     .bind(source)
     .fetch_all(&mut *database.reader().await?)
@@ -206,6 +209,7 @@ pub(super) async fn skips(database: &Database, source: Option<&str>) -> Result<V
                 rule: row.try_get(4)?,
                 detail: row.try_get(5)?,
                 seen_at: moment(row, 6)?.unwrap_or_default(),
+                is_user: row.try_get(7)?,
             })
         })
         .collect()

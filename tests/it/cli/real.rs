@@ -9,17 +9,17 @@ use serde_json::Value;
 use crate::support::program::{Said, Site, said, source, wait_until};
 use crate::support::slapd::{Options, Slapd};
 
-const BASE: &str = "dc=example,dc=com";
+pub(super) const BASE: &str = "dc=example,dc=com";
 
 /// Commands that only look, and end with 0 whatever the store holds.
 const LOOKS: [&[&str]; 6] = [&["status"], &["runs"], &["users"], &["groups"], &["conflicts"], &["config", "print"]];
 
-fn dn(uid: &str) -> String {
+pub(super) fn dn(uid: &str) -> String {
     format!("uid={uid},ou=people,{BASE}")
 }
 
 /// LDIF of one person; `mail` may be empty.
-fn person(uid: &str, mail: &str, more: &str) -> String {
+pub(super) fn person(uid: &str, mail: &str, more: &str) -> String {
     let mail = if mail.is_empty() { String::new() } else { format!("mail: {mail}\n") };
     format!(
         "dn: {}\nobjectClass: inetOrgPerson\nobjectClass: rosterMailUser\nuid: {uid}\ncn: {uid}\nsn: {uid}\n{mail}{more}\n",
@@ -27,7 +27,7 @@ fn person(uid: &str, mail: &str, more: &str) -> String {
     )
 }
 
-fn people(count: usize) -> String {
+pub(super) fn people(count: usize) -> String {
     (0..count).map(|n| person(&format!("u{n:02}"), &format!("u{n:02}@example.com"), "")).collect()
 }
 
@@ -36,11 +36,11 @@ fn sales(member: &str) -> String {
 }
 
 /// Only the people that match, from now on.
-fn narrow(site: &mut Site, filter: &str) {
+pub(super) fn narrow(site: &mut Site, filter: &str) {
     site.set("users", &format!("base_dns = [\"ou=people,{BASE}\"]\nfilter = \"{filter}\"\n"));
 }
 
-fn has(said: &Said, words: &[&str]) {
+pub(super) fn has(said: &Said, words: &[&str]) {
     for word in words {
         assert!(said.out.contains(word), "{word}\n{}\n{}", said.out, said.err);
     }
@@ -67,7 +67,7 @@ fn plan_and_sync_end_with_the_status_of_what_they_found() {
     has(&site.expect(0, &["plan"]), &["Plan: nothing to do.\n"]);
 
     narrow(&mut site, "(uid=u0*)");
-    let held = "10 of 20 people with access";
+    let held = "10 of 20 people who had access";
     has(&site.expect(4, &["plan"]), &[held, "Held: they keep access", "! u10 would lose access", "; 10 held.\n"]);
     has(&site.expect(4, &["sync"]), &[held, "u10, u11", "rosterd runs show 2", "rosterd approve 2"]);
 
@@ -342,7 +342,7 @@ fn a_disabled_person_is_told_which_test_holds() {
     let locked = "pwdAccountLockedTime: 000001010000Z\n";
     slapd.ldif(&(person("ada", "ada@example.com", "") + &person("bob", "bob@example.com", locked)));
     let site = Site::new(&slapd);
-    has(&site.expect(0, &["sync"]), &["Done: 1 added.", "Left out: 1 person or single value (1 disabled)."]);
+    has(&site.expect(0, &["sync"]), &["Done: 1 added.", "Left out: 1 person (1 disabled)."]);
     let test = "a disabled test holds: `pwdaccountlockedtime` is `000001010000Z`";
     let shown = site.expect(1, &["users", "show", "bob@example.com"]);
     assert!(shown.err.contains(test) && shown.err.contains("`rosterd explain bob@example.com`"), "{shown:?}");
@@ -352,7 +352,7 @@ fn a_disabled_person_is_told_which_test_holds() {
     has(&site.expect(0, &["sync"]), &["Done: 1 flagged.", "1 conflict is open: nothing but people pending deletion."]);
     has(&site.expect(0, &["users", "show", "ada"]), &[&format!("because: disabled in the directory: {test}")]);
     has(&site.expect(0, &["explain", "ada"]), &["holds: `pwdaccountlockedtime` is `000001010000Z`: no access"]);
-    has(&site.expect(0, &["status"]), &["1 deletion due", "1 person or single value"]);
+    has(&site.expect(0, &["status"]), &["1 deletion due", "Left out       1 person (1 disabled)"]);
     has(&site.expect(0, &["plan"]), &["Plan: nothing to do."]);
 }
 

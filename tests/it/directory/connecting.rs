@@ -45,7 +45,7 @@ async fn every_way_in_binds_as_the_service_account() {
 #[tokio::test]
 async fn a_certificate_that_fails_a_check_is_named_with_the_check() {
     for (certificate, other_ca, expected) in [
-        (Certificate::Good, true, ["issued by a CA that is not trusted", "CN=localhost"]),
+        (Certificate::Good, true, ["`CN=rosterd test ca`, a CA that is not trusted: it is not in", "other-ca.pem"]),
         (Certificate::Expired, false, ["has expired", "valid until 2021-01-01"]),
         (Certificate::WrongName, false, ["not for the name `localhost`", "CN=ldap.elsewhere.example"]),
     ] {
@@ -75,7 +75,7 @@ async fn only_the_given_ca_is_trusted_and_its_file_has_to_hold_one() {
     let ldaps = settings(&slapd, slapd.ldaps());
     let (_, text) = refused(&Settings { ca_file: None, ..ldaps.clone() }).await;
     assert!(text.contains("not trusted") || text.contains("ca-certificates"), "{text}");
-    for (file, says) in [(empty, "holds nothing"), ("/nonexistent/ca.pem".into(), "No such file")] {
+    for (file, says) in [(empty, "holds nothing"), ("/nonexistent/ca.pem".into(), "it does not exist")] {
         let (_, text) = refused(&Settings { ca_file: Some(file.clone()), ..ldaps.clone() }).await;
         assert!(text.contains("source.ca_file") && text.contains(says), "{text}");
     }

@@ -1,6 +1,6 @@
 //! What a read brings (E1-E6, U8, G1-G3).
 
-use rosterd::directory::{DisabledTest, Verdict, probe};
+use rosterd::directory::{DisabledTest, Stored, Verdict, probe};
 use rosterd::roster::{Digest, Dn, FieldId, Known, MemberRef, State, UserId};
 
 use super::*;
@@ -300,7 +300,8 @@ async fn a_probe_shows_every_step_samples_and_domains() {
     let settings = settings(&slapd, slapd.ldaps());
     let (users, groups) = (users(&slapd), groups(&slapd));
     let managed = std::collections::BTreeSet::from([rosterd::roster::Domain::parse("example.org").unwrap()]);
-    let found = probe(&settings, Some(&users), (Some(&groups), None), Some(&managed), &SystemClock).await;
+    let found =
+        probe(&settings, Some(&users), (Some(&groups), None), (Some(&managed), Stored::default()), &SystemClock).await;
     let of = |step: &str| found.findings.iter().filter(|it| it.step == step).collect::<Vec<_>>();
     assert!(found.findings.iter().all(|finding| finding.verdict != Verdict::Fail), "{:#?}", found.findings);
     assert_eq!(of("sample").len(), 5);
@@ -310,6 +311,6 @@ async fn a_probe_shows_every_step_samples_and_domains() {
     assert_eq!(of("base").len(), 2);
     assert!(of("tls")[0].text.contains("CN=localhost"));
     let wrong = UserSettings { base_dns: vec!["ou=nowhere,dc=example,dc=com".to_owned()], ..users };
-    let found = probe(&settings, Some(&wrong), (Some(&groups), None), None, &SystemClock).await;
+    let found = probe(&settings, Some(&wrong), (Some(&groups), None), (None, Stored::default()), &SystemClock).await;
     assert!(found.findings.iter().any(|it| it.step == "base" && it.verdict == Verdict::Fail), "{:#?}", found.findings);
 }

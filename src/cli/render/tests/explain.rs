@@ -50,7 +50,7 @@ fn somebody_is_explained_rule_by_rule_and_the_last_line_says_what_to_do() {
         origin("seats", "3", From::Application),
         origin("notes", "x", From::Unknown),
     ];
-    let view = View { who: "ada", user: Some(&user), examined: &examined, values: &values, now: now() };
+    let view = View { who: "ada", user: Some(&user), examined: &examined, values: &values, now: now(), columns: None };
     insta::assert_snapshot!("explain", plain(|out| print(out, &view)));
     insta::assert_snapshot!("explain_json", as_json(&value(&view)));
 }
@@ -69,7 +69,7 @@ fn without_the_directory_it_says_so() {
         names: FieldNames::default(),
         error: Some(SyncError::Stopped),
     };
-    let view = View { who: "ada\u{7}", user: None, examined: &examined, values: &[], now: now() };
+    let view = View { who: "ada\u{7}", user: None, examined: &examined, values: &[], now: now(), columns: None };
     insta::assert_snapshot!("explain_unreached", plain(|out| print(out, &view)));
     assert!(value(&view)["error"].as_str().unwrap().contains("stopped"));
 }

@@ -82,12 +82,58 @@ fn conflict_row() -> ConflictRow {
         kind: "address-taken".into(),
         subject: "sales@example.com".into(),
         user_id: Some("u1".into()),
-        detail: "ada has it, mallory claims it".into(),
+        detail: "claimed by `mallory` (uid=mallory,dc=example) as alias, but it belongs to `ada`; it is settled when one of \
+                 them gives it up in the directory, or when the owner is deleted"
+            .into(),
         opened_at: "2026-01-14T12:00:00.000Z".into(),
         due_at: None,
         status: "open".into(),
         source: "corp".into(),
         user: Some("ada".into()),
         user_state: Some("active".into()),
+        user_origin: Some("directory".into()),
+        other: None,
     }
+}
+
+#[test]
+fn lengths_of_time_are_rounded_to_the_nearest_unit() {
+    let told = |seconds| span(Duration::from_secs(seconds));
+    for (seconds, says) in [
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7_169, "119 min"),
+        (7_170, "2 h"),
+        (5 * 3_600 + 59 * 60, "6 h"),
+        (5 * 3_600 + 29 * 60, "5 h"),
+        (170_999, "47 h"),
+        (171_000, "2 days"),
+        (13 * 86_400 + 86_399, "14 days"),
+    ] {
+        assert_eq!(told(seconds), says, "{seconds}");
+    }
+}
+
+#[test]
+fn times_in_sentences_are_written_for_people() {
+    assert_eq!(
+        told(
+            "`ada`, until 2026-01-28T12:00:00.000Z; TLS since 2026-01-15T12:00:59.999Z, not 2026-99-15T12:00:00.000Z\u{1b}"
+        ),
+        "`ada`, until 2026-01-28 12:00 UTC; TLS since 2026-01-15 12:00 UTC, not 2026-99-15T12:00:00.000Z\\u{1b}"
+    );
+    assert_eq!(told("ÄT2026"), "ÄT2026");
+}
+
+#[test]
+fn long_lines_are_folded_to_the_terminal_and_nowhere_else() {
+    let line =
+        "  \u{1b}[31m-\u{1b}[0m user.flagged       ada  detail=no entry with this unique id is left, state=pending";
+    assert_eq!(folded(line, 8, None), line);
+    let folded = folded(line, 8, Some(40));
+    assert_eq!(
+        anstream::adapter::strip_str(&folded).to_string(),
+        "  - user.flagged       ada  detail=no\n        entry with this unique id is\n        left, state=pending"
+    );
 }

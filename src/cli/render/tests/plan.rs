@@ -6,6 +6,7 @@ use crate::plan::{
     Act, Broken, Conflict, ConflictId, ConflictKind, FieldChange, Grant, GroupAct, GroupChange, GroupCounts, GroupId,
     GroupRef, Hold, MappedGroups, NewUser, RightsAct, RightsCounts, UserChange, Via, Without,
 };
+use crate::roster::skipped::tally;
 use crate::roster::{Digest, FieldId, FieldNames, Fields, Skip, UniqueId};
 
 fn changed(label: &str, id: i64, acts: Vec<Act>) -> UserChange {
@@ -51,6 +52,12 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
         }],
         resolved: vec![ConflictId(4)],
         skips: vec![skip("disabled", "U4"), skip("disabled", "U4"), skip("no-address", "A1")],
+        skipped: tally([
+            ("uid=a", "disabled", false),
+            ("uid=b", "disabled", false),
+            ("uid=c", "no-address", false),
+            ("uid=d", "malformed-address", true),
+        ]),
         held: vec![
             Held {
                 user: UserId(9),
@@ -69,7 +76,11 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             kind: BrakeKind::Missing,
             would_go: 12,
             of: 40,
-            says: "12 of 40 people with access are missing from the directory: more than brake.percent = 10".into(),
+            says: "12 of 40 people who had access when brake.window began are missing from the directory (10 of them \
+                   already went within brake.window): more than brake.percent = 10"
+                .into(),
+            gone: 10,
+            went: vec![(UserId(7), "pat".into()), (UserId(8), "ron".into())],
         }],
         unjudged: vec![("kim".into(), "the look-up gave no answer".into())],
         strangers: [("sales".to_owned(), 3)].into(),

@@ -37,6 +37,9 @@ fn runs_are_listed_with_what_they_changed_and_why_they_failed() {
     let mut bad = run_row(16, "failed", "2026-01-15T06:00:00.000Z");
     bad.error = Some("cannot reach ldaps://dc1.example.com:636\nconnection refused".to_owned());
     let running = run_row(18, "running", "2026-01-15T13:00:00.000Z");
+    let twice = run_row(19, "ok", "2026-01-15T13:00:07.000Z");
+    let seconds = plain(|out| runs::list(out, &[twice, running.clone()], None));
+    assert!(seconds.contains("2026-01-15 13:00:07 UTC") && seconds.contains("13:00:00 UTC"), "{seconds}");
     insta::assert_snapshot!("runs", plain(|out| runs::list(out, &[running, good, bad], None)));
 }
 
@@ -65,9 +68,29 @@ fn one_run_is_read_line_by_line() {
         loses: Loss::Access(PendingReason::Gone),
     }];
     let changes = [added, updated, flagged, joined];
-    let view = runs::View { run: &run, changes: &changes, held: &held, names: &names, approve: "rosterd approve 17" };
+    let view = runs::View {
+        run: &run,
+        changes: &changes,
+        held: &held,
+        names: &names,
+        approved_by: None,
+        waits: Some(17),
+        command: &command,
+        columns: None,
+    };
     insta::assert_snapshot!("run", plain(|out| runs::show(out, &view)));
     insta::assert_snapshot!("run_json", as_json(&runs::value(&view)));
+    // B1: a run that nobody has to approve any more says so, and where to go on.
+    let shown = |view: runs::View<'_>| plain(|out| runs::show(out, &view));
+    let later = shown(runs::View { waits: Some(19), ..view });
+    assert!(later.contains("run 19 is the one that waits now") && !later.contains("approve 17"), "{later}");
+    let over = shown(runs::View { waits: None, ..view });
+    assert!(over.contains("nothing of this waits any more") && !over.contains("approve 17"), "{over}");
+    let done = shown(runs::View { approved_by: Some(18), waits: None, ..view });
+    assert!(done.contains("It was approved: run 18 did it."), "{done}");
+    let approving = RunRow { cause: Some("no-users,approved:17".to_owned()), ..run_row(18, "ok", &run.started_at) };
+    let approving = shown(runs::View { run: &approving, held: &[], ..view });
+    assert!(approving.contains("approved  what run 17 held"), "{approving}");
 }
 
 /// VIPRE-18
@@ -112,6 +135,8 @@ fn one_user_is_shown_with_state_dates_what_settles_it_and_history() {
         conflicts: &conflicts,
         names: &Names::default(),
         now: now(),
+        command: &command,
+        columns: None,
     };
     insta::assert_snapshot!("user", plain(|out| users::show(out, &view)));
     insta::assert_snapshot!("user_json", as_json(&users::value(&view)));
@@ -127,6 +152,7 @@ fn somebody_who_is_not_in_is_told_why_the_last_run_left_her_out() {
         rule: "U4".into(),
         detail: String::new(),
         seen_at: String::new(),
+        is_user: false,
     };
     assert_eq!(
         users::absent("eve", &[&skip], &[]),
@@ -135,10 +161,8 @@ fn somebody_who_is_not_in_is_told_why_the_last_run_left_her_out() {
           says what to do"
         ]
     );
-    assert_eq!(
-        users::absent("sales@example.com", &[], &[&conflict_row()]),
-        ["sales@example.com is contested (address-taken): ada has it, mallory claims it"]
-    );
+    let contested = users::absent("sales@example.com", &[], &[&conflict_row()]);
+    assert_eq!(contested, [format!("sales@example.com is contested (address-taken): {}", conflict_row().detail)]);
 }
 
 #[test]

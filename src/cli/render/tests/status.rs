@@ -4,6 +4,7 @@ use super::*;
 use crate::cli::render::status::{self, Facts, health, waiting};
 use crate::config::{Schedule, When};
 use crate::store::Action;
+use crate::store::rows::SkipRow;
 
 fn every(hours: u64, action: Action) -> Schedule {
     let when = When::Every(Duration::from_secs(hours * 3_600));
@@ -18,12 +19,39 @@ fn facts<'a>(runs: &'a [RunRow], schedules: &'a [Schedule], held: &'a [Held]) ->
         schedules,
         people: &[(State::Active, 1_300), (State::Pending, 2)],
         conflicts: &[],
-        skipped: 14,
+        skipped: &[],
         held,
         freeze: None,
         store: "/var/lib/rosterd/roster.db",
         now: now(),
     }
+}
+
+fn skipped(dn: &str, reason: &str, is_user: bool) -> SkipRow {
+    let (source, rule) = ("corp".to_owned(), "U4".to_owned());
+    let (dn, reason, seen_at) = (dn.to_owned(), reason.to_owned(), String::new());
+    SkipRow { source, dn, unique_id: None, reason, rule, detail: String::new(), seen_at, is_user }
+}
+
+/// U9: people who are out, and values without which somebody is in, are different things.
+#[test]
+fn status_tells_people_from_values() {
+    let rows = [skipped("uid=a", "disabled", false), skipped("uid=b", "malformed-address", true)];
+    let text = plain(|out| status::print(out, &Facts { skipped: &rows, ..facts(&[], &[], &[]) }, &command));
+    assert!(text.contains("Left out       1 person (1 disabled)\n"), "{text}");
+    assert!(text.contains("Came in without 1 value (1 malformed-address)\n"), "{text}");
+}
+
+/// While a run goes on, it is told, and the last attempt is the one before.
+#[test]
+fn status_says_what_runs_now() {
+    let runs = [run_row(18, "running", "2026-01-15T11:57:00.000Z"), run_row(17, "ok", "2026-01-15T11:00:00.000Z")];
+    let text = plain(|out| status::print(out, &facts(&runs, &[], &[]), &command));
+    assert!(text.contains("Running now    run 18, since 2026-01-15 11:57 UTC (3 min): all\n"), "{text}");
+    assert!(text.contains("Last attempt   run 17,"), "{text}");
+    let old = [run_row(18, "running", "2026-01-14T11:57:00.000Z")];
+    let text = plain(|out| status::print(out, &facts(&old, &[], &[]), &command));
+    assert!(text.contains("if its process was killed, the next run says so"), "{text}");
 }
 
 #[test]

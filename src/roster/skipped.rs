@@ -1,0 +1,70 @@
+//! How what was skipped stands to the roster: three different things, told in three different words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What became of somebody of whom something was skipped.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Skipped {
+    /// The person is not in the roster.
+    LeftOut,
+    /// The person is in, without a value.
+    Without,
+    /// The person is in, as before: the entry as a whole was not applied.
+    AsBefore,
+}
+
+/// Reasons that are about a single value, where the person is in.
+const OF_VALUES: [&str; 3] = ["malformed-address", "unmanaged-domain", "unreadable-value"];
+
+impl Skipped {
+    /// What became of somebody, by the reason and whether there is such a user.
+    pub fn of(reason: &str, is_user: bool) -> Self {
+        match (is_user, OF_VALUES.contains(&reason)) {
+            (false, _) => Self::LeftOut,
+            (true, true) => Self::Without,
+            (true, false) => Self::AsBefore,
+        }
+    }
+}
+
+/// How many people, or values, and why.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Tally {
+    /// People; of values all of them.
+    pub total: u64,
+    /// By reason.
+    pub reasons: BTreeMap<String, u64>,
+}
+
+/// Counts what was skipped: DN, reason, and whether there is such a user.
+pub fn tally<'a>(skips: impl IntoIterator<Item = (&'a str, &'a str, bool)>) -> BTreeMap<Skipped, Tally> {
+    let mut all: BTreeMap<Skipped, Tally> = BTreeMap::new();
+    let mut people = BTreeSet::new();
+    for (dn, reason, is_user) in skips {
+        let what = Skipped::of(reason, is_user);
+        let tally = all.entry(what).or_default();
+        tally.total += u64::from(what == Skipped::Without || people.insert((what, dn)));
+        *tally.reasons.entry(reason.to_owned()).or_default() += 1;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// U9: a person is counted once, a value each time.
+    #[test]
+    fn people_and_values_are_counted_apart() {
+        let all = tally([
+            ("uid=ada", "malformed-address", true),
+            ("uid=ada", "malformed-address", true),
+            ("uid=bob", "malformed-address", false),
+            ("uid=bob", "no-address", false),
+            ("uid=cy", "unreadable", true),
+        ]);
+        let totals: Vec<_> = all.iter().map(|(what, tally)| (*what, tally.total)).collect();
+        assert_eq!(totals, [(Skipped::LeftOut, 1), (Skipped::Without, 2), (Skipped::AsBefore, 1)]);
+        assert_eq!(all[&Skipped::Without].reasons["malformed-address"], 2);
+    }
+}
