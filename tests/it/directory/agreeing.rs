@@ -7,7 +7,7 @@ use rosterd::directory::{Finding, Scope};
 use rosterd::roster::{LookUp, UniqueId};
 
 use super::*;
-use crate::support::fake::{ACCOUNT, Act, At, Entry, Fake, Kind, PASSWORD, Tree};
+use crate::support::fake::{ACCOUNT, Act, At, Entry, Fake, Kind, PASSWORD, Paging, Tree};
 
 const BASE: &str = "dc=example,dc=com";
 
@@ -245,6 +245,46 @@ async fn whatever_the_fake_does_wrong_makes_the_read_incomplete() {
         let read = read_with(&settings, (Some(&users), None), &Index::default(), &Watcher::default()).await;
         assert!(read.is_err(), "nothing was read");
         assert!(fake.repair() > 0);
+    }
+}
+
+/// E1: what a server does that cannot page, and what becomes of entries that change between two pages.
+#[tokio::test]
+async fn the_fake_can_be_unable_to_page_and_can_change_meanwhile() {
+    let people = format!("ou=people,{BASE}");
+    let person = |number: usize| {
+        let uid = format!("u{number:02}");
+        let entry = Entry::new(format!("uid={uid},{people}")).with("objectClass", "inetOrgPerson").with("uid", &uid);
+        entry.with("entryUUID", uuid(number))
+    };
+    let entries: Vec<Entry> = (0..20).map(person).collect();
+    let password = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(password.path(), PASSWORD).unwrap();
+    let asked = fake_users();
+    for (paging, read) in [(Paging::Refused, None), (Paging::Ignored, Some(("paging", 20)))] {
+        let fake = Fake::start(Kind { paging, ..Kind::openldap() }, tree(&entries));
+        let settings = fake_settings(&fake, password.path());
+        let snapshot = read_with(&settings, (Some(&asked), None), &Index::default(), &Watcher::default()).await;
+        let found = snapshot.as_ref().ok().map(|snapshot| (cause(snapshot), snapshot.reading().people.len()));
+        assert_eq!(found, read, "{paging:?}");
+        let whole = Settings { page_size: 0, ..settings };
+        let snapshot = read_with(&whole, (Some(&asked), None), &Index::default(), &Watcher::default()).await.unwrap();
+        assert_eq!((cause(&snapshot), snapshot.reading().people.len()), ("complete", 20), "{paging:?}");
+    }
+    let fake = Fake::start(Kind::openldap(), tree(&entries));
+    let dn = move |uid: &str| format!("uid={uid},ou=people,{BASE}");
+    let change = move |tree: &mut Tree| {
+        tree.remove(&dn("u15")).unwrap();
+        tree.find_mut(&dn("u16")).unwrap().dn = dn("moved");
+        tree.add(Entry { dn: dn("late"), ..tree.find(&dn("u00")).unwrap().clone() });
+    };
+    fake.once(At::below(&people).page(2), Act::Do(std::sync::Arc::new(change)));
+    let settings = fake_settings(&fake, password.path());
+    let snapshot = read_with(&settings, (Some(&asked), None), &Index::default(), &Watcher::default()).await.unwrap();
+    let dns: Vec<_> = snapshot.reading().people.iter().map(|one| one.dn.to_string()).collect();
+    assert_eq!((cause(&snapshot), dns.len()), ("complete", 19));
+    for (uid, there) in [("u15", false), ("u16", false), ("moved", true), ("u00", false), ("late", true)] {
+        assert_eq!(dns.iter().any(|dn| dn.contains(uid)), there, "{uid}: {dns:?}");
     }
 }
 

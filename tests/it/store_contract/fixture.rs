@@ -94,6 +94,19 @@ impl Fixture {
         }
     }
 
+    /// Has somebody else hold SQLite's write lock for a while.
+    pub async fn lock(&self, span: std::time::Duration) -> tokio::task::JoinHandle<()> {
+        let Place::Sqlite(path) = &self.place else { panic!("only SQLite has one lock") };
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        tokio::spawn(async move {
+            tokio::time::sleep(span).await;
+            sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        })
+    }
+
     /// Rows as an application reads them. Where the types differ the Postgres ones are made SQLite's: a boolean is
     /// 0 or 1, and JSON stays JSON.
     pub async fn rows(&self, sql: &'static str) -> Vec<Map<String, Value>> {

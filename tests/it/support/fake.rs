@@ -11,12 +11,12 @@ mod talk;
 mod tree;
 
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 pub use kind::{Kind, Paging};
-pub use script::{Act, At, Change};
+pub use script::{Act, At};
 use script::{Rule, Script};
 pub use tree::{Entry, Tree};
 
@@ -31,6 +31,8 @@ struct State {
     script: Mutex<Script>,
     log: Mutex<Vec<String>>,
     ended: AtomicBool,
+    /// Connections that go on.
+    open: AtomicUsize,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -49,7 +51,8 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (tree, script, log) = (Mutex::new(tree), Mutex::default(), Mutex::default());
-        let state = Arc::new(State { kind, tree, script, log, ended: AtomicBool::new(false) });
+        let state =
+            Arc::new(State { kind, tree, script, log, ended: AtomicBool::new(false), open: AtomicUsize::new(0) });
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
@@ -57,7 +60,11 @@ impl Fake {
                     return;
                 }
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || talk::serve(stream, number as u64, &shared));
+                shared.open.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    talk::serve(stream, number as u64, &shared);
+                    shared.open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Self { state, port }
@@ -66,10 +73,6 @@ impl Fake {
     /// `ldap://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("ldap://127.0.0.1:{}", self.port)
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
     }
 
     /// What it holds, to be changed.
@@ -90,6 +93,11 @@ impl Fake {
     /// From now on everything goes well; how often something did not.
     pub fn repair(&self) -> usize {
         std::mem::take(&mut *locked(&self.state.script)).fired
+    }
+
+    /// Whether it still speaks with anybody.
+    pub fn is_busy(&self) -> bool {
+        self.state.open.load(Ordering::SeqCst) > 0
     }
 
     /// What was asked so far, and how it ended; forgets it.

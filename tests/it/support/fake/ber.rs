@@ -1,6 +1,5 @@
 //! As much of BER as LDAP needs (RFC 4511, 5.1).
 
-pub const BOOLEAN: u8 = 0x01;
 pub const INTEGER: u8 = 0x02;
 pub const OCTETS: u8 = 0x04;
 pub const ENUMERATED: u8 = 0x0a;

@@ -91,6 +91,12 @@ impl Tree {
         self.last
     }
 
+    /// Puts an entry into a place of its own.
+    pub fn put(&mut self, at: u64, entry: Entry) {
+        self.last = self.last.max(at);
+        self.entries.insert(at, entry);
+    }
+
     pub fn find(&self, dn: &str) -> Option<&Entry> {
         let wanted = names(dn);
         self.entries.values().find(|entry| names(&entry.dn) == wanted)
