@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use rosterd::clock::{Timestamp, environment};
 use rosterd::config::{self, Config};
-use rosterd::store::{RunId, Store};
+use rosterd::store::{Action, RunId, Store};
 
 use crate::store_contract::fixture::Fixture;
 use crate::support::fake::{Fake, Kind, PASSWORD};
@@ -35,12 +35,13 @@ use events::{DAY, EVENTS};
 use fault::Fault;
 use hands::Hands;
 use life::{ACCOUNT_DN, BASE, Directory, GROUPS, PEOPLE, Person};
+use spoiled::Break;
 use truth::Truth;
 use views::Views;
 
 const SOURCE: &str = "corp";
 /// How many seeds are played into SQLite, and into Postgres.
-const LIVES: (u64, u64) = (40, 4);
+const LIVES: (u64, u64) = (60, 4);
 
 /// One directory, one store, and the truth about both.
 struct Life {
@@ -62,9 +63,12 @@ struct Life {
     /// The last run, if it held something.
     held: Option<RunId>,
     approves: bool,
-    /// How many had a mail, and were disabled, at the last complete run; and how many of those there were.
+    /// How many had a mail, and were disabled, at the last complete run.
     covered: (usize, usize),
-    complete: usize,
+    /// The newest change that the server told of at the last complete run.
+    told: Option<Timestamp>,
+    /// Whether the last run made the call that was to break.
+    broke: bool,
     weights: Vec<usize>,
     /// One run in so many has a fault.
     faults: Option<usize>,
@@ -108,7 +112,8 @@ impl Life {
             held: None,
             approves: false,
             covered: (0, 0),
-            complete: 0,
+            told: None,
+            broke: false,
             weights,
             faults,
             _folder: folder,
@@ -128,7 +133,9 @@ impl Life {
             }
             let breaks = self.faults.is_some_and(|times| self.chance.one_in(times));
             let fault = if breaks { self.draw_fault() } else { Fault::None };
-            self.run(fault).await;
+            let part = self.chance.pick(&[Action::Users, Action::Groups, Action::Cleanup]);
+            let whole = !matches!(fault, Fault::None) || !self.chance.one_in(4);
+            self.act(if whole { Action::All } else { part }, fault).await;
         }
         self.settle_down().await;
     }
@@ -170,7 +177,7 @@ fn played(seed: u64, postgres: bool) -> Vec<String> {
     runtime.block_on(async {
         let fixture = match postgres {
             true => Fixture::postgres().await.unwrap(),
-            false => Fixture::sqlite().await,
+            false => Fixture::quick_sqlite().await,
         };
         let mut life = Life::new(seed, fixture).await;
         let told = AssertUnwindSafe(Box::pin(life.live()));
@@ -234,6 +241,28 @@ fn whole_lives_into_postgres() {
     if crate::support::postgres::server("whole lives on Postgres").is_some() {
         play("whole_lives_into_postgres", LIVES.1, true);
     }
+}
+
+/// B3: every call that a run makes to the store fails once, before it does anything; and once the process ends there,
+/// after it was carried out. The next run finishes the work, and the one after it does nothing.
+#[test]
+fn whatever_call_of_the_store_breaks_the_next_run_finishes_the_work() {
+    let every_call = |after, dies| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let breaks = |at: usize| {
+            runtime.block_on(async {
+                let mut life = Life::new(7, Fixture::quick_sqlite().await).await;
+                Box::pin(life.break_once(Break { at, after, dies })).await
+            })
+        };
+        let calls = (0..).take_while(|at| breaks(*at)).count();
+        assert!(calls > 30, "a run makes more than {calls} calls");
+    };
+    std::thread::scope(|scope| {
+        for ends in [(false, false), (true, true)] {
+            scope.spawn(move || every_call(ends.0, ends.1));
+        }
+    });
 }
 
 /// How long a server may be silent in a run in which it is; in all others it has all the time it needs.

@@ -39,13 +39,22 @@ impl Fixture {
         Self::empty_sqlite().await.migrated().await
     }
 
+    /// Where nothing has to reach a disk, for tests that write all the time.
+    pub async fn quick_sqlite() -> Self {
+        let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::sqlite_in(memory.unwrap()).await.migrated().await
+    }
+
     pub async fn postgres() -> Option<Self> {
         Some(Self::empty_postgres().await?.migrated().await)
     }
 
     /// A place for a store.
     pub async fn empty_sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::sqlite_in(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn sqlite_in(folder: tempfile::TempDir) -> Self {
         let path = folder.path().join("roster.db");
         let settings = Settings { url: format!("sqlite://{}", path.display()), password: None };
         Self::at(settings, Place::Sqlite(path), folder).await

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
+use rosterd::clock::Timestamp;
+use rosterd::roster::Passes;
 use tokio_util::sync::CancellationToken;
 
 use super::Life;
-use super::events::{EVENTS, Event};
+use super::events::{DAY, EVENTS, Event};
 use super::life::{BASE, Directory, GROUPS, Mail, PEOPLE};
 use super::spoiled::Break;
 use super::views::Views;
@@ -206,7 +207,7 @@ impl Life {
             }
             Fault::Behind => {
                 let mut old = self.directory.clone();
-                old.changed = old.changed.map(|at| at - Duration::from_secs(86_400 * 4_000));
+                old.changed = old.changed.map(long_ago);
                 *self.fake.tree() = old.tree();
             }
             Fault::Meddled(meddling) => {
@@ -231,7 +232,7 @@ impl Life {
     }
 
     /// What turned out, now that it is known whether it happened.
-    pub fn learn(&self, fault: &Fault, knows: &mut Knows, fired: usize, before: &Views) {
+    pub fn learn(&self, fault: &Fault, knows: &mut Knows, (fired, passes): (usize, Passes), before: &Views) {
         let in_scope = self.directory.people.values().filter(|person| person.in_scope()).count();
         match fault {
             Fault::Refused | Fault::Closed | Fault::BadBind => knows.hides = true,
@@ -256,12 +257,11 @@ impl Life {
             }
             Fault::Hidden | Fault::NoLookUp => knows.doubts = true,
             Fault::Behind => {
-                let newest = self.directory.changed.filter(|_| self.complete > 0);
-                knows.hides = newest.is_some();
+                knows.hides = self.told > self.directory.changed.map(long_ago);
             }
             _ => {}
         }
-        let vanished = knows.seen.iter().map(|directory| self.vanished(directory, before));
+        let vanished = knows.seen.iter().map(|directory| self.vanished(directory, passes, before));
         match vanished.collect::<Vec<_>>()[..] {
             [one] => knows.hides |= one,
             ref several => knows.doubts |= several.contains(&true),
@@ -269,14 +269,20 @@ impl Life {
     }
 
     /// E2: whether a directory shows nobody, no group, or an attribute of nobody, where there were some.
-    fn vanished(&self, directory: &Directory, before: &Views) -> bool {
+    fn vanished(&self, directory: &Directory, passes: Passes, before: &Views) -> bool {
         let people: Vec<_> = directory.people.values().filter(|person| person.in_scope()).collect();
         let nobody = people.is_empty() && before.users.values().any(|user| user.access());
         let no_group = directory.teams.is_empty() && before.groups.values().any(|group| group.state == "active");
         let no_mail = self.covered.0 > 5 && people.iter().all(|person| person.mail == Mail::None);
         let no_lock = self.covered.1 > 5 && people.iter().all(|person| !person.locked);
-        nobody || no_group || (!people.is_empty() && (no_mail || no_lock))
+        let of_users = nobody || (!people.is_empty() && (no_mail || no_lock));
+        (passes.users && of_users) || (passes.groups && no_group)
     }
+}
+
+/// What a server that was restored from an old backup knows.
+pub fn long_ago(at: Timestamp) -> Timestamp {
+    at - DAY * 4_000
 }
 
 fn act(bad: Bad) -> Act {

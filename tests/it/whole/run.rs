@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use rosterd::directory::{Progress, ServerUrl};
 use rosterd::plan::{LateClock, Plan};
+use rosterd::roster::Passes;
 use rosterd::store::{Action, Outcome, Trigger, open};
 use rosterd::sync::{self, Report, Request, SyncError};
 use tokio_util::sync::CancellationToken;
 
 use super::events::HOUR;
-use super::fault::{Bad, Fault};
-use super::life::Mail;
-use super::spoiled::Spoiled;
+use super::fault::{Bad, Fault, long_ago};
+use super::life::{DOMAINS, Mail, Unit};
+use super::spoiled::{Break, Spoiled};
 use super::truth::{Ended, Facts};
 use super::views::{Views, feed};
 use super::{Life, SILENCE};
@@ -39,6 +40,11 @@ fn ended(result: Option<&Result<Report, SyncError>>) -> Ended {
 impl Life {
     /// One run, judged.
     pub async fn run(&mut self, fault: Fault) -> Ended {
+        self.act(Action::All, fault).await
+    }
+
+    /// The same for a part of it.
+    pub async fn act(&mut self, action: Action, fault: Fault) -> Ended {
         self.hands.pass(Duration::from_secs(1));
         self.frozen = self.frozen.filter(|until| *until > self.hands.wall());
         let breaks = if let Fault::Store(breaks) = fault { Some(breaks) } else { None };
@@ -47,15 +53,24 @@ impl Life {
         let mut before = Views::read(&self.fixture).await;
         let approves = std::mem::take(&mut self.approves);
         let approve = self.held.filter(|_| approves);
-        let request = Request { trigger: Trigger::Command, action: Action::All, approve, insist: true, expects: None };
+        let request = Request { trigger: Trigger::Command, action, approve, insist: true, expects: None };
         let result = self.sync(&fault, &store, request).await;
         let ended = ended(result.as_ref());
+        self.broke = store.broke();
         while self.fake.is_busy() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let (asked, fired) = (self.fake.log(), self.fake.repair());
-        self.learn(&fault, &mut knows, fired, &before);
-        self.trace.push(format!("{} {fault:?} {approve:?}: {ended:?} {}", self.hands.time(), told(result.as_ref())));
+        let passes = Passes {
+            users: [Action::All, Action::Users].contains(&action),
+            groups: [Action::All, Action::Groups].contains(&action),
+        };
+        self.learn(&fault, &mut knows, (fired, passes), &before);
+        self.trace.push(format!(
+            "{} {action:?} {fault:?} {approve:?}: {ended:?} {}",
+            self.hands.time(),
+            told(result.as_ref())
+        ));
         if ended != Ended::Died {
             self.trace.extend(asked);
         }
@@ -79,6 +94,7 @@ impl Life {
             wall: self.hands.wall(),
             time: self.hands.time(),
             meddled,
+            passes,
         };
         let whole = [Ended::Ok, Ended::Held].contains(&ended);
         assert!(!(knows.hides && whole), "E1: {fault:?} was taken for the whole");
@@ -90,9 +106,13 @@ impl Life {
         assert!(may_hold || ended != Ended::Held || relinks(result.as_ref()), "B1: held without reason: {result:?}");
         self.truth.judge(&before, &after, &facts);
         if whole {
-            self.complete += 1;
+            let behind = matches!(fault, Fault::Behind);
+            self.told = self.directory.changed.map(|at| if behind { long_ago(at) } else { at });
+        }
+        if whole && passes.users {
+            let shown = matches!(fault, Fault::NoLookUp);
             let seen = facts.seen.last().into_iter().flat_map(|directory| directory.people.iter());
-            let seen = seen.filter(|(id, person)| person.in_scope() && !facts.hidden.contains(*id));
+            let seen = seen.filter(|(id, person)| person.in_scope() && (shown || !facts.hidden.contains(*id)));
             let had = seen.map(|(_, person)| (usize::from(person.mail != Mail::None), usize::from(person.locked)));
             self.covered = had.fold((0, 0), |sum, had| (sum.0 + had.0, sum.1 + had.1));
         }
@@ -163,6 +183,32 @@ impl Life {
         assert_eq!(copy.shown(), views, "B3: the feed does not explain what the views say");
         self.trace.extend(views.words());
         views
+    }
+
+    /// A run with all kinds of changes, in which one call of the store breaks; whether it made so many.
+    pub async fn break_once(&mut self, breaks: Break) -> bool {
+        let ids = ["ada", "bob", "cy", "dee"]
+            .map(|name| self.directory.hire(name, Mail::One(format!("{name}@{}", DOMAINS[0]))));
+        let [ada, bob, cy, dee] = ids;
+        self.directory.team("crew").members.extend([ada.clone(), bob.clone()]);
+        self.directory.team("staff").members.insert(cy.clone());
+        self.run(Fault::None).await;
+        let people = &mut self.directory.people;
+        people.remove(&bob);
+        people.get_mut(&cy).unwrap().locked = true;
+        let dee = people.get_mut(&dee).unwrap();
+        (dee.unit, dee.surname) = (Unit::Sales, "Married".to_owned());
+        dee.aliases.push("d@ours.example".to_owned());
+        self.directory.add_again(&ada);
+        self.directory.hire("eve", Mail::One("eve@ours.example".to_owned()));
+        self.directory.teams.retain(|_, team| team.name != "staff");
+        let ended = self.run(Fault::Store(breaks)).await;
+        let broke = self.broke;
+        assert!(broke || ended == Ended::Ok, "{breaks:?}");
+        assert_eq!(self.run(Fault::None).await, Ended::Ok, "{breaks:?}");
+        let seen = self.copy.1;
+        assert_eq!((self.run(Fault::None).await, self.copy.1), (Ended::Ok, seen), "U3: {breaks:?}");
+        broke
     }
 
     /// Nothing breaks any more: within two runs directory and store agree, and three more do nothing.

@@ -49,6 +49,11 @@ impl Spoiled {
         Self { inner, breaks, calls: AtomicUsize::new(0), died: CancellationToken::new() }
     }
 
+    /// Whether the call that breaks was made.
+    pub fn broke(&self) -> bool {
+        self.breaks.is_some_and(|one| self.calls.load(Ordering::SeqCst) > one.at)
+    }
+
     async fn call<T>(&self, doing: &str, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         let Some(breaks) = self.breaks.filter(|one| one.at == number) else { return work.await };
