@@ -266,4 +266,4 @@ fn whatever_call_of_the_store_breaks_the_next_run_finishes_the_work() {
 }
 
 /// How long a server may be silent in a run in which it is; in all others it has all the time it needs.
-const SILENCE: Duration = Duration::from_millis(250);
+const SILENCE: Duration = Duration::from_secs(1);

@@ -36,7 +36,7 @@ pub enum Fault {
     Twice,
     /// Entries are missing from a search that says that this is all.
     Hidden,
-    /// Nobody can be looked up.
+    /// The same, and nobody can be looked up.
     NoLookUp,
     /// Something changes in the directory between groups and users.
     Between(Event),
@@ -106,7 +106,10 @@ impl Bad {
 /// What a run with a fault can know.
 pub struct Knows {
     pub seen: Vec<Directory>,
+    /// Entries that a search does not show, though they are there.
     pub hidden: BTreeSet<String>,
+    /// Unique ids that cannot be looked up.
+    pub unknown: BTreeSet<String>,
     /// It cannot have read everything, or must not believe that it did.
     pub hides: bool,
     /// It may find that it did not read everything.
@@ -173,6 +176,7 @@ impl Life {
         let mut knows = Knows {
             seen: vec![self.directory.clone()],
             hidden: BTreeSet::new(),
+            unknown: BTreeSet::new(),
             hides: false,
             doubts: false,
             fails: false,
@@ -188,15 +192,14 @@ impl Life {
                     _ => person.locked = false,
                 });
             }
-            Fault::Hidden => {
+            Fault::Hidden | Fault::NoLookUp => {
                 let hidden: Vec<String> = everybody.into_iter().filter(|_| self.chance.one_in(3)).collect();
                 let dns = hidden.iter().map(|id| self.directory.people[id].dn()).collect();
                 self.fake.always(At::below(PEOPLE), Act::Hide(dns));
                 knows.hidden.extend(hidden);
-            }
-            Fault::NoLookUp => {
-                let views = Views::read(&self.fixture).await;
-                knows.hidden = views.users.into_values().map(|user| user.key).collect();
+                if matches!(fault, Fault::NoLookUp) {
+                    knows.unknown = Views::read(&self.fixture).await.users.into_values().map(|user| user.key).collect();
+                }
             }
             Fault::Between(event) => {
                 Box::pin(self.happen(*event)).await;

@@ -86,7 +86,7 @@ impl Life {
         let facts = Facts {
             seen: knows.seen,
             proven: !knows.hides && ended != Ended::Incomplete,
-            hidden: knows.hidden,
+            hidden: &knows.hidden | &knows.unknown,
             ended,
             approved: approve.is_some(),
             frozen: self.frozen.is_some(),
@@ -110,9 +110,8 @@ impl Life {
             self.told = self.directory.changed.map(|at| if behind { long_ago(at) } else { at });
         }
         if whole && passes.users {
-            let shown = matches!(fault, Fault::NoLookUp);
             let seen = facts.seen.last().into_iter().flat_map(|directory| directory.people.iter());
-            let seen = seen.filter(|(id, person)| person.in_scope() && (shown || !facts.hidden.contains(*id)));
+            let seen = seen.filter(|(id, person)| person.in_scope() && !knows.hidden.contains(*id));
             let had = seen.map(|(_, person)| (usize::from(person.mail != Mail::None), usize::from(person.locked)));
             self.covered = had.fold((0, 0), |sum, had| (sum.0 + had.0, sum.1 + had.1));
         }
