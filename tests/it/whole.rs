@@ -19,9 +19,10 @@ mod spoiled;
 mod truth;
 mod views;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rosterd::clock::{Timestamp, environment};
@@ -43,22 +44,44 @@ const SOURCE: &str = "corp";
 /// How many seeds are played into SQLite, and into Postgres.
 const LIVES: (u64, u64) = (60, 4);
 
+/// Ends that the usual number of lives meets.
+const EXPECTED: [&str; 14] = [
+    "None Ok",
+    "None Held",
+    "Refused Failed",
+    "BadBind Failed",
+    "Search Incomplete",
+    "Search Failed",
+    "Without Incomplete",
+    "Hidden Ok",
+    "NoLookUp Ok",
+    "OtherServer Incomplete",
+    "Behind Incomplete",
+    "Store Failed",
+    "Store Died",
+    "Statement Failed",
+];
+
 /// One directory, one store, and the truth about both.
 struct Life {
     chance: Chance,
     fake: Fake,
+    /// A replica of the same directory.
+    other: Fake,
     fixture: Arc<Fixture>,
     store: Arc<dyn Store>,
     config: Config,
     hands: Arc<Hands>,
     directory: Directory,
+    /// As it was at the last run.
+    last: Directory,
     /// People who left, with their unique ids.
     left: Vec<(String, Person)>,
     truth: Truth,
     /// The copy that is kept by the feed, and how far it got.
     copy: (Views, i64),
     trace: Vec<String>,
-    managed: Option<std::collections::BTreeSet<&'static str>>,
+    managed: Option<BTreeSet<&'static str>>,
     frozen: Option<Timestamp>,
     /// The last run, if it held something.
     held: Option<RunId>,
@@ -67,6 +90,8 @@ struct Life {
     covered: (usize, usize),
     /// The newest change that the server told of at the last complete run.
     told: Option<Timestamp>,
+    /// Whether the last complete run read the replica.
+    elsewhere: Option<bool>,
     /// Whether the last run made the call that was to break.
     broke: bool,
     weights: Vec<usize>,
@@ -97,11 +122,13 @@ impl Life {
         let faults = chance.pick(&[None, Some(3), Some(2), Some(1)]);
         Self {
             chance,
+            other: Fake::start(Kind::openldap(), directory.tree()),
             fake,
             fixture: Arc::new(fixture),
             store,
             config,
             hands,
+            last: directory.clone(),
             directory,
             left: Vec::new(),
             truth: Truth::new(delay, brake),
@@ -113,6 +140,7 @@ impl Life {
             approves: false,
             covered: (0, 0),
             told: None,
+            elsewhere: None,
             broke: false,
             weights,
             faults,
@@ -201,6 +229,7 @@ fn play(name: &str, seeds: u64, postgres: bool) {
     };
     let next = AtomicU64::new(seeds.start);
     let failed = AtomicU64::new(u64::MAX);
+    let met = Mutex::new(BTreeSet::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -214,6 +243,8 @@ fn play(name: &str, seeds: u64, postgres: bool) {
                         let differs = first.iter().zip(&second).find(|(one, two)| one != two);
                         assert_eq!(differs, None, "the same seed went otherwise");
                         assert_eq!(first.len(), second.len());
+                        let ends = first.iter().filter_map(|line| line.strip_prefix("run "));
+                        met.lock().unwrap().extend(ends.map(str::to_owned));
                     }));
                     if done.is_err() {
                         failed.fetch_min(seed, Ordering::SeqCst);
@@ -227,6 +258,10 @@ fn play(name: &str, seeds: u64, postgres: bool) {
         failed == u64::MAX,
         "life {failed} failed; play it again: ROSTERD_LIFE={failed} cargo test --test it {name}"
     );
+    let met = met.into_inner().unwrap();
+    let missed: Vec<_> = EXPECTED.iter().filter(|end| !met.contains(**end)).collect();
+    let all = seeds.end - seeds.start >= LIVES.0;
+    assert!(!all || missed.is_empty(), "these lives never met {missed:?}, only {met:?}");
 }
 
 /// E1-E3, E7, L2-L10, B1, B3, B5, U3: with SQLite.

@@ -75,6 +75,10 @@ impl Fake {
         format!("ldap://127.0.0.1:{}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// What it holds, to be changed.
     pub fn tree(&self) -> MutexGuard<'_, Tree> {
         locked(&self.state.tree)

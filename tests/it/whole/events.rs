@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rosterd::clock::Timestamp;
 use rosterd::plan::by_hand::{self, Rivals};
 use rosterd::roster::{Account, Domain, State, UserId};
 use rosterd::store::Freeze;
@@ -115,8 +116,14 @@ impl Life {
             _ => self.edit(event),
         }
         if self.directory != before {
-            self.directory.changed = self.directory.changed.map(|_| self.hands.time());
+            self.touch();
         }
+    }
+
+    /// The directory is another one now; no two states of it bear one moment.
+    pub fn touch(&mut self) {
+        let next = |last: Timestamp| self.hands.time().max(last + Duration::from_millis(1));
+        self.directory.changed = self.directory.changed.map(next);
     }
 
     fn edit(&mut self, event: Event) {

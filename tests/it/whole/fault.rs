@@ -40,6 +40,8 @@ pub enum Fault {
     NoLookUp,
     /// Something changes in the directory between groups and users.
     Between(Event),
+    /// Another server is read. Where servers tell their state, it has not caught up yet.
+    OtherServer,
     /// The server knows less than at the last run.
     Behind,
     /// Somebody writes into the store while the directory is read.
@@ -127,7 +129,7 @@ impl Life {
             [Bad::Close, Bad::Tear, Bad::SameCookie, Bad::NoControl, Bad::FromTheStart, Bad::Refer, Bad::Stall];
         let at = self.chance.below(60);
         let breaks = Break { at, after: self.chance.one_in(2), dies: self.chance.one_in(2) };
-        match self.chance.below(26) {
+        match self.chance.below(30) {
             0 => Fault::Refused,
             1 => Fault::Closed,
             2 => Fault::BadBind,
@@ -146,6 +148,8 @@ impl Life {
             21 => Fault::Locked,
             22 => Fault::Killed,
             23 => Fault::Statement(i64::try_from(self.chance.below(12)).unwrap()),
+            24 | 25 => Fault::OtherServer,
+            26 | 27 => Fault::Without("mail"),
             _ => Fault::Store(breaks),
         }
     }
@@ -208,6 +212,11 @@ impl Life {
                 self.fake.once(At::below(PEOPLE).page(1), change);
                 knows.seen.push(self.directory.clone());
             }
+            Fault::OtherServer => {
+                let lags = self.last.changed.is_some();
+                knows.seen = vec![if lags { self.last.clone() } else { self.directory.clone() }];
+                *self.other.tree() = knows.seen[0].tree();
+            }
             Fault::Behind => {
                 let mut old = self.directory.clone();
                 old.changed = old.changed.map(long_ago);
@@ -260,10 +269,14 @@ impl Life {
             }
             Fault::Hidden | Fault::NoLookUp => knows.doubts = true,
             Fault::Behind => {
-                knows.hides = self.told > self.directory.changed.map(long_ago);
+                knows.hides |= self.told > self.directory.changed.map(long_ago);
             }
+            Fault::OtherServer => knows.hides |= self.told > knows.seen[0].changed,
             _ => {}
         }
+        // A server that does not tell its state, and is another one than the last time (E7).
+        let elsewhere = matches!(fault, Fault::OtherServer);
+        knows.doubts |= self.directory.changed.is_none() && self.elsewhere.is_some_and(|last| last != elsewhere);
         let vanished = knows.seen.iter().map(|directory| self.vanished(directory, passes, before));
         match vanished.collect::<Vec<_>>()[..] {
             [one] => knows.hides |= one,

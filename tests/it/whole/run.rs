@@ -57,10 +57,10 @@ impl Life {
         let result = self.sync(&fault, &store, request).await;
         let ended = ended(result.as_ref());
         self.broke = store.broke();
-        while self.fake.is_busy() {
+        while self.fake.is_busy() || self.other.is_busy() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let (asked, fired) = (self.fake.log(), self.fake.repair());
+        let (asked, fired) = ([self.fake.log(), self.other.log()].concat(), self.fake.repair());
         let passes = Passes {
             users: [Action::All, Action::Users].contains(&action),
             groups: [Action::All, Action::Groups].contains(&action),
@@ -71,6 +71,9 @@ impl Life {
             self.hands.time(),
             told(result.as_ref())
         ));
+        let kind = format!("{fault:?}");
+        let kind = kind.split(|one: char| !one.is_alphabetic()).next().unwrap_or_default();
+        self.trace.push(format!("run {kind} {ended:?}"));
         if ended != Ended::Died {
             self.trace.extend(asked);
         }
@@ -80,6 +83,9 @@ impl Life {
         {
             meddling.apply(&mut before);
             meddling.apply(&mut self.copy.0);
+        }
+        if !matches!(fault, Fault::Store(_)) && ended != Ended::Died {
+            self.is_recorded(ended).await;
         }
         self.clear_up(&fault, ended).await;
         let after = self.follow().await;
@@ -105,9 +111,12 @@ impl Life {
         let may_hold = self.truth.brake.is_some() || self.truth.clock_lies || facts.frozen;
         assert!(may_hold || ended != Ended::Held || relinks(result.as_ref()), "B1: held without reason: {result:?}");
         self.truth.judge(&before, &after, &facts);
+        self.last = self.directory.clone();
         if whole {
+            self.elsewhere = Some(matches!(fault, Fault::OtherServer));
             let behind = matches!(fault, Fault::Behind);
-            self.told = self.directory.changed.map(|at| if behind { long_ago(at) } else { at });
+            let shown = facts.seen.last().and_then(|directory| directory.changed);
+            self.told = shown.map(|at| if behind { long_ago(at) } else { at });
         }
         if whole && passes.users {
             let seen = facts.seen.last().into_iter().flat_map(|directory| directory.people.iter());
@@ -127,9 +136,11 @@ impl Life {
         if matches!(fault, Fault::Search(_, _, _, Bad::Stall)) {
             config.source.read_timeout = SILENCE;
         }
-        if matches!(fault, Fault::Refused) {
+        let other = matches!(fault, Fault::OtherServer);
+        if other || matches!(fault, Fault::Refused) {
             let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            config.source.urls = vec![ServerUrl::Ldap { host: "127.0.0.1".to_owned(), port: nobody }];
+            let ports = std::iter::once(nobody).chain(other.then_some(self.other.port()));
+            config.source.urls = ports.map(|port| ServerUrl::Ldap { host: "127.0.0.1".to_owned(), port }).collect();
         }
         let lock = matches!(fault, Fault::Locked) && self.fixture.is_sqlite();
         let lock = if lock { Some(self.fixture.lock(Duration::from_millis(40)).await) } else { None };
@@ -169,6 +180,14 @@ impl Life {
             // As if the process were dead, or the time of the lease over.
             self.fixture.by_hand("UPDATE rd_leases SET until = 0").await;
         }
+    }
+
+    /// The history says how the run ended; whatever ran before it ended, too.
+    async fn is_recorded(&self, ended: Ended) {
+        let runs = self.fixture.rows("SELECT outcome FROM roster_runs ORDER BY id DESC").await;
+        let outcomes: Vec<&str> = runs.iter().filter_map(|run| run["outcome"].as_str()).collect();
+        assert_eq!(outcomes.first().map(|word| word.to_lowercase()), Some(format!("{ended:?}").to_lowercase()));
+        assert!(!outcomes.contains(&"running"), "B3: nobody noticed that a run ended: {outcomes:?}");
     }
 
     /// Takes over what is new in the feed; the copy has to be what the views say.
@@ -220,7 +239,7 @@ impl Life {
         let locked = self.directory.hire("max", Mail::None);
         self.directory.people.get_mut(&locked).unwrap().locked = true;
         self.directory.team("all");
-        self.directory.changed = self.directory.changed.map(|_| self.hands.time());
+        self.touch();
         let config = &self.config.source.name;
         let store = Arc::clone(&self.store);
         let thawed = sync::by_hand::in_turn(&*store, async |turn| {
@@ -231,6 +250,8 @@ impl Life {
         loop {
             self.approves = true;
             runs += 1;
+            // Another server that does not tell its state is believed after an hour (E7).
+            self.hands.pass(HOUR + HOUR / 60);
             let ended = self.run(Fault::None).await;
             let held = ended == Ended::Held && runs < 6;
             if !held && runs > 1 {
