@@ -56,6 +56,13 @@ pub enum Fault {
     Statement(i64),
 }
 
+impl Fault {
+    /// Its name.
+    pub fn kind(&self) -> String {
+        format!("{self:?}").chars().take_while(|one| one.is_alphabetic()).collect()
+    }
+}
+
 /// How a search goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bad {

@@ -1,5 +1,6 @@
 //! One run in a life: what goes wrong is brought about, the real sync runs, and what it did is judged.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use rosterd::sync::{self, Report, Request, SyncError};
 use tokio_util::sync::CancellationToken;
 
 use super::events::HOUR;
-use super::fault::{Bad, Fault, long_ago};
+use super::fault::{Bad, Fault, Knows, long_ago};
 use super::life::{DOMAINS, Mail, Unit};
 use super::spoiled::{Break, Spoiled};
 use super::truth::{Ended, Facts};
@@ -35,6 +36,10 @@ fn ended(result: Option<&Result<Report, SyncError>>) -> Ended {
             other => panic!("a run that came to its end is {other:?}"),
         },
     }
+}
+
+fn is_whole(ended: Ended) -> bool {
+    [Ended::Ok, Ended::Held].contains(&ended)
 }
 
 impl Life {
@@ -66,14 +71,9 @@ impl Life {
             groups: [Action::All, Action::Groups].contains(&action),
         };
         self.learn(&fault, &mut knows, (fired, passes), &before);
-        self.trace.push(format!(
-            "{} {action:?} {fault:?} {approve:?}: {ended:?} {}",
-            self.hands.time(),
-            told(result.as_ref())
-        ));
-        let kind = format!("{fault:?}");
-        let kind = kind.split(|one: char| !one.is_alphabetic()).next().unwrap_or_default();
-        self.trace.push(format!("run {kind} {ended:?}"));
+        let (time, told) = (self.hands.time(), told(result.as_ref()));
+        self.trace.push(format!("{time} {action:?} {fault:?} {approve:?}: {ended:?} {told}"));
+        self.trace.push(format!("run {} {ended:?}", fault.kind()));
         if ended != Ended::Died {
             self.trace.extend(asked);
         }
@@ -90,7 +90,7 @@ impl Life {
         self.clear_up(&fault, ended).await;
         let after = self.follow().await;
         let facts = Facts {
-            seen: knows.seen,
+            seen: std::mem::take(&mut knows.seen),
             proven: !knows.hides && ended != Ended::Incomplete,
             hidden: &knows.hidden | &knows.unknown,
             ended,
@@ -102,33 +102,49 @@ impl Life {
             meddled,
             passes,
         };
-        let whole = [Ended::Ok, Ended::Held].contains(&ended);
-        assert!(!(knows.hides && whole), "E1: {fault:?} was taken for the whole");
-        let fine = !knows.hides && !knows.doubts;
-        assert!(!(fine && ended == Ended::Incomplete), "{fault:?} is no reason to be incomplete: {result:?}");
-        let stopped = [Ended::Failed, Ended::Died].contains(&ended);
-        assert!(!(fine && !knows.fails && stopped), "{fault:?} is no reason to fail: {result:?}");
-        let may_hold = self.truth.brake.is_some() || self.truth.clock_lies || facts.frozen;
-        assert!(may_hold || ended != Ended::Held || relinks(result.as_ref()), "B1: held without reason: {result:?}");
+        self.is_plausible(&fault, (&facts, &knows), result.as_ref());
         self.truth.judge(&before, &after, &facts);
-        self.last = self.directory.clone();
-        if whole {
-            self.elsewhere = Some(matches!(fault, Fault::OtherServer));
-            let behind = matches!(fault, Fault::Behind);
-            let shown = facts.seen.last().and_then(|directory| directory.changed);
-            self.told = shown.map(|at| if behind { long_ago(at) } else { at });
-        }
-        if whole && passes.users {
-            let seen = facts.seen.last().into_iter().flat_map(|directory| directory.people.iter());
-            let seen = seen.filter(|(id, person)| person.in_scope() && !knows.hidden.contains(*id));
-            let had = seen.map(|(_, person)| (usize::from(person.mail != Mail::None), usize::from(person.locked)));
-            self.covered = had.fold((0, 0), |sum, had| (sum.0 + had.0, sum.1 + had.1));
-        }
+        self.remember(&fault, &facts, &knows.hidden);
         self.held = match (&result, ended) {
             (Some(Ok(report)), Ended::Held) => report.run.filter(|_| can_be_approved(&report.plan)),
             _ => None,
         };
         ended
+    }
+
+    /// A run ends as what went wrong in it lets it.
+    fn is_plausible(
+        &self,
+        fault: &Fault,
+        (facts, knows): (&Facts, &Knows),
+        result: Option<&Result<Report, SyncError>>,
+    ) {
+        let ended = facts.ended;
+        assert!(!(knows.hides && is_whole(ended)), "E1: {fault:?} was taken for the whole");
+        let fine = !knows.hides && !knows.doubts;
+        assert!(!(fine && ended == Ended::Incomplete), "{fault:?} is no reason to be incomplete: {result:?}");
+        let stopped = [Ended::Failed, Ended::Died].contains(&ended);
+        assert!(!(fine && !knows.fails && stopped), "{fault:?} is no reason to fail: {result:?}");
+        let may_hold = self.truth.brake.is_some() || self.truth.clock_lies || facts.frozen;
+        assert!(may_hold || ended != Ended::Held || relinks(result), "B1: held without reason: {result:?}");
+    }
+
+    /// What the next run compares with (E2, E7).
+    fn remember(&mut self, fault: &Fault, facts: &Facts, hidden: &BTreeSet<String>) {
+        self.last = self.directory.clone();
+        if !is_whole(facts.ended) {
+            return;
+        }
+        self.elsewhere = Some(matches!(fault, Fault::OtherServer));
+        let behind = matches!(fault, Fault::Behind);
+        let shown = facts.seen.last().and_then(|directory| directory.changed);
+        self.told = shown.map(|at| if behind { long_ago(at) } else { at });
+        if facts.passes.users {
+            let seen = facts.seen.last().into_iter().flat_map(|directory| directory.people.iter());
+            let seen = seen.filter(|(id, person)| person.in_scope() && !hidden.contains(*id));
+            let had = seen.map(|(_, person)| (usize::from(person.mail != Mail::None), usize::from(person.locked)));
+            self.covered = had.fold((0, 0), |sum, had| (sum.0 + had.0, sum.1 + had.1));
+        }
     }
 
     async fn sync(&mut self, fault: &Fault, store: &Spoiled, request: Request) -> Option<Result<Report, SyncError>> {

@@ -259,7 +259,8 @@ impl Truth {
         for user in after.users.values().filter(|user| !facts.hidden.contains(&user.key)) {
             let causes = facts.causes(user);
             let out = causes.iter().all(Option::is_some);
-            assert!(!facts.passes.users || !(out && user.state == "active"), "L2: {user:?} keeps access: {causes:?}");
+            let stays = facts.passes.users && out && user.state == "active";
+            assert!(!stays, "L2: {user:?} keeps access: {causes:?}");
             let due = user.due.as_deref().and_then(Timestamp::parse);
             let over = due.is_some_and(|due| due <= facts.wall) && out && user.state == "pending";
             assert!(!over || self.clock_lies, "L6: {user:?} should be deleted by {}", facts.wall);
