@@ -18,8 +18,8 @@ use super::settings::Scope;
 
 /// Bytes of entries that wait until the next page has been asked for.
 const BACKLOG: usize = 2 << 20;
-/// Pages without an entry in a row, at most.
-const MAX_EMPTY: u32 = 50;
+/// Pages without anything new in a row, at most: without an entry, or with the first one of the page before.
+const MAX_IDLE: u32 = 50;
 
 /// A search over all its pages.
 #[derive(Clone, Debug)]
@@ -159,7 +159,7 @@ impl Pages<'_> {
     async fn run(&mut self, doing: &str) -> Result<Ended, DirectoryError> {
         let mut cookie = Vec::new();
         let mut before = None;
-        let mut empty = 0;
+        let mut idle = 0;
         for number in 1_u64.. {
             let started = Instant::now();
             let doing = if self.size == 0 { doing.to_owned() } else { format!("{doing} (page {number})") };
@@ -172,9 +172,9 @@ impl Pages<'_> {
             if page.stop {
                 return Ok(Ended::Complete);
             }
-            empty = if page.first.is_none() { empty + 1 } else { 0 };
-            let stuck = next == cookie && page.first == before;
-            if empty > MAX_EMPTY || stuck && number > 1 {
+            let repeats = number > 1 && page.first == before;
+            idle = if repeats || page.first.is_none() { idle + 1 } else { 0 };
+            if idle > MAX_IDLE || repeats && next == cookie {
                 return Err(self.paging(&doing, "the cookie leads nowhere: page after page without anything new"));
             }
             cookie = next;

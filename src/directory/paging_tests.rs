@@ -134,6 +134,10 @@ async fn a_cookie_that_leads_nowhere_ends_the_read() {
     let (result, _, script) = read(1, (1..=100).map(fresh).collect()).await;
     assert!(matches!(result, Err(DirectoryError::Paging { .. })));
     assert_eq!(script.asked.len(), 51);
+    let again = |n: u8| vec![entries(&["cn=a"]), end(0, Some(&[n]))];
+    let (result, _, script) = read(1, (1..=100).map(again).collect()).await;
+    assert!(matches!(result, Err(DirectoryError::Paging { .. })), "every page begins from the start");
+    assert_eq!(script.asked.len(), 52);
     let slow = |n: u8| same(&[if n.is_multiple_of(2) { "cn=a" } else { "cn=b" }]);
     let mut pages: Vec<_> = (0..20).map(slow).collect();
     pages.push(vec![end(0, Some(b""))]);

@@ -1,5 +1,6 @@
 //! The directory edge against a real OpenLDAP.
 
+mod agreeing;
 mod connecting;
 mod faults;
 mod looking_up;

@@ -19,3 +19,4 @@ mod rights;
 mod store_contract;
 mod support;
 mod sync;
+mod whole;

@@ -2,7 +2,7 @@
 
 mod errors;
 mod feed;
-mod fixture;
+pub mod fixture;
 mod groups;
 mod history;
 mod leases;

@@ -154,6 +154,8 @@ impl Batch {
         };
         let mut addresses = Addresses::default();
         let mut fate = None;
+        // A tombstone takes over nothing of what its entry says in the end (L6).
+        let goes = change.acts.iter().any(Act::deletes);
         for act in &change.acts {
             event(ledger, stamp, id, act);
             if let Act::Crossed { leaves, .. } = act {
@@ -162,6 +164,7 @@ impl Batch {
             match act {
                 Act::Added(new) => self.add(id, new, change.mark.as_ref(), stamp, &mut addresses),
                 Act::Revived(new) => self.revive(id, new, stamp, &mut addresses),
+                Act::Updated(_) | Act::Moved { .. } if goes => {}
                 Act::Updated(fields) => self.update(id, fields, stamp.names, &mut addresses),
                 Act::Relinked { after, .. } => {
                     self.relinked.add([id.into(), after.as_str().into(), after.digest().into()]);

@@ -39,13 +39,22 @@ impl Fixture {
         Self::empty_sqlite().await.migrated().await
     }
 
+    /// Where nothing has to reach a disk, for tests that write all the time.
+    pub async fn quick_sqlite() -> Self {
+        let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::sqlite_in(memory.unwrap()).await.migrated().await
+    }
+
     pub async fn postgres() -> Option<Self> {
         Some(Self::empty_postgres().await?.migrated().await)
     }
 
     /// A place for a store.
     pub async fn empty_sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::sqlite_in(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn sqlite_in(folder: tempfile::TempDir) -> Self {
         let path = folder.path().join("roster.db");
         let settings = Settings { url: format!("sqlite://{}", path.display()), password: None };
         Self::at(settings, Place::Sqlite(path), folder).await
@@ -92,6 +101,19 @@ impl Fixture {
                 sqlx::raw_sql(sql).execute(&mut connection).await.map(drop).map_err(|error| error.to_string())
             }
         }
+    }
+
+    /// Has somebody else hold SQLite's write lock for a while.
+    pub async fn lock(&self, span: std::time::Duration) -> tokio::task::JoinHandle<()> {
+        let Place::Sqlite(path) = &self.place else { panic!("only SQLite has one lock") };
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        tokio::spawn(async move {
+            tokio::time::sleep(span).await;
+            sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        })
     }
 
     /// Rows as an application reads them. Where the types differ the Postgres ones are made SQLite's: a boolean is

@@ -232,7 +232,12 @@ on_both_stores! {
         fixture.apply(day(1), &[flag(ada, "ada", day(1), Some(day(15)))]).await;
         assert_eq!(fixture.rows("SELECT * FROM roster_grants").await, []);
         assert_eq!(fixture.rows("SELECT * FROM roster_rules").await.len(), 1, "rules are only frozen");
-        fixture.apply(day(15), &[delete(ada, "ada")]).await;
+        // What the entry says in the end stays out of it.
+        let mut last = delete(ada, "ada");
+        let fields = [updated(Some(badge), Some("7"), Some("8")), updated(Some(FieldId::SURNAME), None, Some("Late"))];
+        last.acts.insert(0, Act::Updated(fields.into()));
+        last.acts.insert(1, Act::Moved { before: "cn=ada".into(), after: "cn=late".into() });
+        fixture.apply(day(15), &[last]).await;
 
         let row = fixture.rows("SELECT * FROM roster_users").await.remove(0);
         let kept = ["id", "source", "origin", "unique_id", "state", "access", "created_at", "updated_at"];
