@@ -92,4 +92,19 @@ mod tests {
         other.entry("u001").mail = vec!["u002@ours.example".into()];
         assert_ne!(other.look().plan.digest(), first, "a contest");
     }
+
+    /// B1, B2: as many are held, but others.
+    #[test]
+    fn a_plan_that_holds_other_people_is_another() {
+        let world = losses::world(20, &[]);
+        let without = |gone: std::ops::Range<usize>| {
+            let mut world = world.clone();
+            gone.for_each(|n| _ = world.people.remove(&format!("u{n:03}")));
+            let plan = world.look().plan;
+            assert_eq!(plan.held.len(), 8);
+            plan.digest()
+        };
+        assert_eq!(without(0..8), without(0..8));
+        assert_ne!(without(0..8), without(1..9));
+    }
 }

@@ -411,3 +411,15 @@ fn assigned_and_left_out() {
     set(&mut world, "staff", &[]);
     assert_eq!(run(&mut world), ["group guests: added +1 -0", "group staff: deleted +0 -1"]);
 }
+
+/// G1, G3: a membership that only the person's entry names comes and goes with that.
+#[test]
+fn people_may_name_their_groups() {
+    let mut world = world(&["ada", "bob"], &[("staff", &["bob"])]);
+    world.member_of.insert((group_dn("staff").to_uppercase(), "ada".into()));
+    world.run();
+    assert_eq!(memberships(&world), ["staff: ada, bob"]);
+    world.member_of.clear();
+    world.run();
+    assert_eq!(memberships(&world), ["staff: bob"]);
+}
