@@ -332,7 +332,7 @@ pub trait Store: Send + Sync {
 
     /// Opens a run, and marks earlier runs of the source that never ended as interrupted.
     async fn begin_run(&self, start: &RunStart, leases: &[Lease]) -> Result<RunId, StoreError>;
-    /// Closes a run.
+    /// Closes a run. Of two ends the first counts: its answer may have been lost.
     async fn finish_run(&self, run: RunId, end: &RunEnd, leases: &[Lease]) -> Result<(), StoreError>;
     /// What a run held (B1).
     async fn held(&self, run: RunId) -> Result<Vec<Held>, StoreError>;

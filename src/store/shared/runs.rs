@@ -83,7 +83,7 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
     let row = sqlx::query(
         "UPDATE rd_runs SET outcome = $2, finished_at = $3, entries = $4, added = $5, updated = $6, moved = $7, \
          flagged = $8, restored = $9, deleted = $10, conflicts = $11, skipped = $12, error = $13, cause = $14, \
-         server = $15, basis = $16 WHERE id = $1 RETURNING source",
+         server = $15, basis = $16 WHERE id = $1 AND outcome = 'running' RETURNING source",
     )
     .bind(run.0)
     .bind(end.outcome.as_str())
@@ -103,7 +103,14 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
     .bind(end.basis.as_ref().and_then(|basis| serde_json::to_string(basis).ok()))
     .fetch_optional(write.connection())
     .await?;
-    let Some(row) = row else { return Err(Fault::inconsistent("rd_runs", run.0, "there is no such run")) };
+    let Some(row) = row else {
+        let ended: Option<String> = sqlx::query_scalar("SELECT outcome FROM rd_runs WHERE id = $1")
+            .bind(run.0)
+            .fetch_optional(write.connection())
+            .await?;
+        // Its end is there already, and only the answer was lost.
+        return ended.map(|_| ()).ok_or_else(|| Fault::inconsistent("rd_runs", run.0, "there is no such run"));
+    };
     let source: String = row.try_get(0)?;
     if end.basis.is_some() {
         drop_bases(&mut write, &source, run, end.outcome).await?;

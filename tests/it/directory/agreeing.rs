@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use rosterd::directory::{Finding, Scope};
+use rosterd::directory::{Finding, Scope, Stored};
 use rosterd::roster::{LookUp, UniqueId};
 
 use super::*;
@@ -124,7 +124,9 @@ fn cause(snapshot: &Snapshot) -> &str {
 }
 
 async fn findings(settings: &Settings, users: &UserSettings, groups: &GroupSettings) -> Vec<Finding> {
-    directory::probe(settings, Some(users), (Some(groups), None), None, &SystemClock).await.findings
+    directory::probe(settings, Some(users), (Some(groups), None), (None, Stored::default()), &SystemClock)
+        .await
+        .findings
 }
 
 /// E1: reading, in pages of any size, and everything that a look at the configuration finds.

@@ -105,7 +105,9 @@ on_both_stores! {
         }
         let row = store.run_row(run).await.unwrap().unwrap();
         assert_eq!((row.cause.as_deref(), row.server.as_deref()), (Some("size-limit"), Some("ldaps://dc1.example.com")));
-        assert_eq!((row.started_at, row.finished_at), (day(0).to_string(), Some(day(1).to_string())));
+        assert_eq!((row.started_at.clone(), row.finished_at.clone()), (day(0).to_string(), Some(day(1).to_string())));
+        store.finish_run(run, &RunEnd { outcome: Outcome::Failed, ..end(2) }, &[]).await.unwrap();
+        assert_eq!(store.run_row(run).await.unwrap().unwrap(), row, "of two ends the first counts");
         assert_eq!(store.run_row(RunId(99)).await.unwrap(), None);
         let error = store.finish_run(RunId(99), &end(1), &[]).await.unwrap_err();
         assert!(matches!(error, StoreError::Inconsistent { .. }), "{error:?}");
