@@ -63,12 +63,12 @@ pub(super) fn decide(
                 continue;
             }
         }
-        decided.changes.extend(judge.group(&team.group, &wanted, may_take));
+        decided.changes.extend(judge.group(&team.group, wanted, may_take));
     }
     if let Some(mut assignment) = assignment {
         if let Some((team, mut wanted, may_take)) = last {
             assignment.fill(&mut wanted, judge.present(team), judge.members);
-            decided.changes.extend(judge.group(&team.group, &wanted, may_take));
+            decided.changes.extend(judge.group(&team.group, wanted, may_take));
         }
         decided.without = assignment.left_out(judge.members).filter(|_| proven);
     }
@@ -104,7 +104,7 @@ impl<'a> Judge<'a> {
     }
 
     /// A group that was read, with those who are to be in it, in order.
-    fn group(&self, group: &Group, wanted: &[(UserRef, Via)], may_take: bool) -> Option<GroupChange> {
+    fn group(&self, group: &Group, mut wanted: Vec<(UserRef, Via)>, may_take: bool) -> Option<GroupChange> {
         let known = self.known(group);
         let present = known.map(|known| self.stored_members(known.id)).unwrap_or_default();
         let before = |user: UserRef| match user {
@@ -115,9 +115,6 @@ impl<'a> Judge<'a> {
             let found = wanted.binary_search_by_key(&UserRef::Known(one.user), |(user, _)| *user);
             found.ok().and_then(|at| wanted.get(at)).map(|(_, via)| *via)
         };
-        let mut joins: Vec<(UserRef, Via)> =
-            wanted.iter().copied().filter(|(user, _)| before(*user).is_none()).collect();
-        joins.shrink_to_fit();
         let leaves = |one: &&StoredMembership| {
             may_take && self.members.has_access(UserRef::Known(one.user)) && now(one).is_none()
         };
@@ -125,12 +122,15 @@ impl<'a> Judge<'a> {
         // That somebody is no longer named by the group itself is as little proven as that somebody left.
         let differs = |one: &StoredMembership, via: Via| via != one.via && (may_take || via == Via::Direct);
         let changed = present.iter().filter_map(|one| Some((one, now(one)?))).filter(|(one, via)| differs(one, *via));
+        let changed = changed.map(|(one, via)| (one.user, one.via, via)).collect();
+        wanted.retain(|(user, _)| before(*user).is_none());
+        wanted.shrink_to_fit();
         let mut change = GroupChange {
             subject: known.map_or_else(|| GroupRef::New(group.key.digest()), |known| GroupRef::Known(known.id)),
             name: group.name.clone(),
             acts: group_acts(group, known),
-            changed: changed.map(|(one, via)| (one.user, one.via, via)).collect(),
-            joins,
+            changed,
+            joins: wanted,
             leaves,
             counted: Vec::new(),
         };

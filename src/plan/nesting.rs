@@ -127,10 +127,12 @@ impl Teams {
 
     /// Who is in it with access, in order, each once; directly, where both are true.
     pub fn members(&self, at: usize, walk: &mut Walk) -> Vec<(UserRef, Via)> {
-        let reached = self.reach(at, walk).iter().filter_map(|one| Some((*one, self.0.get(*one)?)));
+        self.reach(at, walk);
+        let reached = || walk.reached.iter().filter_map(|one| Some((*one, self.0.get(*one)?)));
         let via = |one: usize| if one == at { Via::Direct } else { Via::Nested };
-        let people = reached.flat_map(|(one, team)| team.people.iter().map(move |user| (*user, via(one))));
-        let mut people: Vec<(UserRef, Via)> = people.collect();
+        // A group of everybody is the largest list of a run.
+        let mut people = Vec::with_capacity(reached().map(|(_, team)| team.people.len()).sum());
+        people.extend(reached().flat_map(|(one, team)| team.people.iter().map(move |user| (*user, via(one)))));
         people.sort_unstable();
         people.dedup_by_key(|(user, _)| *user);
         people

@@ -76,7 +76,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How long a writer waits for the others of this process.
 const WAIT: Duration = Duration::from_secs(60);
 /// What the writer keeps in memory (KiB, negative): about the pages that a batch of a first sync touches.
-const WRITER_CACHE: &str = "-10000";
+const WRITER_CACHE: &str = "-9000";
 /// Pages of the write-ahead log (128 MiB) before the writer copies back itself what nobody else has yet.
 const CHECKPOINT_PAGES: &str = "8000";
 /// Bytes of the log that another connection begins to copy back.
