@@ -90,7 +90,7 @@ fn bases(draft: &mut Draft<'_>, key: &str) -> Vec<String> {
     for base in &bases {
         if !root.is_empty() && !forms::lies_under(base, &root) {
             let says = format!("{} does not lie under source.base_dn", forms::quoted(base));
-            draft.note(key, says, format!("people who leave it are looked for under {} only", forms::quoted(&root)));
+            draft.note(key, says, format!("who leaves it is looked for in it and under {} only", forms::quoted(&root)));
         }
     }
     bases

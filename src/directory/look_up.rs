@@ -9,7 +9,7 @@ use super::entry::RawEntry;
 use super::error::DirectoryError;
 use super::mapping::UserMapping;
 use super::paging::{self, Search, Sink};
-use super::read::check_base;
+use super::read::{ROOT, check_base};
 use super::reference::is_outside;
 use super::searches::{Pass, Searches};
 use super::settings::Scope;
@@ -23,8 +23,8 @@ const BATCH: usize = 100;
 /// The longest filter.
 const MAX_FILTER: usize = 64 << 10;
 
-/// Looks people up by unique id under `source.base_dn`. Every id gets an answer, in the order given; what cannot be
-/// judged says why.
+/// Looks people up by unique id under `source.base_dn`, and under those of `users.base_dns` that do not lie there. Every
+/// id gets an answer, in the order given; what cannot be judged says why.
 pub async fn look_up(
     connection: &mut Connection,
     searches: &Searches,
@@ -35,15 +35,18 @@ pub async fn look_up(
         return unjudged(keys, "users are switched off");
     };
     let mut judged = Vec::with_capacity(keys.len());
-    // Without the base object, "not found" would prove nothing.
-    let mut trouble = if keys.is_empty() {
-        None
-    } else {
-        check_base(&mut connection.wire, "source.base_dn", &searches.base_dn).await.err()
-    };
+    let places = places(searches, pass);
+    // Without the base objects, "not found" would prove nothing.
+    let mut trouble = None;
+    for (key, place) in places.iter().filter(|_| !keys.is_empty()) {
+        trouble = match trouble {
+            None => check_base(&mut connection.wire, key, place).await.err(),
+            some => some,
+        };
+    }
     for batch in batches(keys, mapping) {
         if trouble.is_none() {
-            match look_up_batch(connection, searches, mapping, pass, batch, now).await {
+            match look_up_batch(connection, searches, (mapping, pass, &places), batch, now).await {
                 Ok(found) => {
                     judged.extend(found);
                     continue;
@@ -60,6 +63,14 @@ pub async fn look_up(
         judged.extend(unjudged(batch, &says));
     }
     judged
+}
+
+/// Where people are looked for, and the key that says so.
+fn places<'s>(searches: &'s Searches, pass: &'s Pass) -> Vec<(&'static str, &'s str)> {
+    let root = Dn::parse(&searches.base_dn);
+    let below = |base: &str| root.as_ref().zip(Dn::parse(base)).is_some_and(|(root, base)| base.is_under(root));
+    let bases = pass.bases.iter().map(String::as_str).filter(|base| !below(base));
+    std::iter::once((ROOT, &*searches.base_dn)).chain(bases.map(|base| ("users.base_dns", base))).collect()
 }
 
 fn unjudged(keys: &[UniqueId], says: &str) -> Vec<(UniqueId, LookUp)> {
@@ -98,6 +109,7 @@ struct ById<'a> {
     /// `source.outside`, the server's naming contexts, and the base: what a reference is judged by.
     searches: &'a Searches,
     naming_contexts: &'a [String],
+    place: &'a str,
     now: Timestamp,
     found: BTreeMap<UniqueId, Vec<Found>>,
     referred: bool,
@@ -114,34 +126,43 @@ impl Sink for ById<'_> {
 
     fn reference(&mut self, urls: Vec<String>) {
         let searches = self.searches;
-        self.referred |= !is_outside(&urls, &searches.outside, self.naming_contexts, &searches.base_dn);
+        self.referred |= !is_outside(&urls, &searches.outside, self.naming_contexts, self.place);
     }
 }
 
 async fn look_up_batch(
     connection: &mut Connection,
     searches: &Searches,
-    mapping: &UserMapping,
-    pass: &Pass,
+    (mapping, pass, places): (&UserMapping, &Pass, &[(&str, &str)]),
     keys: &[UniqueId],
     now: Timestamp,
 ) -> Result<Vec<(UniqueId, LookUp)>, DirectoryError> {
     let any_of = |keys: &mut dyn Iterator<Item = &UniqueId>| {
         format!("(|{})", keys.map(|key| term(key, mapping)).collect::<String>())
     };
-    let by_id = |filter: String| {
-        let search = searches.search(pass, &searches.base_dn);
+    let by_id = |place: &str, filter: String| {
+        let search = searches.search(pass, place);
         Search { scope: Scope::Subtree, filter, ..search }
     };
     let doing = "looking vanished people up by unique id";
     let contexts = connection.about.naming_contexts.clone();
-    let mut all = ById { mapping, searches, naming_contexts: &contexts, now, found: BTreeMap::new(), referred: false };
-    paging::all(&mut connection.wire, &by_id(any_of(&mut keys.iter())), doing, &mut all).await?;
-    let mut matching =
-        ById { mapping, searches, naming_contexts: &contexts, now, found: BTreeMap::new(), referred: false };
-    if !all.found.is_empty() {
-        let filter = format!("(&{}{})", pass.filter, any_of(&mut all.found.keys()));
-        paging::all(&mut connection.wire, &by_id(filter), doing, &mut matching).await?;
+    let none = |place| ById {
+        mapping,
+        searches,
+        naming_contexts: &contexts,
+        place,
+        now,
+        found: BTreeMap::new(),
+        referred: false,
+    };
+    let (mut all, mut matching) = (none(""), none(""));
+    for (_, place) in places {
+        (all.place, matching.place) = (place, place);
+        paging::all(&mut connection.wire, &by_id(place, any_of(&mut keys.iter())), doing, &mut all).await?;
+        if !all.found.is_empty() {
+            let filter = format!("(&{}{})", pass.filter, any_of(&mut all.found.keys()));
+            paging::all(&mut connection.wire, &by_id(place, filter), doing, &mut matching).await?;
+        }
     }
     let matching: BTreeSet<UniqueId> = matching.found.into_keys().collect();
     let judge = |key: &UniqueId| match all.found.get(key).map(Vec::as_slice) {

@@ -6,7 +6,7 @@ use super::entry::{AttributeName, RawEntry};
 use super::error::DirectoryError;
 use super::mapping::{self, GroupMapping, MappingError};
 use super::paging::{self, Search, Sink};
-use super::read::check_base;
+use super::read::{ROOT, check_base};
 use super::reference::is_outside;
 use super::searches::Searches;
 use super::session::Session as _;
@@ -138,7 +138,7 @@ async fn by_dn(
         return Ok(sought);
     };
     // The group that holds may have been renamed or moved (G2).
-    check_base(&mut connection.wire, "source.base_dn", &searches.base_dn).await?;
+    check_base(&mut connection.wire, ROOT, &searches.base_dn).await?;
     let id = escape(&key_assertion(known, &mapped.unique_id));
     let filter = format!("({}={id})", mapped.unique_id.base());
     let elsewhere =

@@ -11,7 +11,7 @@ use super::error::DirectoryError;
 use super::mapped;
 use super::mapping::{Mapping, UserMapping};
 use super::paging::{self, Sink};
-use super::read::check_base;
+use super::read::{ROOT, check_base};
 use super::reference::is_outside;
 use super::schema;
 use super::searches::{Pass, Searches};
@@ -205,7 +205,15 @@ async fn look(
         probe.note("schema", Verdict::Ok, "every attribute that the configuration names is known");
     }
     unknown.iter().for_each(|error| probe.failed("schema", error));
-    for pass in searches.groups.iter().chain(&searches.users) {
+    let passes = || searches.groups.iter().chain(&searches.users);
+    if !passes().any(|pass| pass.bases.contains(&searches.base_dn)) {
+        match check_base(&mut connection.wire, ROOT, &searches.base_dn).await {
+            Ok(()) => probe.note("base", Verdict::Ok, format!("`{}` (source.base_dn)", searches.base_dn)),
+            Err(error @ DirectoryError::Base { .. }) => probe.failed("base", &error),
+            Err(error) => return Err(error),
+        }
+    }
+    for pass in passes() {
         let mut sample = Sample::new(searches, connection.about.naming_contexts.clone(), now);
         // What comes of a fault that was told already is not told again as another one.
         let mut explained = !unknown.is_empty();

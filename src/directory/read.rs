@@ -12,6 +12,9 @@ use super::settings::Scope;
 use crate::clock::Timestamp;
 use crate::roster::{Before, Incomplete, Index, Passes, Snapshot};
 
+/// The key of the DN under which everybody is looked for.
+pub(super) const ROOT: &str = "source.base_dn";
+
 /// Is told how far a read is.
 pub trait Progress: Send + Sync {
     /// So many entries of a pass (`users`, `groups`) were read.
@@ -47,6 +50,7 @@ pub async fn read(
     let asked: Vec<&Pass> = groups.into_iter().chain(users).collect();
     let mut trouble = None;
     let bases = readable_bases(connection, &asked, &mut trouble).await?;
+    root(connection, searches, &bases, &mut trouble).await?;
     must_see(connection, searches, &mut trouble).await?;
     let mut givers = mapped::read(connection, searches, mapped, &before.mapped, &mut trouble).await?;
     let mut collector = Collector::new(searches, index, now, progress, &connection.about.naming_contexts);
@@ -127,6 +131,25 @@ pub(super) async fn readable_bases<'p>(
     match first {
         Some(error) if readable.is_empty() => Err(error),
         _ => Ok(readable),
+    }
+}
+
+/// Reads `source.base_dn` where it is none of the bases: without it nobody who vanishes could be judged (L2).
+async fn root(
+    connection: &mut Connection,
+    searches: &Searches,
+    bases: &[(&Pass, String)],
+    trouble: &mut Option<Incomplete>,
+) -> Result<(), DirectoryError> {
+    if bases.iter().any(|(_, base)| *base == searches.base_dn) {
+        return Ok(());
+    }
+    match check_base(&mut connection.wire, ROOT, &searches.base_dn).await {
+        Err(error @ DirectoryError::Base { .. }) => {
+            trouble.get_or_insert_with(|| error.incomplete());
+            Ok(())
+        }
+        done => done,
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::departures;
 use crate::plan::people::People;
-use crate::plan::view::DUPLICATE_ID;
+use crate::plan::view::{DUPLICATE_ID, UNJUDGED};
 use crate::plan::wishes::{Finding, Wish};
 use crate::plan::{Claimant, Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
 use crate::roster::{Account, Dn, Enabled, PendingReason, Person, Skip, UniqueId};
 
 const NO_ROLE: &str = "no mapped group gives a role or a grant";
-const UNJUDGED: &str = "nobody can tell whether the person is disabled: what a disabled test looks at is missing, or the \
+const MAY_BE_DISABLED: &str = "nobody can tell whether the person is disabled: what a disabled test looks at is missing, or the \
                         account may not read it";
 
 /// Collects findings; the order in which they come does not matter.
@@ -65,7 +65,7 @@ impl Findings {
                 let asks = wish.primary.as_ref().map(|primary| format!("; the address would be `{primary}`"));
                 ("disabled", "U4", departures::disabled(person) + &asks.unwrap_or_default())
             }
-            _ if person.enabled == Enabled::Unknown => ("unreadable", "U8", UNJUDGED.to_owned()),
+            _ if person.enabled == Enabled::Unknown => ("unreadable", "U8", MAY_BE_DISABLED.to_owned()),
             Some(PendingReason::UnmanagedDomain) => {
                 let address = wish.unmanaged.as_ref().map(ToString::to_string).unwrap_or_default();
                 ("unmanaged-domain", "D1", format!("the primary address `{address}` is in no managed domain"))
@@ -90,6 +90,17 @@ impl Findings {
             reason: Cow::Borrowed("no-role"),
             rule: Cow::Borrowed("R3"),
             detail: NO_ROLE.to_owned(),
+        });
+    }
+
+    /// Somebody whom the search did not show, and of whom nobody can tell why (L2).
+    pub fn unjudged(&mut self, account: &Account, says: &str) {
+        self.skips.insert(Skip {
+            dn: account.dn.clone().unwrap_or_default(),
+            unique_id: account.key.as_ref().map(ToString::to_string),
+            reason: Cow::Borrowed(UNJUDGED),
+            rule: Cow::Borrowed("L2"),
+            detail: says.to_owned(),
         });
     }
 

@@ -217,6 +217,11 @@ fn kept_skips<'a>(
             // An entry that is as it was can be understood (E5), and bears an id that no other one bears (I7).
             let entry = [view::DUPLICATE_ID, view::UNREADABLE].contains(&&*skip.reason);
             let unchanged = |at| reading.unchanged.contains(at) && !entry;
+            // Whoever was seen is judged, and of whom a complete run did not see it has said so anew (L2).
+            if skip.reason == view::UNJUDGED && reading.passes.users {
+                let seen = |at| reading.unchanged.contains(at) || reading.waiting.contains(at);
+                return all && !position.is_some_and(seen);
+            }
             let kept = |at| unchanged(at) || reading.waiting.contains(at) || unjudged(at);
             all || position.is_some_and(kept)
         })

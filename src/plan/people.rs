@@ -146,6 +146,7 @@ impl<'a> People<'a> {
                 }
                 None => {
                     let says = format!("not in the search result, but {}", departures::verdict(found));
+                    self.decided.findings.unjudged(account, &says);
                     self.decided.unjudged.push((account.label().into(), says));
                 }
             }

@@ -16,6 +16,9 @@ pub(super) const DUPLICATE_ID: &str = "duplicate-id";
 /// Why an entry is skipped as a whole; what is left out of an entry that is applied has other words (E5).
 pub(super) const UNREADABLE: &str = "unreadable";
 
+/// Why somebody is written down whom a complete run missed, and of whom looking up could not tell why (L2).
+pub(super) const UNJUDGED: &str = "unjudged";
+
 /// One directory group of this source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredGroup {

@@ -21,7 +21,7 @@ const WITHIN: usize = 60 * TIMES;
 
 /// Looks at everything a run needs; a step that fails makes the exit status 1.
 pub async fn run(session: &mut Session) -> Result<u8, Failure> {
-    let config = session.config_loudly()?;
+    let config = session.config()?;
     let mut steps = Steps { session, all: Vec::new() };
     steps.add(configuration(&config))?;
     for note in &config.notes {

@@ -107,7 +107,7 @@ pub fn left_out(skipped: &BTreeMap<Skipped, Tally>) -> Vec<String> {
         let (word, total) = match what {
             Skipped::LeftOut => ("Left out", counted(tally.total, "person", "people")),
             Skipped::Without => ("Came in without", counted(tally.total, "value", "values")),
-            Skipped::AsBefore => ("As before, the entry was not applied", counted(tally.total, "person", "people")),
+            Skipped::AsBefore => ("Stay as they were", counted(tally.total, "person", "people")),
         };
         let why: Vec<String> = tally.reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
         format!("{word}: {total} ({})", escape::text(&why.join(", ")))

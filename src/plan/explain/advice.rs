@@ -79,7 +79,8 @@ fn outside(found: &LookUp, account: Option<&Account>, who: &str) -> String {
         LookUp::FilteredOut { .. } => "Change the entry so that it matches users.filter, or correct users.filter.",
         LookUp::Disabled { .. } => "Enable the entry, and put it within users.base_dns and users.filter.",
         LookUp::Gone => "Somebody who is to come back needs an entry in the directory.",
-        LookUp::InScope { .. } | LookUp::Unjudged { .. } => "Ask again; nothing is taken away meanwhile.",
+        LookUp::InScope { .. } => "Ask again; nothing is taken away meanwhile.",
+        LookUp::Unjudged { .. } => "Mend what is said above, or ask again; nothing is taken away meanwhile.",
     };
     format!("{what}{keep}")
 }

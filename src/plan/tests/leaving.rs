@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::world::{DAY, World};
 use crate::plan::BrakeKind;
 use crate::plan::policy::Delay;
-use crate::roster::{PendingReason, State, UserId};
+use crate::roster::{PendingReason, Skipped, State, UserId};
 
 const NOTHING: [&str; 0] = [];
 
@@ -245,6 +245,10 @@ fn whoever_looking_up_finds_in_scope_is_left_alone() {
     let said = world.look();
     assert_eq!(said.text, ["u01: flag gone until 2026-03-16"]);
     assert_eq!(said.plan.unjudged.len(), 1);
+    let skip = &said.plan.skips[0];
+    assert_eq!((&*skip.reason, &*skip.rule), ("unjudged", "L2"), "written down, so that status and runs tell it");
+    assert!(skip.dn.contains("u00") && skip.detail.contains("found it in scope"), "{skip:?}");
+    assert_eq!(said.plan.skipped[&Skipped::AsBefore].total, 1);
     world.hidden = names.iter().take(7).filter(|name| *name != "u01").cloned().collect();
     assert_eq!(world.look().text, NOTHING, "six of twenty: nothing is concluded from absence");
 }

@@ -161,6 +161,30 @@ fn check_names_the_fault_and_not_what_comes_of_it() {
     assert!(!schema.out.contains("cannot be understood") && !schema.out.contains("users.filter"), "{schema:?}");
 }
 
+/// E1, L2: without the DN under which everybody is looked for, nobody who leaves could be judged; every command says so.
+#[test]
+fn a_misspelt_root_is_told_and_takes_nobody_away() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(3));
+    let mut site = Site::new(&slapd);
+    site.set("users", "base_dns = [\"ou=people,dc=example,dc=com\"]\n");
+    site.expect(0, &["sync"]);
+    let right = source(&slapd, slapd.url(), "");
+    site.set("source", &right.replace("base_dn = \"dc=example,", "base_dn = \"ou=nowhere,dc=example,"));
+    remove(&slapd, "u01");
+    let says = "source.base_dn `ou=nowhere,dc=example,dc=com`";
+    let check = site.expect(1, &["check"]);
+    has(&check, &["fail  base            source.base_dn `ou=nowhere,", ", 1 fail"]);
+    assert_eq!(format!("{check:?}").matches("does not lie under").count(), 2, "once a key: {check:?}");
+    for words in [&["plan"][..], &["sync"], &["status"], &["runs", "show", "2"], &["explain", "u01"]] {
+        let said = site.run(words);
+        assert!(said.out.contains(says) || said.err.contains(says), "{words:?}: {said:?}");
+    }
+    has(&site.expect(0, &["users", "show", "u01"]), &["active"]);
+    site.set("source", &right);
+    has(&site.expect(0, &["sync"]), &["1 flagged"]);
+}
+
 /// What only looks works in a folder that cannot be written; what writes says what it needs, in words.
 #[test]
 fn who_may_only_read_may_look() {
@@ -227,7 +251,7 @@ fn people_left_out_and_values_left_out_have_words_of_their_own() {
     // Whose entry cannot be understood any more stays as before, which is neither.
     modify(&slapd, "ada", "delete: proxyAddresses");
     modify(&slapd, "u00", "add: uid\nuid: second");
-    has(&site.expect(0, &["sync"]), &["As before, the entry was not applied: 1 person (1 unreadable)."]);
+    has(&site.expect(0, &["sync"]), &["Stay as they were: 1 person (1 unreadable)."]);
     has(&site.expect(0, &["users", "show", "u00"]), &["as before, because the last run did not apply the entry: unre"]);
 }
 

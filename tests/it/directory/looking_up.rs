@@ -5,9 +5,12 @@ use rosterd::roster::{LookUp, UniqueId};
 use super::*;
 
 async fn looked_up(slapd: &Slapd, users: &UserSettings, keys: &[UniqueId]) -> Vec<LookUp> {
-    let settings = settings(slapd, slapd.url());
-    let mut connection = connect(&settings).await.unwrap();
-    let searches = Searches::new(&settings, Some(users), None, connection.about().kind).unwrap();
+    looked_up_by(&settings(slapd, slapd.url()), users, keys).await
+}
+
+async fn looked_up_by(settings: &Settings, users: &UserSettings, keys: &[UniqueId]) -> Vec<LookUp> {
+    let mut connection = connect(settings).await.unwrap();
+    let searches = Searches::new(settings, Some(users), None, connection.about().kind).unwrap();
     let found = directory::look_up(&mut connection, &searches, keys, now()).await;
     assert!(found.iter().map(|(key, _)| key).eq(keys), "in the order asked");
     found.into_iter().map(|(_, found)| found).collect()
@@ -53,6 +56,27 @@ async fn the_reason_is_a_cause() {
     let one_level = UserSettings { base_dns: vec![slapd.base().to_owned()], scope: Scope::OneLevel, ..users(&slapd) };
     let found = looked_up(&slapd, &one_level, &keys[3..4]).await;
     assert_eq!(found, [LookUp::MovedOut { dn: dn("here", "people") }], "below, but not one level below");
+}
+
+/// I4, E3: a base that does not lie under `source.base_dn` is looked into as well.
+#[tokio::test]
+async fn bases_beside_the_root_are_looked_into() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    for ldif in [person("here", ""), person("moved", "").replace("ou=people", "ou=services")] {
+        slapd.ldif(&ldif);
+    }
+    let beside = Settings { base_dn: format!("ou=services,{}", slapd.base()), ..settings(&slapd, slapd.url()) };
+    let keys = [id_of(&slapd, "here"), id_of(&slapd, "moved")];
+    let users = UserSettings { filter: Some("(uid=nobody)".into()), ..users(&slapd) };
+    let dn = |uid: &str, ou: &str| format!("uid={uid},ou={ou},dc=example,dc=com");
+    let found = looked_up_by(&beside, &users, &keys).await;
+    assert_eq!(
+        found,
+        [LookUp::FilteredOut { dn: dn("here", "people") }, LookUp::MovedOut { dn: dn("moved", "services") },]
+    );
+    let hidden = UserSettings { base_dns: vec!["ou=nowhere,dc=example,dc=com".into()], ..users };
+    let found = looked_up_by(&beside, &hidden, &keys).await;
+    assert!(matches!(&found[0], LookUp::Unjudged { says } if says.contains("users.base_dns")), "{found:?}");
 }
 
 /// L2
