@@ -28,6 +28,8 @@ pub(super) async fn apply(scene: &Scene<'_>, stamp: Stamp<'_>, mut plan: Plan) -
         added.extend(scene.store.apply_users(stamp, &batch).await?);
         events::users(stamp, &batch);
         done += batch.len() as u64;
+        // Giving back what a batch took needs as long as a commit: the next one goes on meanwhile.
+        tokio::task::spawn_blocking(move || drop(batch));
         scene.progress.applied(done, total);
     }
     apply_groups(scene, stamp, std::mem::take(&mut plan.groups), &added).await?;
