@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use super::connect::Connection;
+use super::entry::{AttributeName, RawEntry};
 use super::paging::{self, Search};
-use super::settings::Scope;
+use super::settings::{Kind, Scope};
+use super::understand::{Key, key};
 use crate::roster::Dn;
 
 /// Where a server stands.
@@ -12,9 +16,15 @@ use crate::roster::Dn;
 pub struct Standing {
     /// The unique id of `source.base_dn`, where the server gives one.
     pub base: Option<String>,
-    /// The newest change it knows of each server, by server id (contextCSN); empty where it does not tell.
+    /// The newest change it knows of each server, by server id; empty where it does not tell. contextCSN by its server id,
+    /// of a domain controller update sequence numbers by invocation id.
     pub change_numbers: BTreeMap<String, String>,
+    /// Its own id among these, where it tells: the invocation id of a domain controller.
+    pub own: Option<String>,
 }
+
+/// Server-given ids of a base object.
+const IDS: [&str; 3] = ["entryUUID", "nsUniqueId", "objectGUID"];
 
 impl Connection {
     /// Asks where the server stands; what it does not show is left out.
@@ -25,26 +35,120 @@ impl Connection {
         let context = self.about.naming_contexts.iter().filter(holds).max_by_key(|context| context.len());
         let context = context.unwrap_or(&base).clone();
         let mut standing = Standing::default();
-        let search = Search::once(&base, Scope::Base, "(objectClass=*)", &["entryUUID", "nsUniqueId", "objectGUID"]);
-        // What is wrong with the base is said where it is read.
-        drop(
-            paging::one(&mut self.wire, &search, "reading source.base_dn", |entry| {
-                let ids = ["entryUUID", "nsUniqueId"].into_iter().filter_map(|name| entry.texts(name).next());
-                standing.base = ids.map(|id| id.into_owned()).next();
-            })
-            .await,
-        );
-        let search = Search::once(&context, Scope::Base, "(objectClass=*)", &["contextCSN"]);
-        drop(
-            paging::one(&mut self.wire, &search, "reading the server's change number", |entry| {
-                let numbers = entry.texts("contextCSN").filter_map(|csn| {
-                    let server = csn.split('#').nth(2)?.to_owned();
-                    Some((server, csn.into_owned()))
-                });
-                standing.change_numbers = numbers.collect();
-            })
-            .await,
-        );
+        self.glance(&base, &IDS, |entry| {
+            standing.base = IDS.into_iter().filter_map(AttributeName::parse).find_map(|name| match key(entry, &name) {
+                Key::One(id) => Some(id.to_string()),
+                Key::None | Key::Many(_) => None,
+            });
+        })
+        .await;
+        if self.about.kind == Kind::ActiveDirectory {
+            self.controller(&context, &mut standing).await;
+            return standing;
+        }
+        self.glance(&context, &["contextCSN"], |entry| {
+            let numbers = entry.texts("contextCSN").filter_map(|csn| {
+                let server = csn.split('#').nth(2)?.to_owned();
+                Some((server, csn.into_owned()))
+            });
+            standing.change_numbers = numbers.collect();
+        })
+        .await;
         standing
+    }
+
+    /// What a domain controller says: its own update sequence number, and its up-to-dateness vector for the others.
+    ///
+    /// Numbers are written with twenty digits, so that they compare as text.
+    async fn controller(&mut self, context: &str, standing: &mut Standing) {
+        let (mut service, mut highest) = (None, None);
+        self.glance("", &["dsServiceName", "highestCommittedUSN"], |entry| {
+            service = entry.texts("dsServiceName").next().map(|dn| dn.into_owned());
+            highest = entry.texts("highestCommittedUSN").next().and_then(|number| number.parse().ok());
+        })
+        .await;
+        let (Some(service), Some(highest)) = (service, highest) else { return };
+        self.glance(&service, &["invocationId"], |entry| {
+            standing.own = bytes(entry, "invocationId").and_then(|id| guid(&id));
+        })
+        .await;
+        let Some(own) = standing.own.clone() else { return };
+        let numbers = &mut standing.change_numbers;
+        self.glance(context, &["replUpToDateVector"], |entry| {
+            numbers.extend(bytes(entry, "replUpToDateVector").into_iter().flat_map(|vector| cursors(&vector)));
+        })
+        .await;
+        numbers.insert(own, written(highest));
+    }
+
+    /// Reads some attributes of one object. What is wrong with a base is said where it is read.
+    async fn glance(&mut self, dn: &str, attributes: &[&str], mut see: impl FnMut(&RawEntry<'_>) + Send) {
+        let search = Search::once(dn, Scope::Base, "(objectClass=*)", attributes);
+        drop(paging::one(&mut self.wire, &search, "reading where the server stands", |entry| see(entry)).await);
+    }
+}
+
+fn written(number: u64) -> String {
+    format!("{number:020}")
+}
+
+fn bytes(entry: &RawEntry<'_>, name: &str) -> Option<Vec<u8>> {
+    entry.values(&AttributeName::parse(name)?).next().map(<[u8]>::to_vec)
+}
+
+fn guid(bytes: &[u8]) -> Option<String> {
+    Some(Uuid::from_bytes_le(bytes.try_into().ok()?).to_string())
+}
+
+/// The cursors of an up-to-dateness vector: invocation id and update sequence number. Its version, a reserved word, how
+/// many cursors there are, another reserved word; a cursor of version 2 has the time of the last success behind
+/// (MS-DRSR 5.166.3 and 5.166.4). Nothing of what cannot be understood.
+fn cursors(vector: &[u8]) -> Vec<(String, String)> {
+    let word = |at: usize| Some(u32::from_le_bytes(vector.get(at..at + 4)?.try_into().ok()?));
+    let size = match word(0) {
+        Some(1) => 24,
+        Some(2) => 32,
+        _ => return Vec::new(),
+    };
+    let all = vector.get(16..).unwrap_or_default().chunks_exact(size);
+    if word(8).and_then(|count| usize::try_from(count).ok()) != Some(all.len()) {
+        return Vec::new();
+    }
+    let cursor = |one: &[u8]| {
+        let number = u64::from_le_bytes(one.get(16..24)?.try_into().ok()?);
+        Some((guid(one.get(..16)?)?, written(number)))
+    };
+    all.filter_map(cursor).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(version: u32, count: u32, cursors: &[(u8, u64)]) -> Vec<u8> {
+        let mut bytes: Vec<u8> = [version, 0, count, 0].iter().flat_map(|word| word.to_le_bytes()).collect();
+        for (id, number) in cursors {
+            bytes.extend([*id; 16]);
+            bytes.extend(number.to_le_bytes());
+            bytes.extend_from_slice(if version == 2 { &[9; 8] } else { &[] });
+        }
+        bytes
+    }
+
+    /// E7: both versions are read; one that is cut off, or says another count, says nothing.
+    #[test]
+    fn an_up_to_dateness_vector_is_read_or_left() {
+        let id = |byte: u8| Uuid::from_bytes([byte; 16]).to_string();
+        let two = [(id(1), "00000000000000004711".to_owned()), (id(2), format!("{:020}", u64::MAX))];
+        for version in [1, 2] {
+            assert_eq!(cursors(&vector(version, 2, &[(1, 4711), (2, u64::MAX)])), two, "version {version}");
+        }
+        assert_eq!(cursors(&vector(2, 0, &[])), []);
+        let whole = vector(2, 2, &[(1, 4711), (2, 1)]);
+        for cut in [0, 3, 15, 16, 47, whole.len() - 32] {
+            assert_eq!(cursors(&whole[..cut]), [], "cut at {cut}");
+        }
+        assert_eq!(cursors(&vector(2, 3, &[(1, 1), (2, 2)])), []);
+        assert_eq!(cursors(&vector(3, 2, &[(1, 1), (2, 2)])), []);
     }
 }

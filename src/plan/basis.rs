@@ -27,6 +27,8 @@ pub struct Basis {
     pub base: Option<String>,
     /// The server's change number, by server id.
     pub change_numbers: BTreeMap<String, String>,
+    /// Its own server id, where it tells: several servers may stand behind one URL, as domain controllers do.
+    pub own: Option<String>,
     /// How many users and how many groups it showed; `None` when it was not asked.
     pub users: Option<u64>,
     /// How many groups.
@@ -94,10 +96,11 @@ impl Basis {
     /// restored, or a replica that lags (E7). A server that does not tell is not doubted.
     pub fn behind(&self, before: &Self) -> Option<Incomplete> {
         let now = &self.change_numbers;
-        let lower = |(id, number): &(&String, &String)| now.get(*id).is_none_or(|now| now < *number);
+        let lower =
+            |(id, number): &(&String, &String)| now.get(*id).map_or(!self.speaks_of_itself(), |now| now < *number);
         let (id, number) = before.change_numbers.iter().find(lower).filter(|_| !now.is_empty())?;
         let now = now.get(id).map_or("none", String::as_str);
-        let why = match self.server == before.server {
+        let why = match self.is_same_server(before) {
             true => "was its data restored from a backup?",
             false => "it is another server than the last time, and has not caught up yet",
         };
@@ -120,25 +123,43 @@ impl Basis {
         last: Option<Stranger>,
         (now, missing): (Timestamp, Option<Digest>),
     ) -> Option<Incomplete> {
-        let tell = !self.change_numbers.is_empty() && !before.change_numbers.is_empty();
-        if self.server == before.server || before.server.is_empty() || tell {
+        let known = |id: &String| self.change_numbers.contains_key(id) || !self.speaks_of_itself();
+        let tell = !before.change_numbers.is_empty() && before.change_numbers.keys().all(known);
+        let tell = tell && !self.change_numbers.is_empty();
+        if self.is_same_server(before) || before.server.is_empty() || tell {
             return None;
         }
-        let last = last.filter(|last| last.server == self.server);
+        let me = self.own.as_ref().unwrap_or(&self.server);
+        let last = last.filter(|last| last.server == *me);
         let missing = missing.map(Digest::short);
         let same = last.filter(|last| missing.is_none_or(|missing| last.missing == missing));
         let is_over = |one: &Stranger| Timestamp::from_millis(one.since) + APART <= now;
-        let first = missing.map(|missing| Stranger { server: self.server.clone(), since: now.millis(), missing });
+        let first = missing.map(|missing| Stranger { server: me.clone(), since: now.millis(), missing });
         self.stranger = same.or(first);
         if self.stranger.as_ref().is_some_and(is_over) {
             return None;
         }
         let (server, other) = (&self.server, &before.server);
+        let other = if server == other { "the one of that name".to_owned() } else { format!("`{other}`") };
         let says = format!(
-            "`{server}` is another server than `{other}`, which the last complete run read, and nobody can tell whether it \
+            "`{server}` is another server than {other}, which the last complete run read, and nobody can tell whether it \
              is up to date; absence counts once two complete runs an hour apart miss the same people"
         );
         Some(Incomplete { cause: "server-changed", says, attribute: None })
+    }
+
+    /// Whether this is the server that was read before.
+    fn is_same_server(&self, before: &Self) -> bool {
+        match (&self.own, &before.own) {
+            (Some(own), Some(before)) => own == before,
+            _ => self.server == before.server,
+        }
+    }
+
+    /// Whether the server tells only its own change number, as a domain controller does that has no others, or does not
+    /// show what it knows of them.
+    fn speaks_of_itself(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| self.change_numbers.keys().eq([own]))
     }
 
     /// What is different now, the configuration first.
@@ -151,6 +172,8 @@ impl Basis {
         let mut changes: Vec<String> = settings.collect();
         if self.server != now.server {
             changes.push(format!("another server was read: `{}` instead of `{}`", now.server, self.server));
+        } else if !now.is_same_server(self) {
+            changes.push(format!("another server was read, also called `{}`", now.server));
         }
         if let (Some(before), Some(after)) = (&self.base, &now.base)
             && before != after
@@ -248,6 +271,35 @@ mod tests {
             "judged by numbers"
         );
         assert!(told.strange(&basis(), None, (at(0), these)).is_some(), "nothing to compare with");
+    }
+
+    /// E7: several domain controllers stand behind one name; one that shows its own number only is believed the second time,
+    /// one that shows what it knows of the others as soon as it knows as much.
+    #[test]
+    fn domain_controllers_are_told_apart_by_their_invocation() {
+        let controller = |own: &str, numbers: &[(&str, u64)]| Basis {
+            own: Some(own.to_owned()),
+            change_numbers: numbers.iter().map(|(id, n)| ((*id).to_owned(), format!("{n:020}"))).collect(),
+            ..basis()
+        };
+        let at = |minutes: i64| Timestamp::from_millis(minutes * 60_000);
+        let missing = Some(Digest::of("ada"));
+        let before = controller("a", &[("a", 900)]);
+        assert_eq!(controller("a", &[("a", 1000)]).behind(&before), None, "numbers, not texts");
+        let restored = controller("a", &[("a", 899)]).behind(&before).unwrap();
+        assert!(restored.says.contains("restored from a backup"), "{restored:?}");
+        let lagging = controller("b", &[("a", 899), ("b", 5)]).behind(&before).unwrap();
+        assert!(lagging.says.contains("has not caught up"), "{lagging:?}");
+        let mut caught_up = controller("b", &[("a", 900), ("b", 5)]);
+        assert_eq!(caught_up.behind(&before), None);
+        assert_eq!(caught_up.strange(&before, None, (at(0), missing)), None);
+        let mut silent = controller("b", &[("b", 5)]);
+        assert_eq!(silent.behind(&before), None, "it says nothing of the others");
+        let doubt = silent.strange(&before, None, (at(0), missing)).unwrap();
+        assert!(doubt.says.contains("another server than the one of that name"), "{doubt:?}");
+        let last = silent.stranger.clone();
+        assert_eq!(silent.strange(&before, last, (at(61), missing)), None);
+        assert!(before.changes(&silent)[0].contains("another server was read, also called"));
     }
 
     #[test]

@@ -127,6 +127,24 @@ mod active_directory {
             assert_eq!((&user["state"], &user["pending_reason"]), (&json!("pending"), &json!(reason)), "{who}");
         }
     }
+
+    /// RSA-10, E7: a domain controller whose update sequence number is lower than at the last complete run has lost what it
+    /// knew; nobody is missed for it.
+    #[test]
+    fn a_controller_that_knows_less_than_before_is_doubted() {
+        let Some(server) = Server::samba() else { return };
+        server.ldif(&[user("ada", 512, ""), user("bob", 512, "")].concat());
+        let site = site(&server);
+        site.expect(0, &["sync"]);
+        site.by_hand("UPDATE rd_runs SET basis = replace(basis, '\":\"0000', '\":\"9000')");
+        server.ldif(&format!("dn: CN=bob,OU=people,{BASE}\nchangetype: delete\n"));
+        let said = site.expect(5, &["sync"]);
+        assert!(said.out.contains("was its data restored from a backup?"), "{said:?}");
+        assert_eq!(site.state("bob"), "active");
+        site.by_hand("UPDATE rd_runs SET basis = replace(basis, '\":\"9000', '\":\"0000')");
+        site.expect(0, &["sync"]);
+        assert_eq!(site.state("bob"), "pending");
+    }
 }
 
 mod ds389 {
