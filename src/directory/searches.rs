@@ -6,7 +6,7 @@ use super::mapping::{Mapping, MappingError};
 use super::paging::Search;
 use super::settings::{GroupSettings, Kind, MappedSettings, Scope, Settings, UserSettings};
 use crate::roster::digest::Digester;
-use crate::roster::{Digest, Dn};
+use crate::roster::{Digest, Dn, Passes};
 
 /// The bases, scope and filter of users or of groups.
 #[derive(Clone, Debug)]
@@ -103,6 +103,12 @@ impl Searches {
     /// Which attribute means what.
     pub fn mapping(&self) -> &Mapping {
         &self.mapping
+    }
+
+    /// The bases that these passes read.
+    pub fn bases(&self, passes: Passes) -> impl Iterator<Item = &str> {
+        let groups = self.groups.iter().filter(move |_| passes.groups);
+        groups.chain(self.users.iter().filter(move |_| passes.users)).flat_map(|pass| &pass.bases).map(String::as_str)
     }
 
     /// What every fingerprint begins with.

@@ -39,6 +39,7 @@ mod nesting;
 pub mod one;
 mod people;
 pub mod policy;
+mod proof;
 pub mod refusal;
 mod relink;
 mod retire;
@@ -64,6 +65,7 @@ pub use counts::{Counts, GroupCounts};
 pub use crossing::{Holdings, Neighbour, Neighbours};
 pub use nesting::Via;
 pub use policy::Policy;
+pub use proof::Proof;
 pub use retire::retire;
 pub use rights::{
     Broken, Grant, KnownGroup, MappedAct, MappedGroups, RightsAct, RightsCounts, StoredGrant, without_role,

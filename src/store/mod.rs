@@ -23,7 +23,7 @@ use crate::clock::Timestamp;
 use crate::plan::local_groups::LocalGroup;
 use crate::plan::{
     AliasWindow, Basis, Conflict, ConflictId, Counts, GroupChange, GroupId, Held, Holdings, KnownGroup, MappedAct,
-    MembershipWindow, OpenConflict, RightsBefore, Rule, StoredGrant, StoredMembership, UserChange,
+    MembershipWindow, OpenConflict, Proof, RightsBefore, Rule, StoredGrant, StoredMembership, UserChange,
 };
 pub use crate::plan::{RecentDepartures, StoredGroup};
 use crate::roster::account::written;
@@ -217,6 +217,8 @@ pub struct RunEnd {
     pub coverage: Option<std::collections::BTreeMap<String, u64>>,
     /// What it rested on; `None` when it did not get that far.
     pub basis: Option<Basis>,
+    /// The proof that it was complete, if it was.
+    pub proof: Option<Proof>,
 }
 
 /// What every write of a run carries.

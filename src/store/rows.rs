@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::plan::Proof;
+
 /// Which users to list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Which {
@@ -134,6 +136,8 @@ pub struct RunRow {
     pub cause: Option<String>,
     /// Whether the feed has any change of it; not a column of the view.
     pub changed: bool,
+    /// The proof that it was complete, if it was; not a column of the view.
+    pub proof: Option<Proof>,
 }
 
 /// A row of `roster_changes`.

@@ -8,7 +8,8 @@ use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
 use crate::plan::policy::Place;
 use crate::plan::{
-    self, Approval, Basis, ClockReading, Frozen, KnownGroup, LateClock, Plan, Policy, Since, StoredMembership, View,
+    self, Approval, Basis, ClockReading, Frozen, KnownGroup, LateClock, Plan, Policy, Proof, Since, StoredMembership,
+    View,
 };
 use crate::roster::{
     Account, Before, Digest, Dn, Incomplete, Index, LookUp, Passes, Positions, Snapshot, State, UniqueId, UserId,
@@ -31,6 +32,8 @@ pub(super) struct Look {
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
     basis: Basis,
+    /// What the proof says if the read was complete.
+    proof: Proof,
     /// Other sources of the same directory (I8).
     neighbours: Vec<SourceRecord>,
 }
@@ -67,6 +70,11 @@ impl Look {
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
             neighbours,
+            proof: Proof {
+                account: connection.about().authorized_as.clone(),
+                base: basis.base.clone(),
+                ..Proof::default()
+            },
             basis,
         };
         if request.action == Action::Cleanup {
@@ -123,6 +131,11 @@ impl Look {
         let reading = snapshot.reading();
         self.basis.users = reading.passes.users.then(|| reading.coverage.get("").copied().unwrap_or_default());
         self.basis.groups = reading.passes.groups.then_some(reading.groups.len() as u64);
+        let must_see = scene.config.source.must_see.len() as u64;
+        self.proof.bases = searches.bases(reading.passes).map(str::to_owned).collect();
+        (self.proof.users, self.proof.groups, self.proof.must_see) = (self.basis.users, self.basis.groups, must_see);
+        self.proof.attributes =
+            reading.coverage.iter().filter(|(name, count)| !name.is_empty() && **count > 0).count() as u64;
         let snapshot = match doubt {
             Some(why) => snapshot.doubted(why),
             None => snapshot,
@@ -193,6 +206,16 @@ impl Look {
                 reading.passes.users.then(|| reading.coverage.clone())
             }
             Seen::Due => None,
+        }
+    }
+
+    /// The proof that the read was complete, if it was.
+    pub fn proof(&self) -> Option<Proof> {
+        match &self.seen {
+            Seen::Directory(snapshot) if snapshot.complete().is_some() => {
+                Some(self.proof.clone().with_look_ups(self.look_ups.values()))
+            }
+            Seen::Directory(_) | Seen::Due => None,
         }
     }
 

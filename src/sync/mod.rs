@@ -225,6 +225,7 @@ impl Scene<'_> {
             held: Vec::new(),
             coverage: None,
             basis: None,
+            proof: None,
         };
         if let Err(second) = self.store.finish_run(run, &end, &[held.lease().clone()]).await {
             // The next run of the source marks this one as interrupted.
@@ -275,7 +276,7 @@ impl Scene<'_> {
         let look = self.bounded(stop, Box::pin(Look::take(self, request, &[held.lease().clone()]))).await?;
         let server = look.server().to_owned();
         let incomplete = look.incomplete().cloned();
-        let coverage = look.coverage_if_complete();
+        let (coverage, proof) = (look.coverage_if_complete(), look.proof());
         let names = look.policy().names.clone();
         let mut accepted = look.accepted().to_vec();
         accepted.extend(request.approve.map(|run| approves(run.0)));
@@ -290,7 +291,7 @@ impl Scene<'_> {
             let stamp = Stamp { run: Some(run), source, at: self.clock.now(), names: &names, leases: &leases };
             let plan = apply::apply(self, stamp, plan).await?;
             let report = report(run, plan, incomplete, server);
-            let end = RunEnd { coverage, basis: Some(basis), ..run_end(&report, self.clock.now(), accepted) };
+            let end = RunEnd { coverage, proof, basis: Some(basis), ..run_end(&report, self.clock.now(), accepted) };
             self.store.finish_run(run, &end, &leases).await?;
             let old = self.clock.now() - self.config.history_keep;
             if let Err(error) = self.store.forget_history(old, &leases).await {
@@ -390,5 +391,6 @@ fn run_end(report: &Report, at: Timestamp, mut accepted: Vec<String>) -> RunEnd 
         held: plan.held.clone(),
         coverage: None,
         basis: None,
+        proof: None,
     }
 }

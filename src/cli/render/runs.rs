@@ -11,7 +11,7 @@ use crate::cli::render::{counted, folded, moment_text, number, plan_json, report
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
-use crate::plan::{self, Held, Loss};
+use crate::plan::{self, Held, Loss, Proof};
 use crate::roster::words::plural;
 use crate::store::rows::{ChangeRow, RunRow};
 
@@ -141,6 +141,9 @@ fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     let skipped = plural(run.skipped.cast_unsigned(), "person left out, or value", "people left out, or values");
     writeln!(out, "  skipped   {} {skipped} that somebody came in without", shown(run.skipped))?;
     writeln!(out, "  conflicts {} open", shown(run.conflicts))?;
+    for (name, says) in proof(run) {
+        writeln!(out, "  {name:<9} {}", escape::value(&says))?;
+    }
     if let Some(approved) = run.cause.as_deref().and_then(plan::approved_run) {
         writeln!(out, "  approved  what run {approved} held")?;
     }
@@ -149,6 +152,12 @@ fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
         writeln!(out, "  {}because{:#}   {}", style::ALARM, style::ALARM, told(says))?;
     }
     Ok(())
+}
+
+/// The proof that a run was complete, a line each; only the first has a name.
+pub fn proof(run: &RunRow) -> impl Iterator<Item = (&'static str, String)> {
+    let names = std::iter::once("proof").chain(std::iter::repeat(""));
+    names.zip(run.proof.iter().flat_map(Proof::says))
 }
 
 /// One change as one line: sign, event, who, what, rule.

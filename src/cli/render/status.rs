@@ -179,6 +179,11 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
         let said = run.map_or_else(|| "none".to_owned(), |run| run_in_brief(run, facts.now));
         writeln!(out, "{name:<14} {said}")?;
     }
+    let [.., (_, complete)] = lasts(facts.runs);
+    let says: Vec<String> = complete.iter().flat_map(|run| runs::proof(run)).map(|(_, says)| says).collect();
+    if !says.is_empty() {
+        writeln!(out, "  {}", told(&format!("proof: {}", says.join("; "))))?;
+    }
     // What begins with the daemon says nothing about when, unless there is nothing else.
     let only_reboot = facts.schedules.iter().all(|schedule| schedule.when == When::Reboot);
     for schedule in facts.schedules.iter().filter(|schedule| only_reboot || schedule.when != When::Reboot) {

@@ -83,7 +83,7 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
     let row = sqlx::query(
         "UPDATE rd_runs SET outcome = $2, finished_at = $3, entries = $4, added = $5, updated = $6, moved = $7, \
          flagged = $8, restored = $9, deleted = $10, conflicts = $11, skipped = $12, error = $13, cause = $14, \
-         server = $15, basis = $16 WHERE id = $1 AND outcome = 'running' RETURNING source",
+         server = $15, basis = $16, proof = $17 WHERE id = $1 AND outcome = 'running' RETURNING source",
     )
     .bind(run.0)
     .bind(end.outcome.as_str())
@@ -101,6 +101,7 @@ pub(super) async fn finish(database: &Database, run: RunId, end: &RunEnd, leases
     .bind(end.cause.as_deref().map(clean))
     .bind(end.server.as_deref().map(clean))
     .bind(end.basis.as_ref().and_then(|basis| serde_json::to_string(basis).ok()))
+    .bind(end.proof.as_ref().and_then(|proof| serde_json::to_string(proof).ok()))
     .fetch_optional(write.connection())
     .await?;
     let Some(row) = row else {

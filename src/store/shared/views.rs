@@ -57,7 +57,7 @@ macro_rules! select_runs {
         concat!(
             "SELECT id, source, \"trigger\", action, mode, outcome, started_at, finished_at, entries, added, updated, \
              moved, flagged, restored, deleted, conflicts, skipped, error, server, cause, \
-             last_seq IS NOT NULL FROM rd_runs ",
+             last_seq IS NOT NULL, proof FROM rd_runs ",
             $where
         )
     };
@@ -86,6 +86,7 @@ fn run_from(row: &Row) -> Result<RunRow, Fault> {
         server: row.try_get(18)?,
         cause: row.try_get(19)?,
         changed: row.try_get(20)?,
+        proof: row.try_get::<Option<&str>, _>(21)?.and_then(|proof| serde_json::from_str(proof).ok()),
     })
 }
 

@@ -169,6 +169,9 @@ fn a_misspelt_root_is_told_and_takes_nobody_away() {
     let mut site = Site::new(&slapd);
     site.set("users", "base_dns = [\"ou=people,dc=example,dc=com\"]\n");
     site.expect(0, &["sync"]);
+    let proof = ["bound as `dn:cn=rosterd,", "3 user entries and 0 group entries, every page to the last, under"];
+    has(&site.expect(0, &["runs", "show", "1"]), &proof);
+    has(&site.expect(0, &["status"]), &["  proof: bound as `dn:cn=", "; source.base_dn is the object "]);
     let right = source(&slapd, slapd.url(), "");
     site.set("source", &right.replace("base_dn = \"dc=example,", "base_dn = \"ou=nowhere,dc=example,"));
     remove(&slapd, "u01");
@@ -181,8 +184,10 @@ fn a_misspelt_root_is_told_and_takes_nobody_away() {
         assert!(said.out.contains(says) || said.err.contains(says), "{words:?}: {said:?}");
     }
     has(&site.expect(0, &["users", "show", "u01"]), &["active"]);
+    assert!(site.json(&["runs", "show", "2"])["proof"].is_null(), "an incomplete run has no proof");
     site.set("source", &right);
     has(&site.expect(0, &["sync"]), &["1 flagged"]);
+    has(&site.expect(0, &["runs", "show", "3"]), &["1 vanished person looked up by unique id: 1 gone"]);
 }
 
 /// What only looks works in a folder that cannot be written; what writes says what it needs, in words.

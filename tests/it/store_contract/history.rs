@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rosterd::plan::{BrakeKind, Counts, Held, Loss};
+use rosterd::plan::{BrakeKind, Counts, Held, Loss, Proof};
 use rosterd::roster::{Digest, PendingReason};
 use rosterd::store::rows::Changes;
 use rosterd::store::{Action, Freeze, Outcome, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger};
@@ -32,6 +32,7 @@ fn end(day_number: i64) -> RunEnd {
         held: vec![],
         coverage: None,
         basis: None,
+        proof: None,
     }
 }
 
@@ -92,7 +93,7 @@ on_both_stores! {
         assert_eq!(store.run_row(run).await.unwrap().unwrap().outcome, "running");
         let counts = Counts { entries: 9, added: 8, updated: 7, moved: 6, flagged: 5, restored: 4, deleted: 3, conflicts: 2, skipped: 1 };
         let ended = RunEnd { outcome: Outcome::Incomplete, counts, error: Some("the server stopped".to_owned()),
-            cause: Some("size-limit".to_owned()), ..end(1) };
+            cause: Some("size-limit".to_owned()), proof: Some(Proof { users: Some(9), ..Proof::default() }), ..end(1) };
         store.finish_run(run, &ended, &[]).await.unwrap();
         let view = fixture.rows("SELECT * FROM roster_runs").await.remove(0);
         for (column, value) in [
@@ -104,6 +105,7 @@ on_both_stores! {
             assert_eq!(view[column], value, "{column}");
         }
         let row = store.run_row(run).await.unwrap().unwrap();
+        assert_eq!(row.proof, ended.proof);
         assert_eq!((row.cause.as_deref(), row.server.as_deref()), (Some("size-limit"), Some("ldaps://dc1.example.com")));
         assert_eq!((row.started_at.clone(), row.finished_at.clone()), (day(0).to_string(), Some(day(1).to_string())));
         store.finish_run(run, &RunEnd { outcome: Outcome::Failed, ..end(2) }, &[]).await.unwrap();

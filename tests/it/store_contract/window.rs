@@ -84,7 +84,7 @@ on_both_stores! {
         let end = RunEnd {
             outcome: Outcome::Held, at: day(0), counts: Default::default(), error: None, cause: None, server: None,
             held: held.clone(), coverage: None,
-        basis: None,
+            basis: None, proof: None,
         };
         fixture.store.finish_run(run, &end, &[]).await.unwrap();
         assert_eq!(fixture.store.held(run).await.unwrap(), held);

@@ -49,6 +49,7 @@ pub(crate) fn run_row(id: i64, outcome: &str, started_at: &str) -> RunRow {
     let finished = Timestamp::parse(started_at).map(|at| at + Duration::from_secs(1));
     RunRow {
         changed: false,
+        proof: None,
         id,
         source: "corp".to_owned(),
         trigger: "schedule".to_owned(),
