@@ -12,7 +12,7 @@ use super::paging::Sink;
 use super::read::Progress;
 use super::reference::is_outside;
 use super::searches::Searches;
-use super::understand::{Key, key, skip};
+use super::understand::{Key, key, primary_group, skip};
 use crate::clock::Timestamp;
 use crate::roster::{Digest, Dn, Group, Incomplete, Index, Passes, Person, Reading, Skip, State, UniqueId};
 
@@ -178,6 +178,9 @@ impl<'a> Collector<'a> {
         if let Some(name) = &users.member_of {
             let groups = entry.values(name).map(|group| Dn::digest_of(&String::from_utf8_lossy(group)));
             self.reading.member_of.extend(groups.map(|group| (group, digest)));
+        }
+        if let Some(sid) = users.primary_group.as_ref().and_then(|names| primary_group(entry, names)) {
+            self.reading.member_of.push((Digest::of(&sid), digest));
         }
         if !self.was_seen(digest, position) {
             self.cover();

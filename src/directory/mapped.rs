@@ -11,7 +11,7 @@ use super::reference::is_outside;
 use super::searches::Searches;
 use super::session::Session as _;
 use super::settings::{MappedPlace, MappedSettings, Scope};
-use super::understand::{Key, key, key_assertion, members, names_by_username};
+use super::understand::{Key, is_short, key, key_assertion, members};
 use crate::roster::filter::escape;
 use crate::roster::{Giver, Incomplete, Sought, UniqueId};
 
@@ -64,11 +64,10 @@ impl Mapped {
         self.places.iter().map(shown).collect()
     }
 
-    /// The same without lists of members, but for those that name people by username: these are short, and no filter
-    /// compares them as we do.
+    /// The same without lists of members, but for the short ones.
     pub fn without_lists(&self) -> Self {
         let mut light = self.clone();
-        light.places.iter_mut().for_each(|place| place.members.retain(names_by_username));
+        light.places.iter_mut().for_each(|place| place.members.retain(is_short));
         light
     }
 

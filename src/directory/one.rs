@@ -10,14 +10,14 @@ use super::connect::Connection;
 use super::entry::{AttributeName, RawEntry};
 use super::error::DirectoryError;
 use super::mapped;
-use super::mapping::{GroupMapping, UserMapping};
+use super::mapping::{GroupMapping, UserMapping, is_sid};
 use super::paging::{self, Search, Sink};
 use super::read::{Progress, check_base, must_see, readable_bases};
 use super::reference::is_outside;
 use super::schema;
 use super::searches::{Pass, Searches};
 use super::settings::Scope;
-use super::understand::{Key, key, key_assertion, names_by_username};
+use super::understand::{Key, is_short, key, key_assertion, names_by_username, primary_group};
 use crate::clock::Timestamp;
 use crate::roster::address::fold;
 use crate::roster::filter::escape;
@@ -64,6 +64,15 @@ struct Place {
     username: Option<String>,
     /// DNs of groups that the entry itself names.
     member_of: Vec<String>,
+    /// SID of the primary group.
+    primary: Option<Vec<u8>>,
+}
+
+impl Place {
+    /// What stands for the person in the primary group.
+    fn primary_ref(&self) -> Option<MemberRef> {
+        self.primary.as_ref().map(|sid| MemberRef::Primary(Digest::of(sid)))
+    }
 }
 
 /// Looks for entries that are WHO by DN, unique id, username or mail, each once: within bases and filter, or
@@ -277,6 +286,7 @@ impl Sink for Watching<'_, '_, '_> {
             dn: entry.shown_dn(),
             username: name.and_then(|(_, name)| texts(name).pop()),
             member_of: self.mapping.member_of.as_ref().map(texts).unwrap_or_default(),
+            primary: self.mapping.primary_group.as_ref().and_then(|names| primary_group(entry, names)),
         });
         self.inner.entry(entry);
     }
@@ -317,7 +327,7 @@ impl Walk<'_> {
         for batch in terms.chunks(BATCH) {
             for mut group in self.search(&format!("(|{})", batch.concat()), None, reading).await? {
                 let named = me.is_some_and(|me| group.members.contains(&me));
-                group.members = Box::default();
+                self.keep_primary(&mut group);
                 self.put(group, named.then(|| self.place.dn.clone()).as_deref());
             }
         }
@@ -326,7 +336,7 @@ impl Walk<'_> {
             if Dn::parse(dn).is_some_and(|dn| self.pass.covers(&dn)) {
                 for mut group in self.search("", Some(dn), reading).await? {
                     // The entry of the person says it.
-                    group.members = Box::default();
+                    self.keep_primary(&mut group);
                     frontier.push(group.dn.to_string());
                     self.groups.entry(group.key.clone()).or_insert(Around { group, named: true }).named = true;
                 }
@@ -334,6 +344,7 @@ impl Walk<'_> {
         }
         let place = self.place;
         frontier.extend(self.parents(&place.dn, place.username.as_deref(), reading).await?);
+        frontier.extend(self.primary(reading).await?);
         let already = self.groups.values().filter(|around| around.named).map(|around| around.group.dn.to_string());
         frontier.extend(already);
         let mut seen = BTreeSet::new();
@@ -355,11 +366,31 @@ impl Walk<'_> {
         let Some(filter) = naming(&self.mapping.members, &[dn], username) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for mut group in self.search(&filter, None, reading).await? {
-            group.members = Box::default();
+            self.keep_primary(&mut group);
             found.push(group.dn.to_string());
             self.put(group, Some(dn));
         }
         Ok(found)
+    }
+
+    /// The primary group; its DN.
+    async fn primary(&mut self, reading: &mut Reading) -> Result<Vec<String>, DirectoryError> {
+        let attribute = self.mapping.members.iter().find(|name| is_sid(name));
+        let Some((name, sid)) = attribute.zip(self.place.primary.as_ref()) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for mut group in self.search(&format!("({}={})", name.base(), escape(sid)), None, reading).await? {
+            self.keep_primary(&mut group);
+            found.push(group.dn.to_string());
+            let around = self.groups.entry(group.key.clone()).or_insert(Around { group, named: true });
+            around.named = true;
+        }
+        Ok(found)
+    }
+
+    /// Leaves a group with nobody but those whose primary group it is.
+    fn keep_primary(&self, group: &mut Group) {
+        let mine = self.place.primary_ref();
+        group.members = group.members.iter().copied().filter(|member| Some(*member) == mine).collect();
     }
 
     fn put(&mut self, group: Group, member: Option<&str>) {
@@ -381,7 +412,7 @@ impl Walk<'_> {
     ) -> Result<Vec<Group>, DirectoryError> {
         let mapping = self.mapping;
         let light = GroupMapping {
-            members: mapping.members.iter().filter(|name| names_by_username(name)).cloned().collect(),
+            members: mapping.members.iter().filter(|name| is_short(name)).cloned().collect(),
             ..mapping.clone()
         };
         let attributes = light.asked().iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
@@ -453,7 +484,7 @@ fn naming(attributes: &[AttributeName], dns: &[&str], username: Option<&str>) ->
             for value in names {
                 terms.push_str(&format!("({}={})", name.base(), escape(value.as_bytes())));
             }
-        } else {
+        } else if !is_sid(name) {
             for dn in dns {
                 terms.push_str(&format!("({}={})", name.base(), escape(dn.as_bytes())));
             }
@@ -471,7 +502,7 @@ async fn name_member(
     (place, within): (&Place, &[String]),
 ) -> Result<(), DirectoryError> {
     let me = place.username.as_ref().map(|name| MemberRef::Username(Digest::of(fold(name))));
-    let mut named = me.is_some_and(|me| giver.members.contains(&me));
+    let mut named = me.into_iter().chain(place.primary_ref()).any(|me| giver.members.contains(&me));
     for dns in within.chunks(BATCH) {
         let dns: Vec<&str> = dns.iter().map(String::as_str).collect();
         let Some(filter) = naming(attributes, &dns, place.username.as_deref()).filter(|_| !named) else { break };

@@ -2,7 +2,7 @@
 
 use super::disabled;
 use super::entry::{AttributeName, RawEntry};
-use super::mapping::{AddressSource, GroupMapping, UserMapping};
+use super::mapping::{AddressSource, GroupMapping, UserMapping, is_sid};
 use crate::clock::Timestamp;
 use crate::roster::address::fold;
 use crate::roster::digest::Digester;
@@ -268,19 +268,34 @@ impl GroupMapping {
     }
 }
 
+/// The SID of the primary group: the domain's of the person's own SID, with the number of the group (MS-DTYP 2.4.2.2, and
+/// primaryGroupID in MS-ADTS). `None` where either cannot be read.
+pub fn primary_group(entry: &RawEntry<'_>, (sid, number): &(AttributeName, AttributeName)) -> Option<Vec<u8>> {
+    let sid = entry.values(sid).next()?;
+    let number: u32 = std::str::from_utf8(entry.values(number).next()?).ok()?.trim().parse().ok()?;
+    // Revision, how many numbers, six octets of authority, and the numbers in little-endian octets.
+    let numbers = usize::from(*sid.get(1)?);
+    let (domain, _) = sid.split_last_chunk::<4>().filter(|_| numbers > 0 && sid.len() == 8 + 4 * numbers)?;
+    Some([domain, &number.to_le_bytes()].concat())
+}
+
 /// Whether a group's attribute names members by username, not by DN.
 pub fn names_by_username(attribute: &AttributeName) -> bool {
     attribute.base() == "memberuid"
+}
+
+/// Whether a group's attribute is read even where only one person is looked for: names, which are few, and which no filter
+/// compares as we do, and the SID of the group itself.
+pub fn is_short(attribute: &AttributeName) -> bool {
+    names_by_username(attribute) || is_sid(attribute)
 }
 
 /// The members that a group lists, in order, and whether those are all.
 pub fn members(entry: &RawEntry<'_>, attributes: &[AttributeName]) -> (Box<[MemberRef]>, bool) {
     let (mut members, mut whole) = (Vec::new(), true);
     for attribute in attributes {
-        let by_name = names_by_username(attribute);
-        let optional_uid = attribute.base() == "uniquemember";
         let values = entry.values(attribute).filter(|value| !value.is_empty());
-        members.extend(values.take(MAX_MEMBERS).map(|value| member(value, by_name, optional_uid)));
+        members.extend(values.take(MAX_MEMBERS).map(|value| member(value, attribute)));
         whole &= !entry.is_cut_off(attribute) && entry.values(attribute).take(MAX_MEMBERS + 1).count() <= MAX_MEMBERS;
     }
     members.sort_unstable();
@@ -289,14 +304,17 @@ pub fn members(entry: &RawEntry<'_>, attributes: &[AttributeName]) -> (Box<[Memb
 }
 
 /// One member (G3). What is not UTF-8 is nobody, and counted as such.
-fn member(value: &[u8], by_name: bool, optional_uid: bool) -> MemberRef {
+fn member(value: &[u8], attribute: &AttributeName) -> MemberRef {
+    if is_sid(attribute) {
+        return MemberRef::Primary(Digest::of(value));
+    }
     let Ok(text) = std::str::from_utf8(value) else { return MemberRef::Dn(Digest::of(value)) };
-    if by_name {
+    if names_by_username(attribute) {
         return MemberRef::Username(Digest::of(fold(text)));
     }
     // Name and Optional UID (RFC 4517, 3.3.21): a DN, then perhaps `#'0101'B`.
     let dn = match text.rsplit_once("#'") {
-        Some((dn, bits)) if optional_uid && bits.ends_with("'B") => dn,
+        Some((dn, bits)) if attribute.base() == "uniquemember" && bits.ends_with("'B") => dn,
         _ => text,
     };
     MemberRef::Dn(Dn::digest_of(dn))

@@ -14,7 +14,7 @@ pub enum Via {
     Direct,
     /// Through another group.
     Nested,
-    /// The primary group of Active Directory; this version gives none.
+    /// The primary group of Active Directory.
     Primary,
     /// A person put the user into a local group (G9).
     Local,
@@ -28,6 +28,10 @@ pub(super) struct Team {
     pub group: Group,
     /// People with access whom the entry names, or who name it.
     people: Vec<UserRef>,
+    /// People with access whose primary group it is.
+    primary: Vec<UserRef>,
+    /// Whether it can be anybody's.
+    may_be_primary: bool,
     /// Groups in it, by position; empty unless memberships are flattened.
     inside: Vec<usize>,
     /// Members that are neither.
@@ -66,11 +70,17 @@ impl Teams {
         let waits = |member: MemberRef| matches!(member, MemberRef::Dn(dn) if waiting.contains(&dn));
         let team = |mut group: Group| {
             let (mut people, mut inside, mut strangers, mut unread) = (Vec::new(), Vec::new(), 0, false);
+            let (mut primary, mut may_be_primary) = (Vec::new(), false);
             for member in std::mem::take(&mut group.members) {
+                if let MemberRef::Primary(sid) = member {
+                    primary.extend(named_by_users.get(&sid).into_iter().flatten());
+                    may_be_primary = true;
+                    continue;
+                }
                 let user = members.user(member);
                 let nested = match member {
                     MemberRef::Dn(dn) => places.get(&dn).copied(),
-                    MemberRef::Username(_) => None,
+                    MemberRef::Username(_) | MemberRef::Primary(_) => None,
                 };
                 strangers += u64::from(user.is_none() && nested.is_none());
                 unread |= nested.is_none() && waits(member);
@@ -78,8 +88,8 @@ impl Teams {
                 inside.extend(nested);
             }
             people.extend(named_by_users.get(&Dn::digest_of(&group.dn)).into_iter().flatten());
-            people.retain(|user| members.has_access(*user));
-            Team { whole: group.whole, group, people, inside, strangers, unread }
+            [&mut people, &mut primary].map(|all| all.retain(|user| members.has_access(*user)));
+            Team { whole: group.whole, group, people, primary, may_be_primary, inside, strangers, unread }
         };
         Self(groups.into_iter().map(team).collect())
     }
@@ -119,20 +129,25 @@ impl Teams {
 
     /// Whether the list of members proves who is not in it: everything was read, of the groups in it as well.
     ///
-    /// Without a users pass, a member nobody knows may be somebody known who was renamed.
+    /// Without a users pass, a member nobody knows may be somebody known who was renamed, and nobody knows whose primary
+    /// group a group in it is.
     pub fn is_whole(&self, at: usize, users_read: bool, walk: &mut Walk) -> bool {
-        let whole = |team: &Team| team.whole && !team.unread && (users_read || team.strangers == 0);
-        self.reach(at, walk).iter().all(|at| self.0.get(*at).is_some_and(whole))
+        let known = |one: usize, team: &Team| users_read || team.strangers == 0 && (one == at || !team.may_be_primary);
+        let whole = |one: usize, team: &Team| team.whole && !team.unread && known(one, team);
+        self.reach(at, walk).iter().all(|one| self.0.get(*one).is_some_and(|team| whole(*one, team)))
     }
 
     /// Who is in it with access, in order, each once; directly, where both are true.
     pub fn members(&self, at: usize, walk: &mut Walk) -> Vec<(UserRef, Via)> {
         self.reach(at, walk);
         let reached = || walk.reached.iter().filter_map(|one| Some((*one, self.0.get(*one)?)));
-        let via = |one: usize| if one == at { Via::Direct } else { Via::Nested };
+        let via = |one: usize, via: Via| if one == at { via } else { Via::Nested };
         // A group of everybody is the largest list of a run.
-        let mut people = Vec::with_capacity(reached().map(|(_, team)| team.people.len()).sum());
-        people.extend(reached().flat_map(|(one, team)| team.people.iter().map(move |user| (*user, via(one)))));
+        let mut people = Vec::with_capacity(reached().map(|(_, team)| team.people.len() + team.primary.len()).sum());
+        for (one, team) in reached() {
+            people.extend(team.people.iter().map(|user| (*user, via(one, Via::Direct))));
+            people.extend(team.primary.iter().map(|user| (*user, via(one, Via::Primary))));
+        }
         people.sort_unstable();
         people.dedup_by_key(|(user, _)| *user);
         people
@@ -167,7 +182,7 @@ pub(super) fn waiting_places(reading: &Reading, view: &View) -> HashSet<Digest> 
     reading.waiting_groups.iter().copied().chain(stored).collect()
 }
 
-/// Memberships that users name themselves, by digest of the group's DN.
+/// Memberships that users name themselves, by digest of the group's DN, or of its SID.
 pub(super) fn named_by_users(reading: &Reading, members: &Members<'_>) -> HashMap<Digest, Vec<UserRef>> {
     let mut named: HashMap<Digest, Vec<UserRef>> = HashMap::new();
     for (group, user) in &reading.member_of {

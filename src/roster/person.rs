@@ -138,6 +138,9 @@ pub enum MemberRef {
     Dn(Digest),
     /// By username: digest of the folded name ([`crate::roster::address::fold`]).
     Username(Digest),
+    /// Whoever has this group as the primary one (Active Directory): digest of the group's SID. Who that is, people's
+    /// own entries say ([`crate::roster::Reading::member_of`]).
+    Primary(Digest),
 }
 
 /// One group entry, understood.

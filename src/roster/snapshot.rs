@@ -39,7 +39,8 @@ pub struct Reading {
     /// Groups whose entry was read but not understood: digests of the unique id, where one could be read, and of the
     /// normalised DN. They are not missing (E5).
     pub waiting_groups: BTreeSet<Digest>,
-    /// Memberships that users name themselves (memberOf): digest of the group's DN, the user's unique id (G3).
+    /// Memberships that users name themselves: digest of the group's DN (memberOf), or of the SID of the primary group
+    /// (primaryGroupID), and the user's unique id (G3).
     pub member_of: Vec<(Digest, Digest)>,
     /// Entries and values that were left out while reading.
     pub skips: Vec<Skip>,

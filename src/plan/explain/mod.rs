@@ -9,7 +9,7 @@ use crate::plan::{Act, ConflictKind, Frozen, Plan, Policy, UserRef, View, wishes
 use crate::roster::account::written;
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, Claim, ClaimKind, Dn, Enabled, FieldId, Incomplete, LookUp, MemberRef, Origin, Person, Reading,
+    Account, Address, Claim, ClaimKind, Digest, Dn, Enabled, FieldId, Incomplete, LookUp, MemberRef, Origin, Person, Reading,
     Skip, State,
 };
 
@@ -324,10 +324,12 @@ impl<'a> Explained<'a> {
         let me = MemberRef::Dn(Dn::digest_of(&person.dn));
         let mut any = false;
         for group in &reading.groups {
-            let named = reading.member_of.iter().any(|(at, _)| *at == Dn::digest_of(&group.dn));
-            let (rule, how) = match (group.members.contains(&me), named) {
+            let says = |thing: Digest| reading.member_of.iter().any(|(at, _)| *at == thing);
+            let mine = |member: &MemberRef| matches!(member, MemberRef::Primary(sid) if says(*sid));
+            let (rule, how) = match (group.members.contains(&me), says(Dn::digest_of(&group.dn))) {
                 (true, _) => ("G1", "names the person"),
                 (false, true) => ("G3", "is named by the entry"),
+                (false, false) if group.members.iter().any(mine) => ("G3", "is the person's primary group"),
                 (false, false) if group.members.is_empty() => continue,
                 (false, false) => ("G4", "is around a group that names the person"),
             };
