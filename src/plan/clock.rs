@@ -47,15 +47,24 @@ impl ClockReading {
         Timestamp::from_millis(self.at)
     }
 
+    /// What the time is at least, given the last reading that was believed: as much later as is known to have passed.
+    pub fn least(&self, before: &Self) -> Timestamp {
+        before.wall() + self.passed(before).1
+    }
+
+    /// Whether both are of one boot, and the time that is known to have passed between them.
+    fn passed(&self, before: &Self) -> (bool, Duration) {
+        let same_boot = self.boot.is_some() && self.boot == before.boot && self.since_boot >= before.since_boot;
+        (same_boot, Duration::from_millis(self.since_boot - if same_boot { before.since_boot } else { 0 }))
+    }
+
     /// Why this reading is not to be believed, given the last one that was; `None` when it is.
     ///
     /// Within one boot the wall clock has to go as fast as the clock since boot. After another boot only the time since
     /// then is known to have passed. `directory` is the directory's own clock: within a day of it the reading is believed.
     pub fn doubt(&self, before: Option<&Self>, directory: Option<Timestamp>) -> Option<String> {
         let before = before?;
-        let same_boot = self.boot.is_some() && self.boot == before.boot && self.since_boot >= before.since_boot;
-        let passed = self.since_boot - if same_boot { before.since_boot } else { 0 };
-        let passed = Duration::from_millis(passed);
+        let (same_boot, passed) = self.passed(before);
         let (now, then) = (self.wall(), before.wall());
         let ahead = now.since(then + passed + DAY);
         let behind = if same_boot { (then + passed).since(now + DAY) } else { then.since(now + DAY) };

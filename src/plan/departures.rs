@@ -127,8 +127,15 @@ pub(super) struct Flag {
 
 /// Flags somebody active, or goes on with somebody pending: the reason may change, and the delay may be over.
 ///
-/// `proven` is true in a complete run: only there is a due deletion carried out (L9).
-pub(super) fn flag(account: &Account, departure: &Departure, policy: &Policy, now: Timestamp, proven: bool) -> Flag {
+/// `now` is by the wall clock, `least` what the time is at least, by which dates count (L10). `proven` is true in a complete
+/// run: only there is a due deletion carried out (L9).
+pub(super) fn flag(
+    account: &Account,
+    departure: &Departure,
+    policy: &Policy,
+    (now, least): (Timestamp, Timestamp),
+    proven: bool,
+) -> Flag {
     let Departure { reason, detail, counted, .. } = departure;
     let pending = account.state == State::Pending;
     let flagged_at = account.flagged_at.filter(|_| pending).unwrap_or(now);
@@ -138,7 +145,7 @@ pub(super) fn flag(account: &Account, departure: &Departure, policy: &Policy, no
     let delete_after = match (pending, new) {
         (true, false) => account.delete_after,
         (true, true) => due(policy, *reason, flagged_at).map(|at| at.max(now + policy.minimum)),
-        (false, _) => due(policy, *reason, flagged_at),
+        (false, _) => due(policy, *reason, least),
     };
     if new {
         reasons_seen.push(*reason);

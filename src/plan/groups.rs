@@ -159,11 +159,12 @@ impl<'a> Judge<'a> {
         let mut acts = Vec::new();
         let mut due = group.delete_after;
         if group.state == State::Active {
-            due = departures::after(self.policy.delay, self.now);
+            due = departures::after(self.policy.delay, self.view.flagging(self.now));
         }
         if group.state != State::Deleted && self.policy.groups.drop_empty {
             acts.push(GroupAct::Dropped { from: group.state });
-        } else if group.state != State::Deleted && due.is_some_and(|at| at <= self.now) && !self.view.clock_doubted {
+        } else if group.state != State::Deleted && due.is_some_and(|at| at <= self.now) && self.view.least_now.is_none()
+        {
             acts.push(GroupAct::Deleted);
         } else if group.state == State::Active {
             acts.push(GroupAct::Flagged { flagged_at: self.now, delete_after: due });

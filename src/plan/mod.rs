@@ -154,7 +154,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         rights: RightsCounts::default(),
     };
     plan.count_leaves(view, policy);
-    plan.count(reading.entries, view);
+    plan.count(reading.entries, view, view.one_person.then_some(&read));
     plan
 }
 
@@ -162,7 +162,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
 /// `by_date`, by the date alone because the source is switched off (L9, S1).
 pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
     let mut plan = Plan::default();
-    for known in view.index.iter().filter(|known| is_due(known, now) && !view.clock_doubted) {
+    for known in view.index.iter().filter(|known| is_due(known, now) && view.least_now.is_none()) {
         let Some(account) = view.accounts.get(&known.id) else { continue };
         let found = view.look_ups.get(&known.id);
         if view.held_relinks.contains(&known.id) {
@@ -185,11 +185,11 @@ pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
     for (unit, change) in (0..).zip(&mut plan.users) {
         change.unit = unit;
     }
-    if by_date && !view.clock_doubted {
+    if by_date && view.least_now.is_none() {
         plan.groups = groups::due(view, now);
     }
     plan.skips = view.skips.clone();
-    plan.count(0, view);
+    plan.count(0, view, None);
     plan
 }
 
@@ -224,7 +224,7 @@ fn kept_skips<'a>(
 }
 
 impl Plan {
-    fn count(&mut self, entries: u64, view: &View) {
+    fn count(&mut self, entries: u64, view: &View, about: Option<&HashSet<Digest>>) {
         let mut counts = Counts { entries, skipped: self.skips.len() as u64, ..Counts::default() };
         for change in &self.users {
             let has = |wanted: fn(&Act) -> bool| u64::from(change.acts.iter().any(wanted));
@@ -247,7 +247,7 @@ impl Plan {
             counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
             counts.deleted += has(Act::deletes);
         }
-        self.skipped = self.tally(view);
+        self.skipped = self.tally(view, about);
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
         let brought = self.users.iter().filter(|change| change.brings_pending()).count() as u64;
@@ -259,8 +259,9 @@ impl Plan {
         self.group_counts = GroupCounts::of(&self.groups);
     }
 
-    /// What was skipped, by whether the person is a user after this plan.
-    fn tally(&self, view: &View) -> BTreeMap<Skipped, Tally> {
+    /// What was skipped, by whether the person is a user after this plan; `about` these people only, where only one was
+    /// looked at (S4).
+    fn tally(&self, view: &View, about: Option<&HashSet<Digest>>) -> BTreeMap<Skipped, Tally> {
         if self.skips.is_empty() {
             return BTreeMap::new();
         }
@@ -269,8 +270,12 @@ impl Plan {
             _ => None,
         };
         let come: HashSet<Digest> = self.users.iter().flat_map(|change| change.acts.iter().filter_map(comes)).collect();
-        skipped::tally(self.skips.iter().map(|skip| {
+        let skips = self.skips.iter().map(|skip| {
             let key = skip.unique_id.as_deref().and_then(UniqueId::new).map(|key| key.digest());
+            (skip, key)
+        });
+        let told = |key: Option<Digest>| about.is_none_or(|about| key.is_some_and(|key| about.contains(&key)));
+        skipped::tally(skips.filter(|(_, key)| told(*key)).map(|(skip, key)| {
             let known = |key| view.index.find(key).is_some_and(|known| !known.state.tombstone());
             (&*skip.dn, &*skip.reason, key.is_some_and(|key| come.contains(&key) || known(key)))
         }))

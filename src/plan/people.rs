@@ -377,7 +377,8 @@ impl<'a> People<'a> {
                 Flag { acts: vec![Act::Removed { from, domain, counted }], reasons_seen: Vec::new() }
             }
             None => {
-                departures::flag(account, departure, self.policy, self.now, self.proven && !self.view.clock_doubted)
+                let proven = self.proven && self.view.least_now.is_none();
+                departures::flag(account, departure, self.policy, (self.now, self.view.flagging(self.now)), proven)
             }
         };
         let deleted = flag.acts.last().is_some_and(Act::deletes);

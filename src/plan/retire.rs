@@ -18,7 +18,7 @@ pub fn retire(
     let active = accounts.iter().filter(|account| account.state == State::Active);
     let flag = |(unit, account): (u32, &Account)| {
         let departure = Departure { reason, removed: None, detail: departures::detail(reason, None), counted: false };
-        let flag = departures::flag(account, &departure, policy, now, false);
+        let flag = departures::flag(account, &departure, policy, (now, now), false);
         let mark = Mark { fingerprint: None, review_at: None, reasons_seen: flag.reasons_seen };
         UserChange { unit, ..acts::change(account, flag.acts, mark) }
     };

@@ -129,8 +129,9 @@ pub struct View {
     pub mapped: Vec<KnownGroup>,
     /// People whose re-link the last run held; nobody else is needed, and only a clean-up looks at them (I5).
     pub held_relinks: BTreeSet<UserId>,
-    /// The wall clock is not believed: nobody is deleted by the date (L10).
-    pub clock_doubted: bool,
+    /// What the time is at least by other clocks, when the wall clock is not believed: then nobody is deleted by the date
+    /// (L10).
+    pub least_now: Option<Timestamp>,
     /// Only one person was read, and the index holds nobody else: what is written down about others stands (S4).
     pub one_person: bool,
     /// What is known of other sources of the same directory (I8).
@@ -244,6 +245,13 @@ pub fn may_lose_aliases(snapshot: &Snapshot, view: &View, policy: &Policy) -> bo
             };
             aliases.map(Address::key).any(|key| !claims(&key))
         })
+}
+
+impl View {
+    /// The moment that the dates of those who are flagged now count from (L10).
+    pub fn flagging(&self, now: Timestamp) -> Timestamp {
+        self.least_now.map_or(now, |least| now.max(least))
+    }
 }
 
 /// Whether somebody pending may be deleted by now (L6).

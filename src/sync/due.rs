@@ -25,7 +25,8 @@ impl Scene<'_> {
         let view = View {
             accounts: accounts(self.store, &due).await?,
             skips: skips(self.store, source).await?,
-            clock_doubted: late.is_some(),
+            // Nobody is flagged here.
+            least_now: late.is_some().then_some(now),
             held_relinks: self.held_relinks().await?,
             index,
             ..View::default()
@@ -59,7 +60,8 @@ impl Scene<'_> {
         let late = self.clock_doubt_alone(source, 0).await?;
         let view = View {
             accounts: accounts(self.store, &due_users(&index, now)).await?,
-            clock_doubted: late.is_some(),
+            // Nobody is flagged here.
+            least_now: late.is_some().then_some(now),
             groups: self.store.groups(source).await?,
             index,
             ..View::default()

@@ -221,12 +221,13 @@ impl Look {
         let policy = self.policy.clone();
         let Seen::Directory(snapshot) = seen else {
             let due = if frozen.is_some() { Vec::new() } else { due_users(&self.index, now) };
+            let least_now = least_now(clock.as_ref(), basis.clock.as_ref());
             let late = clock.map(|(says, before)| {
                 basis.clock = Some(before);
                 LateClock { due: due.len() as u64, says }
             });
             let view = View {
-                clock_doubted: late.is_some(),
+                least_now,
                 held_relinks: scene.held_relinks().await?,
                 accounts: accounts(store, &due).await?,
                 index: self.index,
@@ -239,7 +240,7 @@ impl Look {
             return Ok((Plan { frozen, late, ..plan::cleanup(&view, now, false) }, basis.following(last)));
         };
         let mut view = self.view(store, source, &snapshot, now).await?;
-        view.clock_doubted = clock.is_some();
+        view.least_now = least_now(clock.as_ref(), basis.clock.as_ref());
         // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
         let snapshot = match &frozen {
             Some(frozen) => snapshot.doubted(frozen.doubt()),
@@ -285,6 +286,11 @@ impl Look {
         });
         scene.frozen(now, missing, due_users(&self.index, now).len() as u64).await
     }
+}
+
+/// What the time is at least, when the clock is doubted (L10).
+fn least_now(doubt: Option<&(String, ClockReading)>, now: Option<&ClockReading>) -> Option<Timestamp> {
+    doubt.zip(now).map(|((_, before), now)| now.least(before))
 }
 
 /// What is asked of this kind of directory, and the policy for it.

@@ -23,8 +23,12 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
     let held = store.held(args.run).await?.len();
     let source = &config.source.name;
     let runs = of_source(&*store, source).await?;
-    let (before, waits) = (approved_by(&runs, number), waits_now(waiting(&runs).map(|run| run.id), session));
-    let action = approvable(&row, source, (held, &waits))?;
+    let waits = waiting(&runs).map(|run| run.id);
+    let before = approved_by(&runs, number);
+    let action = approvable(&row, source, (held, &waits_now(waits, session)))?;
+    if waits.is_none() {
+        return Err(settled(number, before));
+    }
     let request = Request {
         trigger: Trigger::Command,
         action,
@@ -78,6 +82,18 @@ async fn afterwards(
         now => lines.push(format!("{}.", waits_now(now, session))),
     }
     Ok(lines)
+}
+
+/// Nothing waits: what a run held once is no reason to let the same people go when they are missing another time (B1).
+fn settled(number: i64, before: Option<i64>) -> Failure {
+    let why = match before {
+        Some(run) => format!("run {run} did it"),
+        None => "a later run looked again and ended well".to_owned(),
+    };
+    Failure::Refused(format!(
+        "nothing of what run {number} held waits any more: {why}. If the same people would go again, the next run holds \
+         them again, and that run is the one to approve"
+    ))
 }
 
 /// Which run waits for a person.

@@ -373,13 +373,29 @@ fn somebody_kept_stays_until_the_reason_is_over() {
     assert_eq!((world.state("ada"), world.account("ada").reason), (State::Active, None::<PendingReason>));
 }
 
+/// L10, L6: a clock that is far behind flags nobody with a date that is over as soon as the clock is right.
+#[test]
+fn who_is_flagged_by_a_clock_that_is_behind_has_the_whole_delay() {
+    let mut world = World::with(&["ada", "bob"]);
+    let right = world.now;
+    world.now = right - 400 * DAY;
+    world.least_now = Some(right);
+    world.people.remove("ada");
+    assert_eq!(world.run(), ["ada: flag gone until 2026-03-16"]);
+    (world.now, world.least_now) = (right + DAY, None);
+    assert_eq!(world.run(), NOTHING);
+    world.later(13 * DAY);
+    assert_eq!(world.run(), ["ada: delete"]);
+}
+
 /// L10: while the clock is not believed nobody is deleted, with or without a delay; everything else goes on.
 #[test]
 fn nobody_is_deleted_by_a_clock_that_is_not_believed() {
     let mut world = World::with(&["ada", "bob", "cy"]);
     world.people.remove("ada");
     world.run();
-    world.later(15 * DAY).clock_doubted = true;
+    world.later(15 * DAY);
+    world.least_now = Some(world.now);
     world.people.remove("bob");
     world.policy.delay = crate::plan::policy::Delay::After(Duration::ZERO);
     let said = world.look();
@@ -388,7 +404,7 @@ fn nobody_is_deleted_by_a_clock_that_is_not_believed() {
     world.run();
     assert_eq!(world.look().text, NOTHING, "and again nothing");
     assert!([true, false].iter().all(|by_date| world.cleanup(*by_date).users.is_empty()), "nor does a clean-up");
-    world.clock_doubted = false;
+    world.least_now = None;
     assert_eq!(world.run(), ["ada: delete", "bob: delete"]);
     assert_eq!(world.look().plan.due_after(&world.store.index(), world.now), 0);
 }

@@ -211,3 +211,19 @@ proptest! {
         }
     }
 }
+
+/// S4, U9: what is told of one person says nothing of what was skipped of others.
+#[test]
+fn of_one_person_only_what_was_skipped_of_this_one_is_counted() {
+    let mut world = World::with(&["ada", "bob", "cy"]);
+    for name in ["ada", "bob"] {
+        world.entry(name).aliases = vec!["no address".into()];
+    }
+    world.hire("eve").mail = Vec::new();
+    world.run();
+    assert_eq!(world.look().plan.skipped.values().map(|tally| tally.total).sum::<u64>(), 3);
+    world.entry("ada").notes = vec!["new".into()];
+    let told = world.look_at("ada").skipped;
+    assert_eq!(told.iter().map(|(what, tally)| (*what, tally.total)).collect::<Vec<_>>(), [(Skipped::Without, 1)]);
+    assert!(world.look_at("cy").skipped.is_empty());
+}

@@ -55,7 +55,8 @@ pub struct World {
     /// Where the brake's window begins, if not one window ago.
     pub since: Option<Timestamp>,
     pub memberships: MembershipWindow,
-    pub clock_doubted: bool,
+    /// The wall clock is not believed; what the others say.
+    pub least_now: Option<Timestamp>,
     pub approval: Approval,
     /// What else a person approved.
     pub two_people: BTreeSet<(UserId, UniqueId)>,
@@ -90,7 +91,7 @@ impl World {
             recent: RecentDepartures::default(),
             since: None,
             memberships: MembershipWindow::default(),
-            clock_doubted: false,
+            least_now: None,
             approval: Approval::default(),
             two_people: BTreeSet::new(),
             vanished: BTreeSet::new(),
@@ -198,7 +199,7 @@ impl World {
             look_ups: due.iter().map(|id| (*id, self.look_up(*id))).collect(),
             groups: self.store.groups.values().cloned().collect(),
             skips: self.store.skips.clone(),
-            clock_doubted: self.clock_doubted,
+            least_now: self.least_now,
             index,
             ..View::default()
         };
@@ -348,7 +349,7 @@ impl World {
                 .map(|((user, _), grant)| StoredGrant { user: *user, grant: grant.clone() })
                 .collect(),
             mapped: self.store.mapped.values().cloned().collect(),
-            clock_doubted: self.clock_doubted,
+            least_now: self.least_now,
             neighbours: self.neighbours.clone(),
             ..View::default()
         }

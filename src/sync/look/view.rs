@@ -60,7 +60,7 @@ impl Look {
             },
             grants: store.grants(source).await?,
             mapped: store.mapped(source).await?,
-            clock_doubted: false,
+            least_now: None,
             held_relinks: BTreeSet::new(),
             one_person: false,
             neighbours,

@@ -91,20 +91,25 @@ fn a_held_run_is_followed_to_its_end() {
     let old = site.expect(0, &["runs", "show", "3"]);
     has(&old, &["It was approved: run 4 did it."]);
     assert!(!old.out.contains("approve 3"), "{old:?}");
-    let again = site.expect(0, &["approve", "3"]);
-    has(&again, &["Nothing of what run 3 held was left to do: run 4 did it.", "Nothing waits for approval now."]);
+    let again = site.expect(1, &["approve", "3"]);
+    assert!(again.err.contains("nothing of what run 3 held waits any more: run 4 did it"), "{again:?}");
     let refused = site.expect(1, &["approve", "1"]);
     assert!(refused.err.contains("there is nothing to approve. Nothing waits for approval now"), "{refused:?}");
 
     narrow(&mut site, "(uid=u09)");
     site.expect(4, &["sync"]);
     let refused = site.expect(1, &["approve", "1"]);
-    assert!(refused.err.contains("Run 6 is the one that waits now: rosterd runs show 6"), "{refused:?}");
+    assert!(refused.err.contains("Run 5 is the one that waits now: rosterd runs show 5"), "{refused:?}");
     has(&site.expect(0, &["runs", "show", "3"]), &["It was approved"]);
     // The way out, as it is told: put it right, sync, and nothing has to be approved.
     narrow(&mut site, "(objectClass=inetOrgPerson)");
     has(&site.expect(0, &["sync"]), &["8 restored"]);
-    has(&site.expect(0, &["runs", "show", "6"]), &["nothing of this waits any more"]);
+    has(&site.expect(0, &["runs", "show", "5"]), &["nothing of this waits any more"]);
+    // Nor is it accepted for another time.
+    narrow(&mut site, "(uid=u09)");
+    let refused = site.expect(1, &["approve", "5"]);
+    assert!(refused.err.contains("a later run looked again and ended well"), "{refused:?}");
+    site.expect(4, &["sync"]);
 }
 
 /// D3, L6: somebody flagged is found by the address that the entry has now, and somebody deleted by the last one.

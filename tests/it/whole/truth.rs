@@ -211,9 +211,9 @@ impl Truth {
             let due = user.due.as_deref().and_then(Timestamp::parse);
             assert_eq!(due.is_some(), self.delay.is_some(), "L3: {user:?}");
             assert!(due.is_none_or(|due| due >= flagged + self.delay.unwrap()), "L3: {user:?}");
-            // Of somebody flagged by a clock that was wrong the date is wrong.
+            // Of somebody flagged by a clock that was ahead the date is later.
             let anew = before.users.get(id).is_none_or(|was| was.state != "pending");
-            if anew && facts.wall == facts.time {
+            if anew && facts.wall <= facts.time {
                 self.flagged.insert(id.clone(), facts.time);
             }
         }
