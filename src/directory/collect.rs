@@ -12,7 +12,7 @@ use super::paging::Sink;
 use super::read::Progress;
 use super::reference::is_outside;
 use super::searches::Searches;
-use super::understand::{Key, key, primary_group, skip};
+use super::understand::{Key, PrimaryGroup, key, primary_group, skip};
 use crate::clock::Timestamp;
 use crate::roster::{Digest, Dn, Group, Incomplete, Index, Passes, Person, Reading, Skip, State, UniqueId};
 
@@ -136,6 +136,10 @@ impl<'a> Collector<'a> {
         }
         reading.member_of.sort_unstable();
         reading.member_of.dedup();
+        // Of two entries the later one counts (E3); the sort keeps their order.
+        reading.primary.reverse();
+        reading.primary.sort_by_key(|(_, user)| *user);
+        reading.primary.dedup_by_key(|(_, user)| *user);
         reading.skips.sort_unstable();
         reading.skips.dedup();
         if let Some(users) = self.users.filter(|_| passes.users) {
@@ -179,8 +183,12 @@ impl<'a> Collector<'a> {
             let groups = entry.values(name).map(|group| Dn::digest_of(&String::from_utf8_lossy(group)));
             self.reading.member_of.extend(groups.map(|group| (group, digest)));
         }
-        if let Some(sid) = users.primary_group.as_ref().and_then(|names| primary_group(entry, names)) {
-            self.reading.member_of.push((Digest::of(&sid), digest));
+        if let Some(names) = &users.primary_group {
+            match primary_group(entry, names) {
+                PrimaryGroup::None => {}
+                PrimaryGroup::Unreadable => _ = self.reading.primary_unknown.insert(digest),
+                PrimaryGroup::Sid(sid) => self.reading.primary.push((Digest::of(&sid), digest)),
+            }
         }
         if !self.was_seen(digest, position) {
             self.cover();
@@ -312,6 +320,7 @@ impl<'a> Collector<'a> {
         let digest = key.digest();
         match groups.group(entry, key) {
             Ok(group) => {
+                self.reading.skips.extend(groups.without_sid(entry, &group.key));
                 self.reading.waiting_groups.remove(&digest);
                 self.reading.waiting_groups.remove(&dn());
                 self.group_entries.put(digest, group);

@@ -31,6 +31,7 @@ mod message;
 mod one;
 mod paging;
 mod password;
+mod place;
 mod probe;
 mod read;
 mod reference;

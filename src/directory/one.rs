@@ -3,7 +3,6 @@
 //! Lists of members are not asked for: that a search for groups with this member finds a group says the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use super::collect::{Collector, UserSink};
 use super::connect::Connection;
@@ -12,12 +11,13 @@ use super::error::DirectoryError;
 use super::mapped;
 use super::mapping::{GroupMapping, UserMapping, is_sid};
 use super::paging::{self, Search, Sink};
+use super::place::{Place, Watching};
 use super::read::{Progress, check_base, must_see, readable_bases};
 use super::reference::is_outside;
 use super::schema;
 use super::searches::{Pass, Searches};
 use super::settings::Scope;
-use super::understand::{Key, is_short, key, key_assertion, names_by_username, primary_group};
+use super::understand::{Key, is_short, key, key_assertion, names_by_username};
 use crate::clock::Timestamp;
 use crate::roster::address::fold;
 use crate::roster::filter::escape;
@@ -56,23 +56,6 @@ pub struct OnePerson {
     reading: Reading,
     trouble: Option<Incomplete>,
     place: Option<Place>,
-}
-
-/// What groups name the person by.
-struct Place {
-    dn: String,
-    username: Option<String>,
-    /// DNs of groups that the entry itself names.
-    member_of: Vec<String>,
-    /// SID of the primary group.
-    primary: Option<Vec<u8>>,
-}
-
-impl Place {
-    /// What stands for the person in the primary group.
-    fn primary_ref(&self) -> Option<MemberRef> {
-        self.primary.as_ref().map(|sid| MemberRef::Primary(Digest::of(sid)))
-    }
 }
 
 /// Looks for entries that are WHO by DN, unique id, username or mail, each once: within bases and filter, or
@@ -269,37 +252,6 @@ fn id_term(attribute: &AttributeName, key: &UniqueId) -> String {
     format!("({}={})", attribute.base(), escape(&key_assertion(key, attribute)))
 }
 
-/// Notes what groups may name the person by.
-struct Watching<'p, 'c, 'a> {
-    inner: UserSink<'c, 'a>,
-    mapping: &'p UserMapping,
-    place: &'p mut Option<Place>,
-}
-
-impl Sink for Watching<'_, '_, '_> {
-    fn entry(&mut self, entry: &RawEntry<'_>) {
-        let texts = |name: &AttributeName| -> Vec<String> {
-            entry.values(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
-        };
-        let name = self.mapping.fields.iter().find(|(field, _)| *field == FieldId::USERNAME);
-        *self.place = Some(Place {
-            dn: entry.shown_dn(),
-            username: name.and_then(|(_, name)| texts(name).pop()),
-            member_of: self.mapping.member_of.as_ref().map(texts).unwrap_or_default(),
-            primary: self.mapping.primary_group.as_ref().and_then(|names| primary_group(entry, names)),
-        });
-        self.inner.entry(entry);
-    }
-
-    fn reference(&mut self, urls: Vec<String>) {
-        self.inner.reference(urls);
-    }
-
-    fn batch(&mut self) -> ControlFlow<()> {
-        self.inner.batch()
-    }
-}
-
 /// A group around the person.
 struct Around {
     group: Group,
@@ -327,7 +279,7 @@ impl Walk<'_> {
         for batch in terms.chunks(BATCH) {
             for mut group in self.search(&format!("(|{})", batch.concat()), None, reading).await? {
                 let named = me.is_some_and(|me| group.members.contains(&me));
-                self.keep_primary(&mut group);
+                only_primary(&mut group);
                 self.put(group, named.then(|| self.place.dn.clone()).as_deref());
             }
         }
@@ -336,7 +288,7 @@ impl Walk<'_> {
             if Dn::parse(dn).is_some_and(|dn| self.pass.covers(&dn)) {
                 for mut group in self.search("", Some(dn), reading).await? {
                     // The entry of the person says it.
-                    self.keep_primary(&mut group);
+                    only_primary(&mut group);
                     frontier.push(group.dn.to_string());
                     self.groups.entry(group.key.clone()).or_insert(Around { group, named: true }).named = true;
                 }
@@ -366,7 +318,7 @@ impl Walk<'_> {
         let Some(filter) = naming(&self.mapping.members, &[dn], username) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for mut group in self.search(&filter, None, reading).await? {
-            self.keep_primary(&mut group);
+            only_primary(&mut group);
             found.push(group.dn.to_string());
             self.put(group, Some(dn));
         }
@@ -379,18 +331,12 @@ impl Walk<'_> {
         let Some((name, sid)) = attribute.zip(self.place.primary.as_ref()) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for mut group in self.search(&format!("({}={})", name.base(), escape(sid)), None, reading).await? {
-            self.keep_primary(&mut group);
+            only_primary(&mut group);
             found.push(group.dn.to_string());
             let around = self.groups.entry(group.key.clone()).or_insert(Around { group, named: true });
             around.named = true;
         }
         Ok(found)
-    }
-
-    /// Leaves a group with nobody but those whose primary group it is.
-    fn keep_primary(&self, group: &mut Group) {
-        let mine = self.place.primary_ref();
-        group.members = group.members.iter().copied().filter(|member| Some(*member) == mine).collect();
     }
 
     fn put(&mut self, group: Group, member: Option<&str>) {
@@ -473,6 +419,11 @@ impl Sink for Groups<'_> {
     }
 }
 
+/// Leaves a group with nobody but those whose primary group it is; who they are, their entries say.
+fn only_primary(group: &mut Group) {
+    group.members = group.members.iter().copied().filter(MemberRef::is_primary).collect();
+}
+
 /// A filter for groups that name one of these DNs, or the username; `None` when there is no such attribute.
 fn naming(attributes: &[AttributeName], dns: &[&str], username: Option<&str>) -> Option<String> {
     let mut terms = String::new();
@@ -501,8 +452,9 @@ async fn name_member(
     attributes: &[AttributeName],
     (place, within): (&Place, &[String]),
 ) -> Result<(), DirectoryError> {
-    let me = place.username.as_ref().map(|name| MemberRef::Username(Digest::of(fold(name))));
-    let mut named = me.into_iter().chain(place.primary_ref()).any(|me| giver.members.contains(&me));
+    let name = place.username.as_ref().map(|name| MemberRef::Username(Digest::of(fold(name))));
+    let primary = place.primary.as_ref().map(|sid| MemberRef::Primary(Digest::of(sid)));
+    let mut named = name.into_iter().chain(primary).any(|me| giver.members.contains(&me));
     for dns in within.chunks(BATCH) {
         let dns: Vec<&str> = dns.iter().map(String::as_str).collect();
         let Some(filter) = naming(attributes, &dns, place.username.as_deref()).filter(|_| !named) else { break };

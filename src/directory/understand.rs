@@ -138,6 +138,16 @@ impl UserMapping {
                 check_username(name, found).map_err(unreadable)?;
             }
         }
+        if let Some(names) = &self.primary_group
+            && primary_group(entry, names) == PrimaryGroup::Unreadable
+        {
+            let detail = format!(
+                "`{}` and `{}` do not tell the primary group, so it stays as it is",
+                names.0.as_str(),
+                names.1.as_str()
+            );
+            skips.push(skip(entry, Some(key), "unreadable-value", detail));
+        }
         let (enabled, review_at) = disabled::judge(&self.disabled, entry, now);
         Ok(Person {
             key: key.clone(),
@@ -266,16 +276,49 @@ impl GroupMapping {
         let (dn, name) = (dn.into(), name.into());
         Ok(Group { key, dn, name, members, whole })
     }
+
+    /// Says that nobody can know whose primary group this is, where that is asked for.
+    pub fn without_sid(&self, entry: &RawEntry<'_>, key: &UniqueId) -> Option<Skip> {
+        let name = self.members.iter().find(|name| is_sid(name) && entry.values(name).next().is_none())?;
+        let detail = format!(
+            "there is no readable `{0}`, so nobody knows whose primary group it is, and nobody is taken out of it; grant \
+             the bind account the right to read `{0}`, or leave it out of groups.attributes.members",
+            name.as_str()
+        );
+        Some(skip(entry, Some(key), "unreadable-value", detail))
+    }
 }
 
-/// The SID of the primary group: the domain's of the person's own SID, with the number of the group (MS-DTYP 2.4.2.2, and
-/// primaryGroupID in MS-ADTS). `None` where either cannot be read.
-pub fn primary_group(entry: &RawEntry<'_>, (sid, number): &(AttributeName, AttributeName)) -> Option<Vec<u8>> {
-    let sid = entry.values(sid).next()?;
-    let number: u32 = std::str::from_utf8(entry.values(number).next()?).ok()?.trim().parse().ok()?;
+/// The primary group of a user of Active Directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PrimaryGroup {
+    /// There is none: the entry has neither a SID nor the number of a group, as contacts have not.
+    None,
+    /// Half of it is missing, or not understood.
+    Unreadable,
+    /// The group's SID.
+    Sid(Vec<u8>),
+}
+
+/// The SID of the primary group: the domain's of the person's own SID, with the number of the group (primaryGroupID in
+/// MS-ADA3).
+pub fn primary_group(entry: &RawEntry<'_>, (sid, number): &(AttributeName, AttributeName)) -> PrimaryGroup {
+    let (sids, numbers): (Vec<&[u8]>, Vec<&[u8]>) = (entry.values(sid).collect(), entry.values(number).collect());
+    let group = match (sids.as_slice(), numbers.as_slice()) {
+        ([], []) => return PrimaryGroup::None,
+        ([sid], [number]) => sid_in_domain(sid, number),
+        _ => None,
+    };
+    group.map_or(PrimaryGroup::Unreadable, PrimaryGroup::Sid)
+}
+
+/// The SID of another object in the domain of this one (MS-DTYP 2.4.2.2).
+fn sid_in_domain(sid: &[u8], number: &[u8]) -> Option<Vec<u8>> {
+    let number: u32 = std::str::from_utf8(number).ok()?.parse().ok()?;
     // Revision, how many numbers, six octets of authority, and the numbers in little-endian octets.
-    let numbers = usize::from(*sid.get(1)?);
-    let (domain, _) = sid.split_last_chunk::<4>().filter(|_| numbers > 0 && sid.len() == 8 + 4 * numbers)?;
+    let (revision, numbers) = (*sid.first()?, usize::from(*sid.get(1)?));
+    let sound = revision == 1 && numbers > 1 && sid.len() == 8 + 4 * numbers;
+    let (domain, _) = sid.split_last_chunk::<4>().filter(|_| sound)?;
     Some([domain, &number.to_le_bytes()].concat())
 }
 
@@ -297,6 +340,7 @@ pub fn members(entry: &RawEntry<'_>, attributes: &[AttributeName]) -> (Box<[Memb
         let values = entry.values(attribute).filter(|value| !value.is_empty());
         members.extend(values.take(MAX_MEMBERS).map(|value| member(value, attribute)));
         whole &= !entry.is_cut_off(attribute) && entry.values(attribute).take(MAX_MEMBERS + 1).count() <= MAX_MEMBERS;
+        whole &= !is_sid(attribute) || entry.values(attribute).next().is_some();
     }
     members.sort_unstable();
     members.dedup();

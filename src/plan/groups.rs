@@ -27,8 +27,6 @@ struct Judge<'a> {
     members: &'a Members<'a>,
     stored: HashMap<&'a str, &'a StoredGroup>,
     now: Timestamp,
-    /// Whether users were read: only their entries say whose primary group one is.
-    users_read: bool,
 }
 
 /// Compares the groups that were read with those of the store; takes them out of the reading.
@@ -41,7 +39,7 @@ pub(super) fn decide(
     members: &Members<'_>,
 ) -> Decided {
     let stored = view.groups.iter().map(|group| (group.key.as_str(), group)).collect();
-    let judge = Judge { view, policy, members, stored, now, users_read: reading.passes.users };
+    let judge = Judge { view, policy, members, stored, now };
     let teams = Teams::new(reading, judge.members, view, policy.groups.flatten);
     let mut walk = teams.walk();
     let may_take: Vec<bool> =
@@ -118,8 +116,7 @@ impl<'a> Judge<'a> {
             found.ok().and_then(|at| wanted.get(at)).map(|(_, via)| *via)
         };
         let leaves = |one: &&StoredMembership| {
-            let told = self.users_read || one.via != Via::Primary;
-            may_take && told && self.members.has_access(UserRef::Known(one.user)) && now(one).is_none()
+            may_take && self.members.has_access(UserRef::Known(one.user)) && now(one).is_none()
         };
         let leaves: Vec<(UserId, Via)> = present.iter().filter(leaves).map(|one| (one.user, one.via)).collect();
         // That somebody is no longer named by the group itself is as little proven as that somebody left.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::plan::members::Members;
-use crate::plan::{StoredGroup, UserRef, View};
+use crate::plan::{GroupId, StoredGroup, UserRef, View};
 use crate::roster::account::written;
 use crate::roster::{Digest, Dn, Group, MemberRef, Reading};
 
@@ -12,10 +12,10 @@ use crate::roster::{Digest, Dn, Group, MemberRef, Reading};
 pub enum Via {
     /// The group names the user, or the user the group; or it is the default group (G5).
     Direct,
+    /// It is the user's primary group, as Active Directory has them.
+    Primary,
     /// Through another group.
     Nested,
-    /// The primary group of Active Directory.
-    Primary,
     /// A person put the user into a local group (G9).
     Local,
 }
@@ -30,8 +30,6 @@ pub(super) struct Team {
     people: Vec<UserRef>,
     /// People with access whose primary group it is.
     primary: Vec<UserRef>,
-    /// Whether it can be anybody's.
-    may_be_primary: bool,
     /// Groups in it, by position; empty unless memberships are flattened.
     inside: Vec<usize>,
     /// Members that are neither.
@@ -66,15 +64,16 @@ impl Teams {
         let places = groups.iter().enumerate().filter(|_| flatten).map(|(at, group)| (Dn::digest_of(&group.dn), at));
         let places: HashMap<Digest, usize> = places.collect();
         let named_by_users = named_by_users(reading, members);
+        let untold = untold(reading, members, view);
         let waiting = if flatten { waiting_places(reading, view) } else { HashSet::new() };
         let waits = |member: MemberRef| matches!(member, MemberRef::Dn(dn) if waiting.contains(&dn));
         let team = |mut group: Group| {
             let (mut people, mut inside, mut strangers, mut unread) = (Vec::new(), Vec::new(), 0, false);
-            let (mut primary, mut may_be_primary) = (Vec::new(), false);
+            let mut primary = Vec::new();
             for member in std::mem::take(&mut group.members) {
                 if let MemberRef::Primary(sid) = member {
                     primary.extend(named_by_users.get(&sid).into_iter().flatten());
-                    may_be_primary = true;
+                    primary.extend(untold.get(group.key.as_str()).into_iter().flatten());
                     continue;
                 }
                 let user = members.user(member);
@@ -88,8 +87,8 @@ impl Teams {
                 inside.extend(nested);
             }
             people.extend(named_by_users.get(&Dn::digest_of(&group.dn)).into_iter().flatten());
-            [&mut people, &mut primary].map(|all| all.retain(|user| members.has_access(*user)));
-            Team { whole: group.whole, group, people, primary, may_be_primary, inside, strangers, unread }
+            [&mut people, &mut primary].into_iter().for_each(|all| all.retain(|user| members.has_access(*user)));
+            Team { whole: group.whole, group, people, primary, inside, strangers, unread }
         };
         Self(groups.into_iter().map(team).collect())
     }
@@ -129,12 +128,10 @@ impl Teams {
 
     /// Whether the list of members proves who is not in it: everything was read, of the groups in it as well.
     ///
-    /// Without a users pass, a member nobody knows may be somebody known who was renamed, and nobody knows whose primary
-    /// group a group in it is.
+    /// Without a users pass, a member nobody knows may be somebody known who was renamed.
     pub fn is_whole(&self, at: usize, users_read: bool, walk: &mut Walk) -> bool {
-        let known = |one: usize, team: &Team| users_read || team.strangers == 0 && (one == at || !team.may_be_primary);
-        let whole = |one: usize, team: &Team| team.whole && !team.unread && known(one, team);
-        self.reach(at, walk).iter().all(|one| self.0.get(*one).is_some_and(|team| whole(*one, team)))
+        let whole = |team: &Team| team.whole && !team.unread && (users_read || team.strangers == 0);
+        self.reach(at, walk).iter().all(|at| self.0.get(*at).is_some_and(whole))
     }
 
     /// Who is in it with access, in order, each once; directly, where both are true.
@@ -182,10 +179,38 @@ pub(super) fn waiting_places(reading: &Reading, view: &View) -> HashSet<Digest> 
     reading.waiting_groups.iter().copied().chain(stored).collect()
 }
 
+/// People whose primary group this run does not tell, by the unique id of the one they have: they stay in it (G3).
+///
+/// Nobody's is told where users are not read. Of somebody who was not seen, only a manual account has to let go of it:
+/// everybody else departs, or is left alone.
+fn untold<'a>(reading: &Reading, members: &Members<'_>, view: &'a View) -> HashMap<&'a str, Vec<UserRef>> {
+    let stored = || view.memberships.iter().filter(|one| one.via == Via::Primary);
+    let mut untold: HashSet<UserRef> = stored().map(|one| UserRef::Known(one.user)).collect();
+    if untold.is_empty() {
+        return HashMap::new();
+    }
+    for (_, user) in &reading.primary {
+        untold.remove(&members.with_key(*user));
+    }
+    for (at, known) in view.index.iter().enumerate().filter(|(_, known)| known.manual && reading.passes.users) {
+        if !reading.waiting.contains(at) && !reading.primary_unknown.contains(&known.key) {
+            untold.remove(&UserRef::Known(known.id));
+        }
+    }
+    let keys: HashMap<GroupId, &str> = view.groups.iter().map(|group| (group.id, group.key.as_str())).collect();
+    let mut by_group: HashMap<&str, Vec<UserRef>> = HashMap::new();
+    for one in stored().filter(|one| untold.contains(&UserRef::Known(one.user))) {
+        if let Some(key) = keys.get(&one.group) {
+            by_group.entry(key).or_default().push(UserRef::Known(one.user));
+        }
+    }
+    by_group
+}
+
 /// Memberships that users name themselves, by digest of the group's DN, or of its SID.
 pub(super) fn named_by_users(reading: &Reading, members: &Members<'_>) -> HashMap<Digest, Vec<UserRef>> {
     let mut named: HashMap<Digest, Vec<UserRef>> = HashMap::new();
-    for (group, user) in &reading.member_of {
+    for (group, user) in reading.member_of.iter().chain(&reading.primary) {
         named.entry(*group).or_default().push(members.with_key(*user));
     }
     named

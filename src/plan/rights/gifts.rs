@@ -18,6 +18,11 @@ pub(in crate::plan) struct Gifts<'a> {
     pub whole: Vec<bool>,
 }
 
+/// People whose primary group cannot be told (G3).
+pub(super) fn untold(reading: &Reading, members: &Members<'_>) -> HashSet<UserRef> {
+    reading.primary_unknown.iter().map(|user| members.with_key(*user)).collect()
+}
+
 /// Where members of a group are looked for.
 struct Walk<'a> {
     members: &'a Members<'a>,

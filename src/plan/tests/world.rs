@@ -73,6 +73,8 @@ pub struct World {
     pub before: Before,
     /// Memberships that entries of people name: DN of the group, and who.
     pub member_of: BTreeSet<(String, String)>,
+    /// Primary groups of people, by id; `None` where the entry does not tell.
+    pub primary: BTreeMap<String, Option<String>>,
 }
 
 pub const DAY: Duration = Duration::from_secs(86_400);
@@ -101,6 +103,7 @@ impl World {
             unjudged: BTreeSet::new(),
             before: Before::default(),
             member_of: BTreeSet::new(),
+            primary: BTreeMap::new(),
         }
     }
 
@@ -225,6 +228,11 @@ impl World {
                 reading.skips.extend(
                     [&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| skipped(name, dn, ("duplicate-id", "I7"))),
                 );
+            }
+            match self.primary.get(name) {
+                Some(Some(group)) => reading.primary.push((Digest::of(group), person.key.digest())),
+                Some(None) => _ = reading.primary_unknown.insert(person.key.digest()),
+                None => {}
             }
             let position = index.position(person.key.digest());
             let same = position
@@ -437,6 +445,8 @@ fn member(text: &str) -> MemberRef {
 
 fn directory_group(id: &str, (name, members): &(String, Vec<String>), whole: bool) -> Group {
     let mut members: Vec<MemberRef> = members.iter().map(|text| member(text)).collect();
+    // What a group's SID is does not matter.
+    members.push(MemberRef::Primary(Digest::of(id)));
     members.sort_unstable();
     members.dedup();
     Group {
