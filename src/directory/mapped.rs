@@ -5,7 +5,8 @@ use super::disabled::generalized_time;
 use super::entry::{AttributeName, RawEntry};
 use super::error::DirectoryError;
 use super::mapping::{self, GroupMapping, MappingError};
-use super::paging::{self, Search, Sink};
+use super::paging::{Search, Sink};
+use super::ranges;
 use super::read::check_base;
 use super::reference::is_outside;
 use super::searches::Searches;
@@ -104,7 +105,7 @@ pub(super) async fn read(
         };
         found.push(match sought {
             Ok(sought) => sought,
-            Err(error @ (DirectoryError::Search { .. } | DirectoryError::Base { .. })) => {
+            Err(error) if error.leaves_connection() => {
                 trouble.get_or_insert_with(|| error.incomplete());
                 Sought::default()
             }
@@ -127,7 +128,7 @@ async fn by_dn(
     let search = Search::once(&place.base, Scope::Base, "(objectClass=*)", &names);
     let mut givers = Givers::new(mapped, place, searches, connection);
     let wire = &mut connection.wire;
-    let done = paging::one(wire, &search, &doing, |entry| givers.entry(entry)).await?;
+    let done = ranges::one(wire, &search, &mapped.unique_id, &doing, &mut givers).await?;
     if !matches!(done.code, 0 | 32) {
         let server = wire.server().to_owned();
         return Err(DirectoryError::Search { server, doing, code: done.code, text: done.text });
@@ -176,7 +177,7 @@ async fn search_for(
     let doing = format!("looking for a mapped group by `{filter}`");
     let mut givers = Givers::new(mapped, place, searches, connection);
     base.clone_into(&mut givers.base);
-    paging::all(&mut connection.wire, &search, &doing, &mut givers).await?;
+    ranges::all(&mut connection.wire, &search, &mapped.unique_id, &doing, &mut givers).await?;
     Ok(givers.into_sought())
 }
 

@@ -12,6 +12,7 @@ use super::mapped;
 use super::mapping::{GroupMapping, UserMapping, is_sid};
 use super::paging::{self, Search, Sink};
 use super::place::{Place, Watching};
+use super::ranges;
 use super::read::{Progress, check_base, must_see, readable_bases};
 use super::reference::is_outside;
 use super::schema;
@@ -163,7 +164,8 @@ impl OnePerson {
             let search = Search { filter: filter.clone(), ..searches.search(pass, &base) };
             let inner = UserSink::new(&mut collector, &base);
             let mut sink = Watching { inner, mapping, place: &mut place };
-            let ended = paging::all(&mut connection.wire, &search, "reading one person", &mut sink).await;
+            let (wire, id) = (&mut connection.wire, &mapping.unique_id);
+            let ended = ranges::all(wire, &search, id, "reading one person", &mut sink).await;
             let Err(error) = ended else { continue };
             if collector.is_empty() {
                 return Err(error);
@@ -239,7 +241,7 @@ impl OnePerson {
     fn note(&mut self, ended: Result<(), DirectoryError>) -> Result<(), DirectoryError> {
         match ended {
             Ok(()) => Ok(()),
-            Err(error @ (DirectoryError::Search { .. } | DirectoryError::Base { .. })) => {
+            Err(error) if error.leaves_connection() => {
                 self.trouble.get_or_insert_with(|| error.incomplete());
                 Ok(())
             }
@@ -371,11 +373,12 @@ impl Walk<'_> {
             if at.is_some() {
                 (search.scope, search.page_size) = (Scope::Base, 0);
                 // A group that is not there any more is none.
-                paging::one(wire, &search, "reading a group", |entry| found.entry(entry)).await?;
+                ranges::one(wire, &search, &mapping.unique_id, "reading a group", &mut found).await?;
                 continue;
             }
             search.filter = format!("(&{}{filter})", self.pass.filter);
-            paging::all(wire, &search, "looking for the groups of one person", &mut found).await?;
+            let doing = "looking for the groups of one person";
+            ranges::all(wire, &search, &mapping.unique_id, doing, &mut found).await?;
             let outside = |urls: &Vec<String>| {
                 is_outside(urls, &self.searches.outside, &self.connection.about.naming_contexts, &base)
             };

@@ -5,6 +5,7 @@ use super::connect::Connection;
 use super::error::DirectoryError;
 use super::mapped;
 use super::paging::{self, Search};
+use super::ranges;
 use super::schema;
 use super::searches::{Pass, Searches};
 use super::session::Session;
@@ -86,17 +87,24 @@ pub(super) async fn run(
         let search = searches.search(pass, base);
         let doing = format!("reading {} under `{base}`", pass.name);
         let wire = &mut connection.wire;
-        let ended = if pass.name == "groups" {
-            paging::all(wire, &search, &doing, &mut GroupSink::new(collector, base)).await
-        } else {
-            paging::all(wire, &search, &doing, &mut UserSink::new(collector, base)).await
+        let (users, groups) = (searches.mapping().users.as_ref(), searches.mapping().groups.as_ref());
+        let ended = match (users, groups.filter(|_| pass.name == "groups")) {
+            (_, Some(mapping)) => {
+                let sink = &mut GroupSink::new(collector, base);
+                ranges::all(wire, &search, &mapping.unique_id, &doing, sink).await
+            }
+            (Some(mapping), None) => {
+                let sink = &mut UserSink::new(collector, base);
+                ranges::all(wire, &search, &mapping.unique_id, &doing, sink).await
+            }
+            (None, None) => Ok(()),
         };
         let Err(error) = ended else { continue };
         if collector.is_empty() {
             return Err(error);
         }
         trouble.get_or_insert_with(|| error.incomplete());
-        if !matches!(error, DirectoryError::Search { .. }) {
+        if !error.leaves_connection() {
             break;
         }
     }

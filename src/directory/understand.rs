@@ -13,7 +13,7 @@ const MAX_VALUE: usize = 64 << 10;
 /// Values of one attribute of a user.
 const MAX_VALUES: usize = 1000;
 /// Members of one group in one attribute, and groups of one user.
-const MAX_MEMBERS: usize = 1_000_000;
+pub const MAX_MEMBERS: usize = 1_000_000;
 
 /// The unique id of an entry, or why there is none.
 #[derive(Clone, PartialEq, Eq, Debug)]
