@@ -201,7 +201,10 @@ pub enum DirectoryError {
         says: &'static str,
     },
     /// Values that the server hands out in ranges were not read to the end (E4).
-    #[error("{server} handed out only a part of the values of `{dn}`: {says}")]
+    #[error(
+        "{server} handed out only a part of the values of `{dn}`: {says}; the next run asks again; if it stays so, look at \
+             the rights of the bind account and at the server's log"
+    )]
     Values {
         /// Which server.
         server: String,

@@ -123,21 +123,28 @@ async fn whole(
     (search, id, doing): (&Search, &AttributeName, &str),
     content: &Bytes,
 ) -> Result<Vec<Bytes>, DirectoryError> {
+    let entry = parse(session, content, doing)?;
+    let at = At { dn: entry.shown_dn(), ids: sorted(&entry, id) };
+    let names: Vec<AttributeName> = entry.parts().filter_map(|part| AttributeName::parse(&part.name)).collect();
     let mut first = content.clone();
     let mut says = String::new();
     for again in 0..TRIES {
-        let entry = parse(session, &first, doing)?;
-        let at = At { dn: entry.shown_dn(), ids: sorted(&entry, id) };
         if again > 0 {
             let request = Request { filter: search.filter.clone(), ..at.request(&search.attributes) };
             first = at.object(session, &request, id, doing).await?;
+            let anew = parse(session, &first, doing)?;
+            // So many values do not go at once.
+            if let Some(name) = names.iter().find(|name| anew.values(name).next().is_none()) {
+                says = format!("`{}` is not shown at all when the entry is read anew", name.as_str());
+                continue;
+            }
         }
         match at.rest(session, &first, id, doing).await? {
             Ok(rest) => return Ok(std::iter::once(first).chain(rest).collect()),
             Err(odd) => says = odd,
         }
     }
-    Err(at_fault(session, &String::from_utf8_lossy(parse(session, &first, doing)?.dn), says))
+    Err(at_fault(session, &at.dn, says))
 }
 
 fn parse<'a>(session: &dyn Session, content: &'a [u8], doing: &str) -> Result<RawEntry<'a>, DirectoryError> {

@@ -99,9 +99,11 @@ impl<F: FnMut(Turn<'_>) + Send> Session for Controller<F> {
     }
 }
 
+type Values = BTreeMap<String, Vec<String>>;
+
 /// What the sink was given: values by attribute, and which were cut off.
 #[derive(Default)]
-struct Seen(Vec<(BTreeMap<String, Vec<String>>, Vec<String>)>);
+struct Seen(Vec<(Values, Vec<String>)>);
 
 impl Sink for Seen {
     fn entry(&mut self, entry: &RawEntry<'_>) {
@@ -211,7 +213,7 @@ async fn an_answer_that_does_not_fit_is_no_end() {
     for (what, spoil, says) in cases {
         let mut controller = Controller::new(3, &[("member", 10)], move |turn: Turn<'_>| {
             // Those that give the whole entry anew are answered well.
-            if turn.number % 2 == 0 {
+            if turn.number.is_multiple_of(2) {
                 spoil(turn);
             }
         });
@@ -221,6 +223,15 @@ async fn an_answer_that_does_not_fit_is_no_end() {
         let (values, cut) = &seen.0[0];
         assert_eq!((seen.0.len(), values["member"].len(), cut.len()), (1, 3, 1), "{what}");
     }
+    // Read anew, it shows nothing of the attribute.
+    let veil = |turn: Turn<'_>| {
+        if turn.number > 1 {
+            turn.shown.retain(|(name, _)| name == "id")
+        }
+    };
+    let (ended, seen) = read(&mut Controller::new(3, &[("member", 10)], veil)).await;
+    assert!(ended.unwrap_err().to_string().contains("not shown at all"));
+    assert_eq!((seen.0[0].0["member"].len(), seen.0[0].1.len()), (3, 1));
     let lose = |turn: Turn<'_>| *turn.lost = turn.number == 3;
     let (ended, seen) = read(&mut Controller::new(3, &[("member", 10)], lose)).await;
     assert!(matches!(ended, Err(DirectoryError::Lost { .. })));

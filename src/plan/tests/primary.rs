@@ -163,7 +163,7 @@ fn a_primary_group_gives_roles_and_grants() {
         primary(&mut world, "ada", "crew");
         run(&mut world);
         let ada = world.account("ada").id;
-        let has = |world: &World| (world.store.roles.get(&ada).is_some(), world.store.grants.len());
+        let has = |world: &World| (world.store.roles.contains_key(&ada), world.store.grants.len());
         assert_eq!(has(&world), (true, 1));
         primary(&mut world, "ada", "?");
         assert_eq!(run(&mut world), [""; 0], "{required}");
