@@ -72,7 +72,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => who().prop_map(Step::Twin),
         3 => (who(), team()).prop_map(|(who, team)| Step::Member(who, team)),
         2 => (team(), team()).prop_map(|(team, other)| Step::Inside(team, other)),
-        2 => (who(), prop::option::of(prop::option::of(team()))).prop_map(|(who, team)| Step::Primary(who, team)),
+        3 => (0..3_usize, prop::option::weighted(0.9, prop::option::weighted(0.7, team())))
+            .prop_map(|(who, team)| Step::Primary(who, team)),
         1 => team().prop_map(Step::Disband),
         1 => team().prop_map(Step::CutOff),
         1 => team().prop_map(Step::GarbleGroup),
