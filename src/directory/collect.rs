@@ -183,13 +183,7 @@ impl<'a> Collector<'a> {
             let groups = entry.values(name).map(|group| Dn::digest_of(&String::from_utf8_lossy(group)));
             self.reading.member_of.extend(groups.map(|group| (group, digest)));
         }
-        if let Some(names) = &users.primary_group {
-            match primary_group(entry, names) {
-                PrimaryGroup::None => {}
-                PrimaryGroup::Unreadable => _ = self.reading.primary_unknown.insert(digest),
-                PrimaryGroup::Sid(sid) => self.reading.primary.push((Digest::of(&sid), digest)),
-            }
-        }
+        self.primary(users, entry, digest);
         if !self.was_seen(digest, position) {
             self.cover();
         } else if !users.server_given() && self.earlier_dn(digest, position) != Some(Dn::digest_of(&entry.shown_dn())) {
@@ -215,6 +209,16 @@ impl<'a> Collector<'a> {
                     self.reading.waiting.insert(position);
                 }
             }
+        }
+    }
+
+    /// Notes whose primary group it is (G3).
+    fn primary(&mut self, users: &UserMapping, entry: &RawEntry<'_>, user: Digest) {
+        let Some(names) = &users.primary_group else { return };
+        match primary_group(entry, names) {
+            PrimaryGroup::None => {}
+            PrimaryGroup::Unreadable => _ = self.reading.primary_unknown.insert(user),
+            PrimaryGroup::Sid(sid) => self.reading.primary.push((Digest::of(&sid), user)),
         }
     }
 
@@ -357,6 +361,12 @@ pub struct UserSink<'c, 'a> {
     base: String,
 }
 
+/// Takes entries of people of whom nothing but the primary group is asked for.
+pub struct PrimarySink<'c, 'a> {
+    collector: &'c mut Collector<'a>,
+    base: String,
+}
+
 /// Takes the entries of a groups pass.
 pub struct GroupSink<'c, 'a> {
     collector: &'c mut Collector<'a>,
@@ -364,6 +374,12 @@ pub struct GroupSink<'c, 'a> {
 }
 
 impl<'c, 'a> UserSink<'c, 'a> {
+    pub fn new(collector: &'c mut Collector<'a>, base: &str) -> Self {
+        Self { collector, base: base.to_owned() }
+    }
+}
+
+impl<'c, 'a> PrimarySink<'c, 'a> {
     pub fn new(collector: &'c mut Collector<'a>, base: &str) -> Self {
         Self { collector, base: base.to_owned() }
     }
@@ -389,6 +405,20 @@ impl Sink for UserSink<'_, '_> {
     fn batch(&mut self) -> ControlFlow<()> {
         self.collector.progress.entries("users", self.collector.user_entries);
         ControlFlow::Continue(())
+    }
+}
+
+impl Sink for PrimarySink<'_, '_> {
+    fn entry(&mut self, entry: &RawEntry<'_>) {
+        if let Some(users) = self.collector.users
+            && let Key::One(key) = key(entry, &users.unique_id)
+        {
+            self.collector.primary(users, entry, key.digest());
+        }
+    }
+
+    fn reference(&mut self, urls: Vec<String>) {
+        self.collector.reference(&self.base, &urls);
     }
 }
 

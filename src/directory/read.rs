@@ -1,6 +1,6 @@
 //! One read of the directory: groups, then users, entry by entry, to a snapshot that says whether it is whole (E1).
 
-use super::collect::{Collector, GroupSink, UserSink};
+use super::collect::{Collector, GroupSink, PrimarySink, UserSink};
 use super::connect::Connection;
 use super::error::DirectoryError;
 use super::mapped;
@@ -12,6 +12,9 @@ use super::session::Session;
 use super::settings::Scope;
 use crate::clock::Timestamp;
 use crate::roster::{Before, Incomplete, Index, Passes, Snapshot};
+
+/// The number that Domain Users has in every domain.
+const DOMAIN_USERS: u32 = 513;
 
 /// Is told how far a read is.
 pub trait Progress: Send + Sync {
@@ -52,6 +55,9 @@ pub async fn read(
     let mut givers = mapped::read(connection, searches, mapped, &before.mapped, &mut trouble).await?;
     let mut collector = Collector::new(searches, index, now, progress, &connection.about.naming_contexts);
     run(connection, searches, &bases, &mut collector, &mut trouble).await?;
+    if passes.groups && !passes.users && trouble.is_none() {
+        trouble = primary_groups(connection, searches, &mut collector).await.err().map(|error| error.incomplete());
+    }
     let named_by_dn = groups.is_some() || mapped.is_some();
     if passes.users && named_by_dn && trouble.is_none() && collector.somebody_moved() {
         // Groups are read first, so they may still name somebody by the DN of a moment ago (G1).
@@ -107,6 +113,28 @@ pub(super) async fn run(
         if !error.leaves_connection() {
             break;
         }
+    }
+    Ok(())
+}
+
+/// Where users are not read: asks who has another primary group than Domain Users, which are few. A group no longer lists
+/// somebody whose primary group it became (G3, G7).
+async fn primary_groups(
+    connection: &mut Connection,
+    searches: &Searches,
+    collector: &mut Collector<'_>,
+) -> Result<(), DirectoryError> {
+    let Some((pass, users)) = searches.users.as_ref().zip(searches.mapping().users.as_ref()) else { return Ok(()) };
+    let Some((sid, number)) = &users.primary_group else { return Ok(()) };
+    let names = [&users.unique_id, sid, number];
+    for base in &pass.bases {
+        let search = Search {
+            filter: format!("(&{}(!({}={DOMAIN_USERS})))", pass.filter, number.base()),
+            attributes: names.map(|name| name.as_str().to_owned()).to_vec(),
+            ..searches.search(pass, base)
+        };
+        let doing = format!("reading primary groups under `{base}`");
+        paging::all(&mut connection.wire, &search, &doing, &mut PrimarySink::new(collector, base)).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Primary groups, as Active Directory has them: only the person's own entry says which (G3).
 
 use super::rights::rights;
-use super::world::World;
+use super::world::{USUAL, World};
 use crate::plan::Via;
 use crate::plan::policy::OneGroup;
 use crate::roster::{Passes, State};
@@ -81,7 +81,10 @@ fn a_primary_group_may_be_in_a_group() {
         match trouble {
             "garbled" => primary(&mut world, "ada", "?"),
             "absent" => _ = world.primary.remove("ada"),
-            "groups only" => world.passes = Passes { users: false, groups: true },
+            "groups only" => {
+                world.passes = Passes { users: false, groups: true };
+                primary(&mut world, "ada", USUAL);
+            }
             "unreadable" => {
                 primary(&mut world, "ada", "?");
                 world.entry("ada").readable = false;
@@ -105,6 +108,27 @@ fn a_primary_group_may_be_in_a_group() {
             ("bob".to_owned(), "ada (primary), bob (primary)".to_owned())
         );
     }
+}
+
+/// G3, G7: a run that reads no users still sees who has an unusual primary group.
+#[test]
+fn a_run_of_groups_alone_follows_primary_groups() {
+    let mut world = world(&["ada", "bob"], &[("crew", &[]), ("staff", &["ada", "bob"])]);
+    primary(&mut world, "ada", USUAL);
+    primary(&mut world, "bob", USUAL);
+    run(&mut world);
+    world.passes = Passes { users: false, groups: true };
+    set(&mut world, "staff", &["bob"]);
+    primary(&mut world, "ada", "staff");
+    assert_eq!(run(&mut world), ["group staff:  +0 -0 ~1"], "no longer listed, but there");
+    set(&mut world, "staff", &["ada", "bob"]);
+    primary(&mut world, "ada", "crew");
+    assert_eq!(run(&mut world), ["group crew:  +1 -0", "group staff:  +0 -0 ~1"]);
+    set(&mut world, "staff", &["bob"]);
+    primary(&mut world, "ada", USUAL);
+    assert_eq!(run(&mut world), ["group staff:  +0 -1"]);
+    world.passes.users = true;
+    assert_eq!(run(&mut world), ["group crew:  +0 -1"]);
 }
 
 /// G3: no longer asked for, it is no reason to stay; nor when the group was read without its SID, nobody knows.

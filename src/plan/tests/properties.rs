@@ -291,12 +291,12 @@ fn check_primary(world: &World, before: &Model) {
     for ((group, user), _) in before.memberships.iter().filter(|((_, user), via)| **via == Via::Primary && stays(user))
     {
         let key = before.accounts[user].key.as_ref().map(ToString::to_string).unwrap_or_default();
-        let untold = world.primary.get(&key).is_none_or(|id| id.is_none() || !world.passes.users);
+        let untold = world.primary.get(&key).is_none_or(Option::is_none);
         let there = after.groups[group].state == State::Active && world.people.contains_key(&key);
         let is_in = after.memberships.contains_key(&(*group, *user));
         assert!(!untold || !there || is_in, "{key} is no longer in {:?}", after.groups[group]);
     }
-    let whole = world.passes.users && world.passes.groups && world.cut_off.is_empty() && world.garbled.is_empty();
+    let whole = world.passes.groups && world.cut_off.is_empty() && world.garbled.is_empty();
     for ((group, user), _) in after.memberships.iter().filter(|(_, via)| whole && **via == Via::Primary) {
         let Some(key) = after.accounts[user].key.as_ref().filter(|_| stays(user)) else { continue };
         let Some(Some(id)) = world.primary.get(key.as_str()).filter(|_| world.people.contains_key(key.as_str())) else {

@@ -77,6 +77,9 @@ pub struct World {
     pub primary: BTreeMap<String, Option<String>>,
 }
 
+/// The primary group of nearly everybody.
+pub const USUAL: &str = "usual";
+
 pub const DAY: Duration = Duration::from_secs(86_400);
 
 impl World {
@@ -243,6 +246,13 @@ impl World {
                 Some(at) if same => reading.unchanged.insert(at),
                 _ if entry.readable && !entry.twin => reading.people.push(Box::new(person)),
                 _ => {}
+            }
+        }
+        // A run that reads no users asks for those with another primary group than the usual one.
+        for (name, group) in self.primary.iter().filter(|_| !self.passes.users) {
+            let entry = self.people.get(name).filter(|entry| visible(name, entry));
+            if let Some(group) = group.as_ref().filter(|group| entry.is_some() && *group != USUAL) {
+                reading.primary.push((Digest::of(group), Digest::of(name)));
             }
         }
         let named = |(group, who): &(String, String)| (Dn::digest_of(group), Digest::of(who));
