@@ -128,6 +128,12 @@ mod active_directory {
         }
     }
 
+    /// What `primaryGroupID` is of those who have this group as the primary one.
+    fn number(server: &Server, group: &str) -> String {
+        let said = server.search(&["-b", &format!("CN={group},OU=groups,{BASE}"), "-s", "base", "primaryGroupToken"]);
+        said.lines().find_map(|line| line.strip_prefix("primaryGroupToken: ")).unwrap().to_owned()
+    }
+
     /// G3, G7, S4: whoever has a group as the primary one is in it, although it lists nobody.
     #[test]
     fn a_primary_group_is_a_group() {
@@ -139,11 +145,7 @@ mod active_directory {
         let people = [user("ada", 512, ""), user("bob", 512, "")];
         let groups = [group("crew", &["ada"]), group("devs", &["ada", "bob"])];
         server.ldif(&[people, groups].concat().concat());
-        let number = |name: &str| {
-            let said =
-                server.search(&["-b", &format!("CN={name},OU=groups,{BASE}"), "-s", "base", "primaryGroupToken"]);
-            said.lines().find_map(|line| line.strip_prefix("primaryGroupToken: ")).unwrap().to_owned()
-        };
+        let number = |name: &str| number(&server, name);
         let set = |who: &str, number: &str| {
             server.ldif(&format!(
                 "dn: CN={who},OU=people,{BASE}\nchangetype: modify\nreplace: primaryGroupID\nprimaryGroupID: {number}\n\n"
