@@ -12,7 +12,7 @@ use super::paging::Sink;
 use super::read::Progress;
 use super::reference::is_outside;
 use super::searches::Searches;
-use super::understand::{Key, key, skip};
+use super::understand::{Key, PrimaryGroup, key, primary_group, skip};
 use crate::clock::Timestamp;
 use crate::roster::{Digest, Dn, Group, Incomplete, Index, Passes, Person, Reading, Skip, State, UniqueId};
 
@@ -136,6 +136,10 @@ impl<'a> Collector<'a> {
         }
         reading.member_of.sort_unstable();
         reading.member_of.dedup();
+        // Of two entries the later one counts (E3); the sort keeps their order.
+        reading.primary.reverse();
+        reading.primary.sort_by_key(|(_, user)| *user);
+        reading.primary.dedup_by_key(|(_, user)| *user);
         reading.skips.sort_unstable();
         reading.skips.dedup();
         if let Some(users) = self.users.filter(|_| passes.users) {
@@ -179,6 +183,7 @@ impl<'a> Collector<'a> {
             let groups = entry.values(name).map(|group| Dn::digest_of(&String::from_utf8_lossy(group)));
             self.reading.member_of.extend(groups.map(|group| (group, digest)));
         }
+        self.primary(users, entry, digest);
         if !self.was_seen(digest, position) {
             self.cover();
         } else if !users.server_given() && self.earlier_dn(digest, position) != Some(Dn::digest_of(&entry.shown_dn())) {
@@ -204,6 +209,16 @@ impl<'a> Collector<'a> {
                     self.reading.waiting.insert(position);
                 }
             }
+        }
+    }
+
+    /// Notes whose primary group it is (G3).
+    fn primary(&mut self, users: &UserMapping, entry: &RawEntry<'_>, user: Digest) {
+        let Some(names) = &users.primary_group else { return };
+        match primary_group(entry, names) {
+            PrimaryGroup::None => {}
+            PrimaryGroup::Unreadable => _ = self.reading.primary_unknown.insert(user),
+            PrimaryGroup::Sid(sid) => self.reading.primary.push((Digest::of(&sid), user)),
         }
     }
 
@@ -309,6 +324,7 @@ impl<'a> Collector<'a> {
         let digest = key.digest();
         match groups.group(entry, key) {
             Ok(group) => {
+                self.reading.skips.extend(groups.without_sid(entry, &group.key));
                 self.reading.waiting_groups.remove(&digest);
                 self.reading.waiting_groups.remove(&dn());
                 self.group_entries.put(digest, group);
@@ -345,6 +361,12 @@ pub struct UserSink<'c, 'a> {
     base: String,
 }
 
+/// Takes entries of people of whom nothing but the primary group is asked for.
+pub struct PrimarySink<'c, 'a> {
+    collector: &'c mut Collector<'a>,
+    base: String,
+}
+
 /// Takes the entries of a groups pass.
 pub struct GroupSink<'c, 'a> {
     collector: &'c mut Collector<'a>,
@@ -352,6 +374,12 @@ pub struct GroupSink<'c, 'a> {
 }
 
 impl<'c, 'a> UserSink<'c, 'a> {
+    pub fn new(collector: &'c mut Collector<'a>, base: &str) -> Self {
+        Self { collector, base: base.to_owned() }
+    }
+}
+
+impl<'c, 'a> PrimarySink<'c, 'a> {
     pub fn new(collector: &'c mut Collector<'a>, base: &str) -> Self {
         Self { collector, base: base.to_owned() }
     }
@@ -377,6 +405,20 @@ impl Sink for UserSink<'_, '_> {
     fn batch(&mut self) -> ControlFlow<()> {
         self.collector.progress.entries("users", self.collector.user_entries);
         ControlFlow::Continue(())
+    }
+}
+
+impl Sink for PrimarySink<'_, '_> {
+    fn entry(&mut self, entry: &RawEntry<'_>) {
+        if let Some(users) = self.collector.users
+            && let Key::One(key) = key(entry, &users.unique_id)
+        {
+            self.collector.primary(users, entry, key.digest());
+        }
+    }
+
+    fn reference(&mut self, urls: Vec<String>) {
+        self.collector.reference(&self.base, &urls);
     }
 }
 

@@ -51,6 +51,33 @@ struct RawAttribute<'a> {
     name: &'a str,
     options: &'a str,
     values: Range<usize>,
+    /// Not only a part of the values (`;range=0-1499`).
+    whole: bool,
+}
+
+/// Places of the first and the last value of a range; without a last one it goes to the end.
+type Places = (usize, Option<usize>);
+
+/// What the server handed out of an attribute that comes in ranges.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part<'e, 'a> {
+    /// The attribute with its options, but for the range.
+    pub name: String,
+    /// `None` when it is not understood.
+    range: Option<Places>,
+    /// The values.
+    pub values: &'e [&'a [u8]],
+}
+
+impl Part<'_, '_> {
+    /// The range, if there are as many values as it says; of the last one nobody knows how many these are.
+    pub fn sound(&self) -> Option<Places> {
+        let says = |(first, last): &Places| match last {
+            Some(last) => last.checked_sub(*first).is_some_and(|more| more + 1 == self.values.len()),
+            None => true,
+        };
+        self.range.filter(says)
+    }
 }
 
 impl RawAttribute<'_> {
@@ -73,15 +100,26 @@ impl RawAttribute<'_> {
         ours.clone().count() == name.options().count() && ours.all(known)
     }
 
-    /// Whether the server handed out only a part of the values (`;range=0-1499`).
-    fn is_cut_off(&self) -> bool {
-        self.options.split(';').filter_map(range).any(|range| !range.ends_with('*'))
+    fn range(&self) -> Option<&str> {
+        self.options.split(';').find_map(range)
+    }
+
+    /// The attribute with its options, but for the range.
+    fn description(&self) -> String {
+        let options = self.options.split(';').filter(|option| !option.is_empty() && range(option).is_none());
+        std::iter::once(self.name).chain(options).collect::<Vec<_>>().join(";")
     }
 }
 
 fn range(option: &str) -> Option<&str> {
     let (word, range) = option.split_once('=')?;
     word.eq_ignore_ascii_case("range").then_some(range)
+}
+
+fn places(range: &str) -> Option<Places> {
+    let (first, last) = range.split_once('-')?;
+    let last = if last == "*" { None } else { Some(last.parse().ok()?) };
+    Some((first.parse().ok()?, last))
 }
 
 /// An entry, borrowed from the message it came in.
@@ -91,7 +129,8 @@ pub struct RawEntry<'a> {
     pub dn: &'a [u8],
     attributes: Vec<RawAttribute<'a>>,
     values: Vec<&'a [u8]>,
-    length: usize,
+    /// All of it, as it came.
+    pub content: &'a [u8],
 }
 
 impl<'a> RawEntry<'a> {
@@ -118,9 +157,47 @@ impl<'a> RawEntry<'a> {
                 }
                 values.push(value);
             }
-            attributes.push(RawAttribute { name, options, values: first..values.len() });
+            let whole = options.split(';').filter_map(range).all(|range| places(range) == Some((0, None)));
+            attributes.push(RawAttribute { name, options, values: first..values.len(), whole });
         }
-        Ok(Self { dn, attributes, values, length: content.len() })
+        Ok(Self { dn, attributes, values, content })
+    }
+
+    /// An entry of which several messages came: the first one with what the others have in ranges, but for the first
+    /// value of each, which is known already. It is whole if there are several.
+    pub fn joined<M: AsRef<[u8]>>(messages: &'a [M]) -> Result<Self, Malformed> {
+        let (first, rest) = messages.split_first().ok_or(Malformed)?;
+        let mut entry = Self::parse(first.as_ref())?;
+        for message in rest {
+            let more = Self::parse(message.as_ref())?;
+            for attribute in more.attributes.iter().filter(|attribute| attribute.range().is_some()) {
+                let from = entry.values.len();
+                entry.values.extend(more.of(attribute).iter().skip(1));
+                entry.attributes.push(RawAttribute { values: from..entry.values.len(), ..attribute.clone() });
+            }
+        }
+        entry.attributes.iter_mut().for_each(|attribute| attribute.whole |= !rest.is_empty());
+        Ok(entry)
+    }
+
+    /// Whether no attribute was handed out in part only.
+    pub fn is_whole(&self) -> bool {
+        self.attributes.iter().all(|attribute| attribute.whole)
+    }
+
+    /// The attributes of which only a part came (E4).
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_, 'a>> {
+        self.attributes.iter().filter(|attribute| !attribute.whole).map(|attribute| self.part(attribute))
+    }
+
+    /// The attributes that came in ranges, the end as well.
+    pub fn ranges(&self) -> impl Iterator<Item = Part<'_, 'a>> {
+        self.attributes.iter().filter(|attribute| attribute.range().is_some()).map(|attribute| self.part(attribute))
+    }
+
+    fn part(&self, attribute: &RawAttribute<'a>) -> Part<'_, 'a> {
+        let range = attribute.range().and_then(places);
+        Part { name: attribute.description(), range, values: self.of(attribute) }
     }
 
     fn of(&self, attribute: &RawAttribute<'a>) -> &[&'a [u8]] {
@@ -141,7 +218,7 @@ impl<'a> RawEntry<'a> {
     /// Whether no attribute can have more values, or a longer one, than this, and none is cut off: most entries.
     pub fn is_within(&self, values: usize, length: usize) -> bool {
         let plain = self.attributes.iter().all(|attribute| attribute.options.is_empty());
-        plain && self.values.len() <= values && self.length <= length
+        plain && self.values.len() <= values && self.content.len() <= length
     }
 
     /// How many values an attribute has, and how long the longest is.
@@ -151,7 +228,7 @@ impl<'a> RawEntry<'a> {
 
     /// Whether the server handed out only a part of the attribute's values (E4).
     pub fn is_cut_off(&self, name: &AttributeName) -> bool {
-        self.attributes.iter().any(|attribute| attribute.is(name) && attribute.is_cut_off())
+        self.attributes.iter().any(|attribute| attribute.is(name) && !attribute.whole)
     }
 
     /// The DN for messages.
@@ -192,8 +269,9 @@ pub mod tests {
                 ("displayName;lang-DE;x-Y", &[b"other"]),
                 ("userCertificate;binary", &[b"\xff"]),
                 ("member;range=0-1", &[b"m1", b"m2"]),
-                ("owner;Range=2-*", &[b"o"]),
+                ("owner;Range=0-*", &[b"o"]),
                 ("owner", &[]),
+                ("seeAlso;range=2-*", &[b"s"]),
             ],
         );
         let entry = RawEntry::parse(&content).unwrap();
@@ -205,7 +283,7 @@ pub mod tests {
         assert_eq!(values("userCertificate"), [b"\xff"]);
         assert_eq!(values("userCertificate;binary"), [b"\xff"]);
         assert_eq!(values("member").len(), 2);
-        assert!(entry.is_cut_off(&name("member")));
+        assert!(entry.is_cut_off(&name("member")) && entry.is_cut_off(&name("seeAlso")) && !entry.is_whole());
         assert!(!entry.is_cut_off(&name("owner")) && !entry.is_cut_off(&name("mail")));
         assert_eq!(AttributeName::parse("a b"), None);
         assert_eq!(AttributeName::parse(""), None);

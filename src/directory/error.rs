@@ -200,6 +200,19 @@ pub enum DirectoryError {
         /// What is wrong, and what to do.
         says: &'static str,
     },
+    /// Values that the server hands out in ranges were not read to the end (E4).
+    #[error(
+        "{server} handed out only a part of the values of `{dn}`: {says}; the next run asks again; if it stays so, look at \
+             the rights of the bind account and at the server's log"
+    )]
+    Values {
+        /// Which server.
+        server: String,
+        /// The entry.
+        dn: String,
+        /// What happened to the rest.
+        says: String,
+    },
     /// No server of the list could be used.
     #[error("no server of source.urls could be used: {}", listed(attempts))]
     NoServer {
@@ -262,6 +275,11 @@ impl DirectoryError {
         }
     }
 
+    /// Whether the connection can be used on: the server answered, if not what was wanted.
+    pub(crate) fn leaves_connection(&self) -> bool {
+        matches!(self, Self::Search { .. } | Self::Base { .. } | Self::Values { .. })
+    }
+
     /// A stable word for the kind of trouble, as [`Incomplete::cause`] has it.
     pub fn cause(&self) -> &'static str {
         match self {
@@ -275,6 +293,7 @@ impl DirectoryError {
             Self::UnknownAttribute { .. } | Self::Mapping(_) => "configuration",
             Self::Search { code, .. } => codes::cause(*code),
             Self::Paging { .. } => "paging",
+            Self::Values { .. } => "values",
         }
     }
 

@@ -97,7 +97,8 @@ const ACTIVE_DIRECTORY: Defaults = Defaults {
     group_filter: r"(&(objectClass=group)(!(isCriticalSystemObject=TRUE))(!(name=*\0ACNF:*)))",
     group_unique_id: "objectGUID",
     group_name: "cn",
-    members: &["member"],
+    // Nobody is listed as a member of the primary group: its own SID stands for them (MS-ADTS 6.1.1.4.12).
+    members: &["member", "objectSid"],
 };
 
 const DS_389: Defaults = Defaults {

@@ -5,13 +5,14 @@ use super::disabled::generalized_time;
 use super::entry::{AttributeName, RawEntry};
 use super::error::DirectoryError;
 use super::mapping::{self, GroupMapping, MappingError};
-use super::paging::{self, Search, Sink};
+use super::paging::{Search, Sink};
+use super::ranges;
 use super::read::{ROOT, check_base};
 use super::reference::is_outside;
 use super::searches::Searches;
 use super::session::Session as _;
 use super::settings::{MappedPlace, MappedSettings, Scope};
-use super::understand::{Key, key, key_assertion, members, names_by_username};
+use super::understand::{Key, is_short, key, key_assertion, members};
 use crate::roster::filter::escape;
 use crate::roster::{Giver, Incomplete, Sought, UniqueId};
 
@@ -64,11 +65,10 @@ impl Mapped {
         self.places.iter().map(shown).collect()
     }
 
-    /// The same without lists of members, but for those that name people by username: these are short, and no filter
-    /// compares them as we do.
+    /// The same without lists of members, but for the short ones.
     pub fn without_lists(&self) -> Self {
         let mut light = self.clone();
-        light.places.iter_mut().for_each(|place| place.members.retain(names_by_username));
+        light.places.iter_mut().for_each(|place| place.members.retain(is_short));
         light
     }
 
@@ -105,7 +105,7 @@ pub(super) async fn read(
         };
         found.push(match sought {
             Ok(sought) => sought,
-            Err(error @ (DirectoryError::Search { .. } | DirectoryError::Base { .. })) => {
+            Err(error) if error.leaves_connection() => {
                 trouble.get_or_insert_with(|| error.incomplete());
                 Sought::default()
             }
@@ -128,7 +128,7 @@ async fn by_dn(
     let search = Search::once(&place.base, Scope::Base, "(objectClass=*)", &names);
     let mut givers = Givers::new(mapped, place, searches, connection);
     let wire = &mut connection.wire;
-    let done = paging::one(wire, &search, &doing, |entry| givers.entry(entry)).await?;
+    let done = ranges::one(wire, &search, &mapped.unique_id, &doing, &mut givers).await?;
     if !matches!(done.code, 0 | 32) {
         let server = wire.server().to_owned();
         return Err(DirectoryError::Search { server, doing, code: done.code, text: done.text });
@@ -177,7 +177,7 @@ async fn search_for(
     let doing = format!("looking for a mapped group by `{filter}`");
     let mut givers = Givers::new(mapped, place, searches, connection);
     base.clone_into(&mut givers.base);
-    paging::all(&mut connection.wire, &search, &doing, &mut givers).await?;
+    ranges::all(&mut connection.wire, &search, &mapped.unique_id, &doing, &mut givers).await?;
     Ok(givers.into_sought())
 }
 

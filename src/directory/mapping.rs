@@ -66,6 +66,8 @@ pub(crate) struct UserMapping {
     pub addresses: Vec<AddressSource>,
     pub disabled: Vec<Test>,
     pub member_of: Option<AttributeName>,
+    /// The person's own SID, and the number of the primary group in its domain.
+    pub primary_group: Option<(AttributeName, AttributeName)>,
     /// Everything asked for, in order, without repeats.
     pub asked: Vec<AttributeName>,
     pub filter: Filter,
@@ -228,14 +230,17 @@ impl Resolver {
         let addresses = self.addresses(users, mail)?;
         let disabled = self.disabled(users)?;
         let member_of = members.iter().find(|name| is_member_of(name)).cloned();
+        let sid = members.iter().find(|name| is_sid(name)).cloned();
+        let primary_group = sid.zip(AttributeName::parse("primaryGroupID"));
         let mut asked: Vec<AttributeName> = [unique_id.clone()].into_iter().chain(member_of.clone()).collect();
+        asked.extend(primary_group.iter().flat_map(|(sid, number)| [sid.clone(), number.clone()]));
         asked.extend(fields.iter().map(|(_, attribute)| attribute.clone()));
         asked.extend(addresses.iter().map(|source| source.attribute.clone()));
         asked.extend(disabled.iter().flat_map(Test::attributes).cloned());
         asked.sort();
         asked.dedup();
         let filter = self.filter("users.filter", users.filter.as_deref(), defaults.user_filter)?;
-        Ok(UserMapping { unique_id, fields, addresses, disabled, member_of, asked, filter })
+        Ok(UserMapping { unique_id, fields, addresses, disabled, member_of, primary_group, asked, filter })
     }
 
     fn filter(&mut self, key: &str, configured: Option<&str>, default: &str) -> Result<Filter, MappingError> {
@@ -336,6 +341,11 @@ impl Resolver {
             filter: self.filter("groups.filter", groups.filter.as_deref(), self.defaults.group_filter)?,
         })
     }
+}
+
+/// Whether the attribute is a group's own SID, which stands for the people whose primary group it is (G3).
+pub(super) fn is_sid(name: &AttributeName) -> bool {
+    name.base() == "objectsid"
 }
 
 /// Whether the attribute names groups from the users' side (G3).

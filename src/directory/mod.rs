@@ -1,7 +1,7 @@
 //! The LDAP directory. The only place that names ldap3.
 //!
 //! ```text
-//!   dial (TCP, StartTLS, tls) --> guard --> ldap3 --> session --> paging --> read, look_up, probe
+//!   dial (TCP, StartTLS, tls) --> guard --> ldap3 --> session --> paging, ranges --> read, look_up, probe
 //!                                   \----- entries, not decoded yet -----/      |
 //!   settings, kinds --> mapping --> understand (RawEntry -> Person, Group) <----/
 //! ```
@@ -31,7 +31,9 @@ mod message;
 mod one;
 mod paging;
 mod password;
+mod place;
 mod probe;
+mod ranges;
 mod read;
 mod reference;
 mod schema;

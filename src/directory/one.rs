@@ -3,21 +3,22 @@
 //! Lists of members are not asked for: that a search for groups with this member finds a group says the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use super::collect::{Collector, UserSink};
 use super::connect::Connection;
 use super::entry::{AttributeName, RawEntry};
 use super::error::DirectoryError;
 use super::mapped;
-use super::mapping::{GroupMapping, UserMapping};
+use super::mapping::{GroupMapping, UserMapping, is_sid};
 use super::paging::{self, Search, Sink};
+use super::place::{Place, Watching};
+use super::ranges;
 use super::read::{Progress, check_base, must_see, readable_bases};
 use super::reference::is_outside;
 use super::schema;
 use super::searches::{Pass, Searches};
 use super::settings::Scope;
-use super::understand::{Key, key, key_assertion, names_by_username};
+use super::understand::{Key, is_short, key, key_assertion, names_by_username};
 use crate::clock::Timestamp;
 use crate::roster::address::fold;
 use crate::roster::filter::escape;
@@ -56,14 +57,6 @@ pub struct OnePerson {
     reading: Reading,
     trouble: Option<Incomplete>,
     place: Option<Place>,
-}
-
-/// What groups name the person by.
-struct Place {
-    dn: String,
-    username: Option<String>,
-    /// DNs of groups that the entry itself names.
-    member_of: Vec<String>,
 }
 
 /// Looks for entries that are WHO by DN, unique id, username or mail, each once: within bases and filter, or
@@ -171,7 +164,8 @@ impl OnePerson {
             let search = Search { filter: filter.clone(), ..searches.search(pass, &base) };
             let inner = UserSink::new(&mut collector, &base);
             let mut sink = Watching { inner, mapping, place: &mut place };
-            let ended = paging::all(&mut connection.wire, &search, "reading one person", &mut sink).await;
+            let (wire, id) = (&mut connection.wire, &mapping.unique_id);
+            let ended = ranges::all(wire, &search, id, "reading one person", &mut sink).await;
             let Err(error) = ended else { continue };
             if collector.is_empty() {
                 return Err(error);
@@ -247,7 +241,7 @@ impl OnePerson {
     fn note(&mut self, ended: Result<(), DirectoryError>) -> Result<(), DirectoryError> {
         match ended {
             Ok(()) => Ok(()),
-            Err(error @ (DirectoryError::Search { .. } | DirectoryError::Base { .. })) => {
+            Err(error) if error.leaves_connection() => {
                 self.trouble.get_or_insert_with(|| error.incomplete());
                 Ok(())
             }
@@ -258,36 +252,6 @@ impl OnePerson {
 
 fn id_term(attribute: &AttributeName, key: &UniqueId) -> String {
     format!("({}={})", attribute.base(), escape(&key_assertion(key, attribute)))
-}
-
-/// Notes what groups may name the person by.
-struct Watching<'p, 'c, 'a> {
-    inner: UserSink<'c, 'a>,
-    mapping: &'p UserMapping,
-    place: &'p mut Option<Place>,
-}
-
-impl Sink for Watching<'_, '_, '_> {
-    fn entry(&mut self, entry: &RawEntry<'_>) {
-        let texts = |name: &AttributeName| -> Vec<String> {
-            entry.values(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
-        };
-        let name = self.mapping.fields.iter().find(|(field, _)| *field == FieldId::USERNAME);
-        *self.place = Some(Place {
-            dn: entry.shown_dn(),
-            username: name.and_then(|(_, name)| texts(name).pop()),
-            member_of: self.mapping.member_of.as_ref().map(texts).unwrap_or_default(),
-        });
-        self.inner.entry(entry);
-    }
-
-    fn reference(&mut self, urls: Vec<String>) {
-        self.inner.reference(urls);
-    }
-
-    fn batch(&mut self) -> ControlFlow<()> {
-        self.inner.batch()
-    }
 }
 
 /// A group around the person.
@@ -317,7 +281,7 @@ impl Walk<'_> {
         for batch in terms.chunks(BATCH) {
             for mut group in self.search(&format!("(|{})", batch.concat()), None, reading).await? {
                 let named = me.is_some_and(|me| group.members.contains(&me));
-                group.members = Box::default();
+                only_primary(&mut group);
                 self.put(group, named.then(|| self.place.dn.clone()).as_deref());
             }
         }
@@ -326,7 +290,7 @@ impl Walk<'_> {
             if Dn::parse(dn).is_some_and(|dn| self.pass.covers(&dn)) {
                 for mut group in self.search("", Some(dn), reading).await? {
                     // The entry of the person says it.
-                    group.members = Box::default();
+                    only_primary(&mut group);
                     frontier.push(group.dn.to_string());
                     self.groups.entry(group.key.clone()).or_insert(Around { group, named: true }).named = true;
                 }
@@ -334,6 +298,7 @@ impl Walk<'_> {
         }
         let place = self.place;
         frontier.extend(self.parents(&place.dn, place.username.as_deref(), reading).await?);
+        frontier.extend(self.primary(reading).await?);
         let already = self.groups.values().filter(|around| around.named).map(|around| around.group.dn.to_string());
         frontier.extend(already);
         let mut seen = BTreeSet::new();
@@ -355,9 +320,23 @@ impl Walk<'_> {
         let Some(filter) = naming(&self.mapping.members, &[dn], username) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for mut group in self.search(&filter, None, reading).await? {
-            group.members = Box::default();
+            only_primary(&mut group);
             found.push(group.dn.to_string());
             self.put(group, Some(dn));
+        }
+        Ok(found)
+    }
+
+    /// The primary group; its DN.
+    async fn primary(&mut self, reading: &mut Reading) -> Result<Vec<String>, DirectoryError> {
+        let attribute = self.mapping.members.iter().find(|name| is_sid(name));
+        let Some((name, sid)) = attribute.zip(self.place.primary.as_ref()) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for mut group in self.search(&format!("({}={})", name.base(), escape(sid)), None, reading).await? {
+            only_primary(&mut group);
+            found.push(group.dn.to_string());
+            let around = self.groups.entry(group.key.clone()).or_insert(Around { group, named: true });
+            around.named = true;
         }
         Ok(found)
     }
@@ -381,7 +360,7 @@ impl Walk<'_> {
     ) -> Result<Vec<Group>, DirectoryError> {
         let mapping = self.mapping;
         let light = GroupMapping {
-            members: mapping.members.iter().filter(|name| names_by_username(name)).cloned().collect(),
+            members: mapping.members.iter().filter(|name| is_short(name)).cloned().collect(),
             ..mapping.clone()
         };
         let attributes = light.asked().iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
@@ -394,11 +373,12 @@ impl Walk<'_> {
             if at.is_some() {
                 (search.scope, search.page_size) = (Scope::Base, 0);
                 // A group that is not there any more is none.
-                paging::one(wire, &search, "reading a group", |entry| found.entry(entry)).await?;
+                ranges::one(wire, &search, &mapping.unique_id, "reading a group", &mut found).await?;
                 continue;
             }
             search.filter = format!("(&{}{filter})", self.pass.filter);
-            paging::all(wire, &search, "looking for the groups of one person", &mut found).await?;
+            let doing = "looking for the groups of one person";
+            ranges::all(wire, &search, &mapping.unique_id, doing, &mut found).await?;
             let outside = |urls: &Vec<String>| {
                 is_outside(urls, &self.searches.outside, &self.connection.about.naming_contexts, &base)
             };
@@ -442,6 +422,11 @@ impl Sink for Groups<'_> {
     }
 }
 
+/// Leaves a group with nobody but those whose primary group it is; who they are, their entries say.
+fn only_primary(group: &mut Group) {
+    group.members = group.members.iter().copied().filter(MemberRef::is_primary).collect();
+}
+
 /// A filter for groups that name one of these DNs, or the username; `None` when there is no such attribute.
 fn naming(attributes: &[AttributeName], dns: &[&str], username: Option<&str>) -> Option<String> {
     let mut terms = String::new();
@@ -453,7 +438,7 @@ fn naming(attributes: &[AttributeName], dns: &[&str], username: Option<&str>) ->
             for value in names {
                 terms.push_str(&format!("({}={})", name.base(), escape(value.as_bytes())));
             }
-        } else {
+        } else if !is_sid(name) {
             for dn in dns {
                 terms.push_str(&format!("({}={})", name.base(), escape(dn.as_bytes())));
             }
@@ -470,8 +455,9 @@ async fn name_member(
     attributes: &[AttributeName],
     (place, within): (&Place, &[String]),
 ) -> Result<(), DirectoryError> {
-    let me = place.username.as_ref().map(|name| MemberRef::Username(Digest::of(fold(name))));
-    let mut named = me.is_some_and(|me| giver.members.contains(&me));
+    let name = place.username.as_ref().map(|name| MemberRef::Username(Digest::of(fold(name))));
+    let primary = place.primary.as_ref().map(|sid| MemberRef::Primary(Digest::of(sid)));
+    let mut named = name.into_iter().chain(primary).any(|me| giver.members.contains(&me));
     for dns in within.chunks(BATCH) {
         let dns: Vec<&str> = dns.iter().map(String::as_str).collect();
         let Some(filter) = naming(attributes, &dns, place.username.as_deref()).filter(|_| !named) else { break };

@@ -1,10 +1,11 @@
 //! One read of the directory: groups, then users, entry by entry, to a snapshot that says whether it is whole (E1).
 
-use super::collect::{Collector, GroupSink, UserSink};
+use super::collect::{Collector, GroupSink, PrimarySink, UserSink};
 use super::connect::Connection;
 use super::error::DirectoryError;
 use super::mapped;
 use super::paging::{self, Search};
+use super::ranges;
 use super::schema;
 use super::searches::{Pass, Searches};
 use super::session::Session;
@@ -14,6 +15,9 @@ use crate::roster::{Before, Incomplete, Index, Passes, Snapshot};
 
 /// The key of the DN under which everybody is looked for.
 pub(super) const ROOT: &str = "source.base_dn";
+
+/// The number that Domain Users has in every domain.
+const DOMAIN_USERS: u32 = 513;
 
 /// Is told how far a read is.
 pub trait Progress: Send + Sync {
@@ -55,6 +59,9 @@ pub async fn read(
     let mut givers = mapped::read(connection, searches, mapped, &before.mapped, &mut trouble).await?;
     let mut collector = Collector::new(searches, index, now, progress, &connection.about.naming_contexts);
     run(connection, searches, &bases, &mut collector, &mut trouble).await?;
+    if passes.groups && !passes.users && trouble.is_none() {
+        trouble = primary_groups(connection, searches, &mut collector).await.err().map(|error| error.incomplete());
+    }
     let named_by_dn = groups.is_some() || mapped.is_some();
     if passes.users && named_by_dn && trouble.is_none() && collector.somebody_moved() {
         // Groups are read first, so they may still name somebody by the DN of a moment ago (G1).
@@ -90,19 +97,48 @@ pub(super) async fn run(
         let search = searches.search(pass, base);
         let doing = format!("reading {} under `{base}`", pass.name);
         let wire = &mut connection.wire;
-        let ended = if pass.name == "groups" {
-            paging::all(wire, &search, &doing, &mut GroupSink::new(collector, base)).await
-        } else {
-            paging::all(wire, &search, &doing, &mut UserSink::new(collector, base)).await
+        let (users, groups) = (searches.mapping().users.as_ref(), searches.mapping().groups.as_ref());
+        let ended = match (users, groups.filter(|_| pass.name == "groups")) {
+            (_, Some(mapping)) => {
+                let sink = &mut GroupSink::new(collector, base);
+                ranges::all(wire, &search, &mapping.unique_id, &doing, sink).await
+            }
+            (Some(mapping), None) => {
+                let sink = &mut UserSink::new(collector, base);
+                ranges::all(wire, &search, &mapping.unique_id, &doing, sink).await
+            }
+            (None, None) => Ok(()),
         };
         let Err(error) = ended else { continue };
         if collector.is_empty() {
             return Err(error);
         }
         trouble.get_or_insert_with(|| error.incomplete());
-        if !matches!(error, DirectoryError::Search { .. }) {
+        if !error.leaves_connection() {
             break;
         }
+    }
+    Ok(())
+}
+
+/// Where users are not read: asks who has another primary group than Domain Users, which are few. A group no longer lists
+/// somebody whose primary group it became (G3, G7).
+async fn primary_groups(
+    connection: &mut Connection,
+    searches: &Searches,
+    collector: &mut Collector<'_>,
+) -> Result<(), DirectoryError> {
+    let Some((pass, users)) = searches.users.as_ref().zip(searches.mapping().users.as_ref()) else { return Ok(()) };
+    let Some((sid, number)) = &users.primary_group else { return Ok(()) };
+    let names = [&users.unique_id, sid, number];
+    for base in &pass.bases {
+        let search = Search {
+            filter: format!("(&{}(!({}={DOMAIN_USERS})))", pass.filter, number.base()),
+            attributes: names.map(|name| name.as_str().to_owned()).to_vec(),
+            ..searches.search(pass, base)
+        };
+        let doing = format!("reading primary groups under `{base}`");
+        paging::all(&mut connection.wire, &search, &doing, &mut PrimarySink::new(collector, base)).await?;
     }
     Ok(())
 }

@@ -253,7 +253,8 @@ pub struct GroupSettings {
     pub unique_id: Option<String>,
     /// Attribute of the name.
     pub name: Option<String>,
-    /// Attributes that list members; `memberOf` is read from the users' side.
+    /// Attributes that list members; `memberOf` is read from the users' side, `objectSid` stands for those whose primary
+    /// group it is.
     pub members: Option<Vec<String>>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::disabled;
 use super::entry::{AttributeName, RawEntry};
-use super::mapping::{AddressSource, GroupMapping, UserMapping};
+use super::mapping::{AddressSource, GroupMapping, UserMapping, is_sid};
 use crate::clock::Timestamp;
 use crate::roster::address::fold;
 use crate::roster::digest::Digester;
@@ -13,7 +13,7 @@ const MAX_VALUE: usize = 64 << 10;
 /// Values of one attribute of a user.
 const MAX_VALUES: usize = 1000;
 /// Members of one group in one attribute, and groups of one user.
-const MAX_MEMBERS: usize = 1_000_000;
+pub const MAX_MEMBERS: usize = 1_000_000;
 
 /// The unique id of an entry, or why there is none.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,6 +137,16 @@ impl UserMapping {
             if *field == FieldId::USERNAME {
                 check_username(name, found).map_err(unreadable)?;
             }
+        }
+        if let Some(names) = &self.primary_group
+            && primary_group(entry, names) == PrimaryGroup::Unreadable
+        {
+            let detail = format!(
+                "`{}` and `{}` do not tell the primary group, so it stays as it is",
+                names.0.as_str(),
+                names.1.as_str()
+            );
+            skips.push(skip(entry, Some(key), "unreadable-value", detail));
         }
         let (enabled, review_at) = disabled::judge(&self.disabled, entry, now);
         Ok(Person {
@@ -266,6 +276,50 @@ impl GroupMapping {
         let (dn, name) = (dn.into(), name.into());
         Ok(Group { key, dn, name, members, whole })
     }
+
+    /// Says that nobody can know whose primary group this is, where that is asked for.
+    pub fn without_sid(&self, entry: &RawEntry<'_>, key: &UniqueId) -> Option<Skip> {
+        let name = self.members.iter().find(|name| is_sid(name) && entry.values(name).next().is_none())?;
+        let detail = format!(
+            "there is no readable `{0}`, so nobody knows whose primary group it is, and nobody is taken out of it; grant \
+             the bind account the right to read `{0}`, or leave it out of groups.attributes.members",
+            name.as_str()
+        );
+        Some(skip(entry, Some(key), "unreadable-value", detail))
+    }
+}
+
+/// The primary group of a user of Active Directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PrimaryGroup {
+    /// There is none: the entry has neither a SID nor the number of a group, as contacts have not.
+    None,
+    /// Half of it is missing, or not understood.
+    Unreadable,
+    /// The group's SID.
+    Sid(Vec<u8>),
+}
+
+/// The SID of the primary group: the domain's of the person's own SID, with the number of the group (primaryGroupID in
+/// MS-ADA3).
+pub fn primary_group(entry: &RawEntry<'_>, (sid, number): &(AttributeName, AttributeName)) -> PrimaryGroup {
+    let (sids, numbers): (Vec<&[u8]>, Vec<&[u8]>) = (entry.values(sid).collect(), entry.values(number).collect());
+    let group = match (sids.as_slice(), numbers.as_slice()) {
+        ([], []) => return PrimaryGroup::None,
+        ([sid], [number]) => sid_in_domain(sid, number),
+        _ => None,
+    };
+    group.map_or(PrimaryGroup::Unreadable, PrimaryGroup::Sid)
+}
+
+/// The SID of another object in the domain of this one (MS-DTYP 2.4.2.2).
+fn sid_in_domain(sid: &[u8], number: &[u8]) -> Option<Vec<u8>> {
+    let number: u32 = std::str::from_utf8(number).ok()?.parse().ok()?;
+    // Revision, how many numbers, six octets of authority, and the numbers in little-endian octets.
+    let (revision, numbers) = (*sid.first()?, usize::from(*sid.get(1)?));
+    let sound = revision == 1 && numbers > 1 && sid.len() == 8 + 4 * numbers;
+    let (domain, _) = sid.split_last_chunk::<4>().filter(|_| sound)?;
+    Some([domain, &number.to_le_bytes()].concat())
 }
 
 /// Whether a group's attribute names members by username, not by DN.
@@ -273,15 +327,20 @@ pub fn names_by_username(attribute: &AttributeName) -> bool {
     attribute.base() == "memberuid"
 }
 
+/// Whether a group's attribute is read even where only one person is looked for: names, which are few, and which no filter
+/// compares as we do, and the SID of the group itself.
+pub fn is_short(attribute: &AttributeName) -> bool {
+    names_by_username(attribute) || is_sid(attribute)
+}
+
 /// The members that a group lists, in order, and whether those are all.
 pub fn members(entry: &RawEntry<'_>, attributes: &[AttributeName]) -> (Box<[MemberRef]>, bool) {
     let (mut members, mut whole) = (Vec::new(), true);
     for attribute in attributes {
-        let by_name = names_by_username(attribute);
-        let optional_uid = attribute.base() == "uniquemember";
         let values = entry.values(attribute).filter(|value| !value.is_empty());
-        members.extend(values.take(MAX_MEMBERS).map(|value| member(value, by_name, optional_uid)));
+        members.extend(values.take(MAX_MEMBERS).map(|value| member(value, attribute)));
         whole &= !entry.is_cut_off(attribute) && entry.values(attribute).take(MAX_MEMBERS + 1).count() <= MAX_MEMBERS;
+        whole &= !is_sid(attribute) || entry.values(attribute).next().is_some();
     }
     members.sort_unstable();
     members.dedup();
@@ -289,14 +348,17 @@ pub fn members(entry: &RawEntry<'_>, attributes: &[AttributeName]) -> (Box<[Memb
 }
 
 /// One member (G3). What is not UTF-8 is nobody, and counted as such.
-fn member(value: &[u8], by_name: bool, optional_uid: bool) -> MemberRef {
+fn member(value: &[u8], attribute: &AttributeName) -> MemberRef {
+    if is_sid(attribute) {
+        return MemberRef::Primary(Digest::of(value));
+    }
     let Ok(text) = std::str::from_utf8(value) else { return MemberRef::Dn(Digest::of(value)) };
-    if by_name {
+    if names_by_username(attribute) {
         return MemberRef::Username(Digest::of(fold(text)));
     }
     // Name and Optional UID (RFC 4517, 3.3.21): a DN, then perhaps `#'0101'B`.
     let dn = match text.rsplit_once("#'") {
-        Some((dn, bits)) if optional_uid && bits.ends_with("'B") => dn,
+        Some((dn, bits)) if attribute.base() == "uniquemember" && bits.ends_with("'B") => dn,
         _ => text,
     };
     MemberRef::Dn(Dn::digest_of(dn))

@@ -277,6 +277,77 @@ fn members_are_named_by_dn_or_by_username() {
     assert!(of(&[]).is_err());
 }
 
+/// S-1-5-21-1-2-3 and one more number.
+fn sid(last: u32) -> Vec<u8> {
+    let head = [1, 5, 0, 0, 0, 0, 0, 5];
+    [&head[..], &[21_u32, 1, 2, 3, last].map(u32::to_le_bytes).concat()].concat()
+}
+
+/// G3: the SID of the primary group is the person's own with another last number; what cannot be told is no answer.
+#[test]
+fn a_primary_group_is_told_by_sid_and_number() {
+    let names = ["objectSid", "primaryGroupID"].map(|name| AttributeName::parse(name).unwrap());
+    let of = |sids: &[&[u8]], numbers: &[&[u8]]| {
+        let content = encoded(b"cn=ada", &[("objectSid", sids), ("primaryGroupId", numbers)]);
+        primary_group(&RawEntry::parse(&content).unwrap(), &names.clone().into())
+    };
+    let (ada, bob) = (sid(1_104), sid(1_105));
+    assert_eq!(of(&[&ada], &[b"513"]), PrimaryGroup::Sid(sid(513)));
+    assert_eq!(of(&[&ada], &[b"4294967295"]), PrimaryGroup::Sid(sid(u32::MAX)));
+    assert_eq!(of(&[], &[]), PrimaryGroup::None);
+    let mut short = ada.clone();
+    short.pop();
+    let long = [&ada[..], &[0; 4]].concat();
+    let revision = [&[2], &ada[1..]].concat();
+    let odd: [&[&[u8]]; 8] =
+        [&[], &[b""], &[b"\x01"], &[&short], &[&long], &[&revision], &[&[1, 0, 0, 0, 0, 0, 0, 5]], &[&ada, &bob]];
+    for sids in odd {
+        assert_eq!(of(sids, &[b"513"]), PrimaryGroup::Unreadable, "{sids:?}");
+    }
+    let odd: [&[&[u8]]; 7] = [&[], &[b""], &[b"-1"], &[b"x"], &[b"\xff"], &[b"4294967296"], &[b"513", b"514"]];
+    for numbers in odd {
+        assert_eq!(of(&[&ada], numbers), PrimaryGroup::Unreadable, "{numbers:?}");
+    }
+}
+
+fn domain() -> Mapping {
+    let groups = GroupSettings {
+        base_dns: vec!["dc=x".to_owned()],
+        scope: Scope::Subtree,
+        filter: None,
+        unique_id: None,
+        name: None,
+        members: None,
+    };
+    Mapping::resolve(Kind::ActiveDirectory, Some(&settings()), Some(&groups)).unwrap()
+}
+
+/// G3: in a domain a group stands for those whose primary group it is; without its SID nobody knows whose it is. A
+/// person whose entry does not tell comes in all the same, and it is said.
+#[test]
+fn a_group_of_a_domain_has_a_sid() {
+    let (users, groups) = (domain().users.unwrap(), domain().groups.unwrap());
+    let of = |attributes: &Attributes<'_>| {
+        let content = encoded(b"cn=g,dc=x", attributes);
+        let (entry, key) = (RawEntry::parse(&content).unwrap(), UniqueId::new("g1").unwrap());
+        let skip = groups.without_sid(&entry, &key);
+        let group = groups.group(&entry, key).unwrap();
+        (group.members.to_vec(), group.whole, skip.map(|skip| skip.reason.to_string()))
+    };
+    let devs = sid(1_200);
+    let ada = MemberRef::Dn(Dn::digest_of("cn=ada,dc=x"));
+    let all = vec![ada, MemberRef::Primary(Digest::of(&devs))];
+    assert_eq!(of(&[("cn", &[b"devs"]), ("member", &[b"cn=ada,dc=x"]), ("objectSid", &[&devs])]), (all, true, None));
+    let skipped = Some("unreadable-value".to_owned());
+    assert_eq!(of(&[("cn", &[b"devs"]), ("member", &[b"cn=ada,dc=x"])]), (vec![ada], false, skipped));
+    let (own, asked) = (sid(1_104), |name: &str| users.asked.iter().any(|one| one.as_str() == name));
+    assert!(asked("objectsid") && asked("primarygroupid"));
+    let (person, skips) = read(&users, &[("objectSid", &[&own]), ("primaryGroupID", &[b"513"])]);
+    assert_eq!((person.is_ok(), skips.len()), (true, 0));
+    let (person, skips) = read(&users, &[("objectSid", &[&own])]);
+    assert_eq!((person.is_ok(), &*skips[0].reason), (true, "unreadable-value"));
+}
+
 proptest! {
     /// E5
     #[test]

@@ -112,6 +112,8 @@ impl<'a> Members<'a> {
         match member {
             MemberRef::Dn(dn) => self.by_dn.get(&dn).copied(),
             MemberRef::Username(name) => self.by_name.get(&name).copied(),
+            // Who that is, people's entries say.
+            MemberRef::Primary(_) => None,
         }
     }
 

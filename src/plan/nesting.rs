@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::plan::members::Members;
-use crate::plan::{StoredGroup, UserRef, View};
+use crate::plan::{GroupId, StoredGroup, UserRef, View};
 use crate::roster::account::written;
 use crate::roster::{Digest, Dn, Group, MemberRef, Reading};
 
@@ -12,10 +12,10 @@ use crate::roster::{Digest, Dn, Group, MemberRef, Reading};
 pub enum Via {
     /// The group names the user, or the user the group; or it is the default group (G5).
     Direct,
+    /// It is the user's primary group, as Active Directory has them.
+    Primary,
     /// Through another group.
     Nested,
-    /// The primary group of Active Directory; this version gives none.
-    Primary,
     /// A person put the user into a local group (G9).
     Local,
 }
@@ -28,6 +28,8 @@ pub(super) struct Team {
     pub group: Group,
     /// People with access whom the entry names, or who name it.
     people: Vec<UserRef>,
+    /// People with access whose primary group it is.
+    primary: Vec<UserRef>,
     /// Groups in it, by position; empty unless memberships are flattened.
     inside: Vec<usize>,
     /// Members that are neither.
@@ -62,15 +64,22 @@ impl Teams {
         let places = groups.iter().enumerate().filter(|_| flatten).map(|(at, group)| (Dn::digest_of(&group.dn), at));
         let places: HashMap<Digest, usize> = places.collect();
         let named_by_users = named_by_users(reading, members);
+        let untold = untold(reading, members, view);
         let waiting = if flatten { waiting_places(reading, view) } else { HashSet::new() };
         let waits = |member: MemberRef| matches!(member, MemberRef::Dn(dn) if waiting.contains(&dn));
         let team = |mut group: Group| {
             let (mut people, mut inside, mut strangers, mut unread) = (Vec::new(), Vec::new(), 0, false);
+            let mut primary = Vec::new();
             for member in std::mem::take(&mut group.members) {
+                if let MemberRef::Primary(sid) = member {
+                    primary.extend(named_by_users.get(&sid).into_iter().flatten());
+                    primary.extend(untold.get(group.key.as_str()).into_iter().flatten());
+                    continue;
+                }
                 let user = members.user(member);
                 let nested = match member {
                     MemberRef::Dn(dn) => places.get(&dn).copied(),
-                    MemberRef::Username(_) => None,
+                    MemberRef::Username(_) | MemberRef::Primary(_) => None,
                 };
                 strangers += u64::from(user.is_none() && nested.is_none());
                 unread |= nested.is_none() && waits(member);
@@ -78,8 +87,8 @@ impl Teams {
                 inside.extend(nested);
             }
             people.extend(named_by_users.get(&Dn::digest_of(&group.dn)).into_iter().flatten());
-            people.retain(|user| members.has_access(*user));
-            Team { whole: group.whole, group, people, inside, strangers, unread }
+            [&mut people, &mut primary].into_iter().for_each(|all| all.retain(|user| members.has_access(*user)));
+            Team { whole: group.whole, group, people, primary, inside, strangers, unread }
         };
         Self(groups.into_iter().map(team).collect())
     }
@@ -129,10 +138,13 @@ impl Teams {
     pub fn members(&self, at: usize, walk: &mut Walk) -> Vec<(UserRef, Via)> {
         self.reach(at, walk);
         let reached = || walk.reached.iter().filter_map(|one| Some((*one, self.0.get(*one)?)));
-        let via = |one: usize| if one == at { Via::Direct } else { Via::Nested };
+        let via = |one: usize, via: Via| if one == at { via } else { Via::Nested };
         // A group of everybody is the largest list of a run.
-        let mut people = Vec::with_capacity(reached().map(|(_, team)| team.people.len()).sum());
-        people.extend(reached().flat_map(|(one, team)| team.people.iter().map(move |user| (*user, via(one)))));
+        let mut people = Vec::with_capacity(reached().map(|(_, team)| team.people.len() + team.primary.len()).sum());
+        for (one, team) in reached() {
+            people.extend(team.people.iter().map(|user| (*user, via(one, Via::Direct))));
+            people.extend(team.primary.iter().map(|user| (*user, via(one, Via::Primary))));
+        }
         people.sort_unstable();
         people.dedup_by_key(|(user, _)| *user);
         people
@@ -167,10 +179,38 @@ pub(super) fn waiting_places(reading: &Reading, view: &View) -> HashSet<Digest> 
     reading.waiting_groups.iter().copied().chain(stored).collect()
 }
 
-/// Memberships that users name themselves, by digest of the group's DN.
+/// People whose primary group this run does not tell, by the unique id of the one they have: they stay in it (G3).
+///
+/// Nobody's is told where users are not read. Of somebody who was not seen, only a manual account has to let go of it:
+/// everybody else departs, or is left alone.
+fn untold<'a>(reading: &Reading, members: &Members<'_>, view: &'a View) -> HashMap<&'a str, Vec<UserRef>> {
+    let stored = || view.memberships.iter().filter(|one| one.via == Via::Primary);
+    let mut untold: HashSet<UserRef> = stored().map(|one| UserRef::Known(one.user)).collect();
+    if untold.is_empty() {
+        return HashMap::new();
+    }
+    for (_, user) in &reading.primary {
+        untold.remove(&members.with_key(*user));
+    }
+    for (at, known) in view.index.iter().enumerate().filter(|(_, known)| known.manual && reading.passes.users) {
+        if !reading.waiting.contains(at) && !reading.primary_unknown.contains(&known.key) {
+            untold.remove(&UserRef::Known(known.id));
+        }
+    }
+    let keys: HashMap<GroupId, &str> = view.groups.iter().map(|group| (group.id, group.key.as_str())).collect();
+    let mut by_group: HashMap<&str, Vec<UserRef>> = HashMap::new();
+    for one in stored().filter(|one| untold.contains(&UserRef::Known(one.user))) {
+        if let Some(key) = keys.get(&one.group) {
+            by_group.entry(key).or_default().push(UserRef::Known(one.user));
+        }
+    }
+    by_group
+}
+
+/// Memberships that users name themselves, by digest of the group's DN, or of its SID.
 pub(super) fn named_by_users(reading: &Reading, members: &Members<'_>) -> HashMap<Digest, Vec<UserRef>> {
     let mut named: HashMap<Digest, Vec<UserRef>> = HashMap::new();
-    for (group, user) in &reading.member_of {
+    for (group, user) in reading.member_of.iter().chain(&reading.primary) {
         named.entry(*group).or_default().push(members.with_key(*user));
     }
     named

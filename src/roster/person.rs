@@ -138,6 +138,16 @@ pub enum MemberRef {
     Dn(Digest),
     /// By username: digest of the folded name ([`crate::roster::address::fold`]).
     Username(Digest),
+    /// Whoever has this group as the primary one (Active Directory): digest of the group's SID. Who that is, people's
+    /// own entries say ([`crate::roster::Reading::primary`]).
+    Primary(Digest),
+}
+
+impl MemberRef {
+    /// Whether it stands for those whose primary group it is.
+    pub const fn is_primary(&self) -> bool {
+        matches!(self, Self::Primary(_))
+    }
 }
 
 /// One group entry, understood.

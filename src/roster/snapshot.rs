@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::roster::{Digest, Group, Index, Known, MemberRef, Persons, Skip, Sought, UniqueId, UserId};
+use crate::roster::{Digest, Dn, Group, Index, Known, MemberRef, Persons, Skip, Sought, UniqueId, UserId};
 
 /// Why a read does not prove who is absent (E1, E2). The text says what happened, where, and what to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +41,10 @@ pub struct Reading {
     pub waiting_groups: BTreeSet<Digest>,
     /// Memberships that users name themselves (memberOf): digest of the group's DN, the user's unique id (G3).
     pub member_of: Vec<(Digest, Digest)>,
+    /// Primary groups: digest of the group's SID, the user's unique id, in order of users (G3).
+    pub primary: Vec<(Digest, Digest)>,
+    /// Users whose entry has a primary group that cannot be told: digests of the unique id (G3).
+    pub primary_unknown: BTreeSet<Digest>,
     /// Entries and values that were left out while reading.
     pub skips: Vec<Skip>,
     /// How many user entries had each mapped attribute (lower case), and under `""` how many there were at all.
@@ -57,6 +61,17 @@ impl Reading {
         let by_name = |members: &[MemberRef]| members.iter().any(|member| matches!(member, MemberRef::Username(_)));
         let mut givers = self.mapped.iter().flat_map(|sought| sought.there.iter().chain(&sought.elsewhere));
         self.groups.iter().any(|group| by_name(&group.members)) || givers.any(|giver| by_name(&giver.members))
+    }
+
+    /// Whether anybody's own entry names the group with this DN (G3).
+    pub fn is_named(&self, dn: &str) -> bool {
+        let dn = Dn::digest_of(dn);
+        self.member_of.iter().any(|(group, _)| *group == dn)
+    }
+
+    /// Whether it is the primary group of anybody who was read (G3).
+    pub fn is_primary(&self, group: &Group) -> bool {
+        self.primary.iter().any(|(sid, _)| group.members.contains(&MemberRef::Primary(*sid)))
     }
 }
 

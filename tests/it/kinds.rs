@@ -145,6 +145,88 @@ mod active_directory {
         site.expect(0, &["sync"]);
         assert_eq!(site.state("bob"), "pending");
     }
+
+    /// What `primaryGroupID` is of those who have this group as the primary one.
+    fn number(server: &Server, group: &str) -> String {
+        let said = server.search(&["-b", &format!("CN={group},OU=groups,{BASE}"), "-s", "base", "primaryGroupToken"]);
+        said.lines().find_map(|line| line.strip_prefix("primaryGroupToken: ")).unwrap().to_owned()
+    }
+
+    /// G3, G7, S4: whoever has a group as the primary one is in it, although it lists nobody.
+    #[test]
+    fn a_primary_group_is_a_group() {
+        let Some(server) = Server::samba() else { return };
+        let group = |name: &str, members: &[&str]| {
+            let members = members.iter().map(|name| format!("member: CN={name},OU=people,{BASE}\n"));
+            entry("group", name, "groups", &format!("sAMAccountName: {name}\n{}", members.collect::<String>()))
+        };
+        let people = [user("ada", 512, ""), user("bob", 512, "")];
+        let groups = [group("crew", &["ada"]), group("devs", &["ada", "bob"])];
+        server.ldif(&[people, groups].concat().concat());
+        let number = |name: &str| number(&server, name);
+        let set = |who: &str, number: &str| {
+            server.ldif(&format!(
+                "dn: CN={who},OU=people,{BASE}\nchangetype: modify\nreplace: primaryGroupID\nprimaryGroupID: {number}\n\n"
+            ));
+        };
+        let mut site = site(&server);
+        site.set("[role]", &format!("name = \"admin\"\ngroups = [\"CN=devs,OU=groups,{BASE}\"]"));
+        let told = |site: &Site, group: &str| {
+            let shown = site.json(&["groups", "show", group]);
+            let one = |member: &Value| {
+                format!("{} {}", member["username"].as_str().unwrap(), member["via"].as_str().unwrap())
+            };
+            shown["members"].as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+        };
+        let sync = |site: &Site| {
+            site.expect(0, &["sync"]);
+            assert!(site.expect(0, &["sync"]).out.contains("nothing to do"), "U3");
+        };
+        set("ada", &number("devs"));
+        let listed = server.search(&["-b", &format!("CN=devs,OU=groups,{BASE}"), "-s", "base", "member"]);
+        assert!(!listed.contains("CN=ada"), "{listed}");
+        sync(&site);
+        assert_eq!(
+            (told(&site, "crew"), told(&site, "devs")),
+            (vec!["ada direct".into()], vec!["ada primary".into(), "bob direct".into()])
+        );
+        assert_eq!(site.user("ada").unwrap()["role"], "admin");
+        let explained = site.expect(0, &["explain", "ada"]).out;
+        assert!(explained.contains("is the person's primary group"), "{explained}");
+        // The old one lists her from now on.
+        set("ada", &number("crew"));
+        sync(&site);
+        assert_eq!(
+            (told(&site, "crew"), told(&site, "devs")),
+            (vec!["ada primary".into()], vec!["ada direct".into(), "bob direct".into()])
+        );
+        // One person alone: into a group that she was in, and out of one that she is in.
+        set("bob", &number("devs"));
+        server.ldif(&format!(
+            "dn: CN=devs,OU=groups,{BASE}\nchangetype: modify\ndelete: member\nmember: CN=ada,OU=people,{BASE}\n\n"
+        ));
+        for (who, crew, devs) in
+            [("bob", &["ada primary"], &["ada direct", "bob primary"][..]), ("ada", &["ada primary"], &["bob primary"])]
+        {
+            site.expect(0, &["sync", "--user", who]);
+            assert_eq!(
+                (told(&site, "crew"), told(&site, "devs")),
+                (crew.map(str::to_owned).to_vec(), devs.iter().map(ToString::to_string).collect())
+            );
+        }
+        let role = |who: &str| site.user(who).unwrap()["role"].clone();
+        assert_eq!((role("ada"), role("bob")), (Value::Null, json!("admin")));
+        // Where no people are read, their primary groups are.
+        let groups = |devs: &str| {
+            site.expect(0, &["sync", "--only", "groups"]);
+            assert_eq!((told(&site, "crew"), told(&site, "devs")), (vec!["ada primary".into()], vec![devs.to_owned()]));
+        };
+        set("bob", "513");
+        groups("bob direct");
+        set("bob", &number("devs"));
+        groups("bob primary");
+        sync(&site);
+    }
 }
 
 mod ds389 {

@@ -15,6 +15,7 @@ mod explaining;
 mod grouping;
 mod kill;
 mod kinds;
+mod ranges;
 mod rights;
 mod store_contract;
 mod support;

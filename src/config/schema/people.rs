@@ -250,7 +250,7 @@ pub const KEYS: &[Key] = &[
         List(Attribute),
         ByKind,
         "G3",
-        "Attributes that list the members; `memberOf` is read from the users' side.",
+        "Attributes that list the members; `memberOf` is read from the users' side, `objectSid` stands for those whose primary group it is.",
         r#"["member"]"#,
     ),
     Key::new(

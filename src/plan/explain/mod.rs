@@ -307,9 +307,8 @@ impl<'a> Explained<'a> {
     fn givers(&self, place: usize) -> Vec<String> {
         let Some((reading, _)) = self.facts.reading else { return Vec::new() };
         let Some(sought) = reading.mapped.get(place) else { return Vec::new() };
-        let named = |dn: &str| reading.member_of.iter().any(|(group, _)| *group == Dn::digest_of(dn));
         let all = sought.there.iter().chain(&sought.elsewhere);
-        let givers = all.filter(|giver| !giver.members.is_empty() || named(&giver.dn));
+        let givers = all.filter(|giver| !giver.members.is_empty() || reading.is_named(&giver.dn));
         let by_filter = matches!(self.facts.policy.rights.places.get(place), Some(Place::Filter(_)));
         let found = if by_filter { " (found by the filter)" } else { "" };
         givers.map(|giver| format!("`{}`{found}", giver.dn)).collect()
@@ -324,11 +323,11 @@ impl<'a> Explained<'a> {
         let me = MemberRef::Dn(Dn::digest_of(&person.dn));
         let mut any = false;
         for group in &reading.groups {
-            let named = reading.member_of.iter().any(|(at, _)| *at == Dn::digest_of(&group.dn));
-            let (rule, how) = match (group.members.contains(&me), named) {
+            let (rule, how) = match (group.members.contains(&me), reading.is_named(&group.dn)) {
                 (true, _) => ("G1", "names the person"),
                 (false, true) => ("G3", "is named by the entry"),
-                (false, false) if group.members.is_empty() => continue,
+                (false, false) if reading.is_primary(group) => ("G3", "is the person's primary group"),
+                (false, false) if group.members.iter().all(MemberRef::is_primary) => continue,
                 (false, false) => ("G4", "is around a group that names the person"),
             };
             any = true;

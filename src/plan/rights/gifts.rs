@@ -18,12 +18,17 @@ pub(in crate::plan) struct Gifts<'a> {
     pub whole: Vec<bool>,
 }
 
+/// People whose primary group cannot be told (G3).
+pub(super) fn untold(reading: &Reading, members: &Members<'_>) -> HashSet<UserRef> {
+    reading.primary_unknown.iter().map(|user| members.with_key(*user)).collect()
+}
+
 /// Where members of a group are looked for.
 struct Walk<'a> {
     members: &'a Members<'a>,
     /// Groups that were read, by DN; empty unless memberships are flattened.
     inside: HashMap<Digest, &'a Group>,
-    /// Memberships that users name themselves, by the group's DN (G3).
+    /// Memberships that users name themselves, by the group's DN or SID (G3).
     named: HashMap<Digest, Vec<UserRef>>,
     /// Groups that were read, but not understood: nobody knows who is in them.
     waiting: HashSet<Digest>,
@@ -90,6 +95,9 @@ impl Walk<'_> {
             people.extend(self.named.get(&at).into_iter().flatten());
             for member in members {
                 people.extend(self.members.user(*member));
+                if let MemberRef::Primary(sid) = member {
+                    people.extend(self.named.get(sid).into_iter().flatten());
+                }
                 let MemberRef::Dn(dn) = member else { continue };
                 whole &= !self.waiting.contains(dn);
                 if let Some(group) = self.inside.get(dn).filter(|_| seen.insert(*dn)) {

@@ -59,8 +59,8 @@ pub(super) fn assign(
     let departures = decided.held.iter().filter(|held| matches!(held.loses, Loss::Access(_)));
     let held = departures.map(|held| UserRef::Known(held.user)).collect();
     let read = decided.places.iter().map(|(_, user)| *user).collect();
-    let crossing = view.crossing();
-    let giving = Giving { mappings, members, gifts, reading, proven, view, policy, held, read, crossing };
+    let (untold, crossing) = (gifts::untold(reading, members), view.crossing());
+    let giving = Giving { mappings, members, gifts, reading, proven, view, policy, held, read, untold, crossing };
     giving.newcomers(&mut decided.changes);
     let (mut gains, losses) = giving.compare(arriving(&decided.changes));
     let (by_gone, limit) = giving.holds(&losses);
@@ -121,6 +121,8 @@ struct Giving<'a> {
     held: HashSet<UserRef>,
     /// People whose entry was read and differs.
     read: HashSet<UserRef>,
+    /// People whose primary group cannot be told: nothing is taken from them (G3).
+    untold: HashSet<UserRef>,
     /// Who may come over, and from which source (I8).
     crossing: HashMap<UserId, &'a str>,
 }
@@ -200,7 +202,7 @@ impl<'a> Giving<'a> {
             if !difference.gains.is_empty() {
                 gains.insert(user, difference.gains);
             }
-            if !difference.losses.is_empty() {
+            if !difference.losses.is_empty() && !self.untold.contains(&one) {
                 // What another source's groups gave is left behind: no departure (I8).
                 let crosses = self.crossing.contains_key(&user);
                 let approved = crosses || self.view.approval.rights.contains(&user);

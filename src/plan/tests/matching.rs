@@ -26,7 +26,7 @@ impl World {
         self.store.accounts.values().find(primary).unwrap()
     }
 
-    fn with_guest() -> (Self, UserId) {
+    pub fn with_guest() -> (Self, UserId) {
         let mut world = Self::with(&["ada"]);
         assert!(world.add_by_hand("guest") && !world.add_by_hand("guest"));
         let id = world.guest().id;

@@ -16,6 +16,7 @@ mod names;
 mod one;
 mod people;
 mod plans;
+mod primary;
 mod properties;
 mod quiet;
 mod relinking;

@@ -9,7 +9,7 @@ use super::model::Model;
 use super::rights::rights;
 use super::world::{DAY, Entry, Said, World};
 use crate::plan::policy::{GroupPolicy, OneGroup, Rights};
-use crate::plan::{Act, BrakeKind, UserRef};
+use crate::plan::{Act, BrakeKind, UserRef, Via};
 use crate::roster::{Account, Address, FieldId, Origin, PendingReason, State, UniqueId, UserId};
 
 pub(super) const PEOPLE: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
@@ -37,6 +37,7 @@ pub(super) enum Step {
     Twin(usize),
     Member(usize, usize),
     Inside(usize, usize),
+    Primary(usize, Option<Option<usize>>),
     Disband(usize),
     CutOff(usize),
     GarbleGroup(usize),
@@ -71,6 +72,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => who().prop_map(Step::Twin),
         3 => (who(), team()).prop_map(|(who, team)| Step::Member(who, team)),
         2 => (team(), team()).prop_map(|(team, other)| Step::Inside(team, other)),
+        3 => (0..3_usize, prop::option::weighted(0.9, prop::option::weighted(0.7, team())))
+            .prop_map(|(who, team)| Step::Primary(who, team)),
         1 => team().prop_map(Step::Disband),
         1 => team().prop_map(Step::CutOff),
         1 => team().prop_map(Step::GarbleGroup),
@@ -138,6 +141,10 @@ pub(super) fn edit(world: &mut World, step: &Step) {
             dn.into_iter().for_each(|dn| toggle(world, *team, dn));
         }
         Step::Inside(team, other) => toggle(world, *team, format!("cn={},ou=groups,dc=example", TEAMS[*other])),
+        Step::Primary(who, None) => _ = world.primary.remove(PEOPLE[*who]),
+        Step::Primary(who, Some(team)) => {
+            _ = world.primary.insert(PEOPLE[*who].to_owned(), team.map(|team| TEAMS[team].to_owned()));
+        }
         Step::Disband(team) => _ = world.groups.remove(TEAMS[*team]),
         Step::CutOff(team) => flip(&mut world.cut_off, TEAMS[*team]),
         Step::GarbleGroup(team) => flip(&mut world.garbled, TEAMS[*team]),
@@ -231,7 +238,9 @@ fn check_rights(world: &World, before: &Model, broken: bool) {
             let Some(entry) = world.people.get(&key).filter(|entry| entry.readable && !entry.twin) else { continue };
             let names = |group: &(String, Vec<String>)| group.1.contains(&entry.dn);
             let direct = world.groups.values().any(names);
-            assert!(direct || rights.default_role.is_some(), "R1: {key} is {role} by no group");
+            let primary =
+                world.primary.get(&key).is_some_and(|id| id.as_ref().is_none_or(|id| world.groups.contains_key(id)));
+            assert!(direct || primary || rights.default_role.is_some(), "R1: {key} is {role} by no group");
         }
     }
 }
@@ -250,6 +259,9 @@ fn check_groups(world: &World, before: &Model, broken: bool) {
             assert_eq!(after.groups[&group.id].state, State::Active, "E1: {group:?}");
         }
     }
+    if world.policy.groups.one.is_none() && !broken {
+        check_primary(world, before);
+    }
     if world.policy.groups.one.is_some() {
         for user in after.accounts.keys().filter(|user| access(after, user)) {
             let (had, has) = (groups_of(before, user), groups_of(after, user));
@@ -267,6 +279,30 @@ fn check_groups(world: &World, before: &Model, broken: bool) {
         for group in after.groups.values().filter(|group| group.state != State::Deleted) {
             assert!(after.memberships.keys().any(|(one, _)| *one == group.id), "G6: nobody is in {group:?}");
         }
+    }
+}
+
+/// G3: who has a primary group is in it; who stays, and of whom nobody could tell it, stays in it, too.
+fn check_primary(world: &World, before: &Model) {
+    let after = &world.store;
+    let stays = |user: &UserId| {
+        [before, after].iter().all(|model| model.accounts.get(user).is_some_and(|one| one.state.access()))
+    };
+    for ((group, user), _) in before.memberships.iter().filter(|((_, user), via)| **via == Via::Primary && stays(user))
+    {
+        let key = before.accounts[user].key.as_ref().map(ToString::to_string).unwrap_or_default();
+        let untold = world.primary.get(&key).is_none_or(Option::is_none);
+        let there = after.groups[group].state == State::Active && world.people.contains_key(&key);
+        let is_in = after.memberships.contains_key(&(*group, *user));
+        assert!(!untold || !there || is_in, "{key} is no longer in {:?}", after.groups[group]);
+    }
+    let whole = world.passes.groups && world.cut_off.is_empty() && world.garbled.is_empty();
+    for ((group, user), _) in after.memberships.iter().filter(|(_, via)| whole && **via == Via::Primary) {
+        let Some(key) = after.accounts[user].key.as_ref().filter(|_| stays(user)) else { continue };
+        let Some(Some(id)) = world.primary.get(key.as_str()).filter(|_| world.people.contains_key(key.as_str())) else {
+            continue;
+        };
+        assert_eq!(*id, after.groups[group].key.as_str(), "{key} is in another one by it");
     }
 }
 

@@ -73,7 +73,12 @@ pub struct World {
     pub before: Before,
     /// Memberships that entries of people name: DN of the group, and who.
     pub member_of: BTreeSet<(String, String)>,
+    /// Primary groups of people, by id; `None` where the entry does not tell.
+    pub primary: BTreeMap<String, Option<String>>,
 }
+
+/// The primary group of nearly everybody.
+pub const USUAL: &str = "usual";
 
 pub const DAY: Duration = Duration::from_secs(86_400);
 
@@ -101,6 +106,7 @@ impl World {
             unjudged: BTreeSet::new(),
             before: Before::default(),
             member_of: BTreeSet::new(),
+            primary: BTreeMap::new(),
         }
     }
 
@@ -226,6 +232,11 @@ impl World {
                     [&entry.dn, &format!("cn=twin,{}", entry.dn)].map(|dn| skipped(name, dn, ("duplicate-id", "I7"))),
                 );
             }
+            match self.primary.get(name) {
+                Some(Some(group)) => reading.primary.push((Digest::of(group), person.key.digest())),
+                Some(None) => _ = reading.primary_unknown.insert(person.key.digest()),
+                None => {}
+            }
             let position = index.position(person.key.digest());
             let same = position
                 .and_then(|at| index.get(at))
@@ -235,6 +246,13 @@ impl World {
                 Some(at) if same => reading.unchanged.insert(at),
                 _ if entry.readable && !entry.twin => reading.people.push(Box::new(person)),
                 _ => {}
+            }
+        }
+        // A run that reads no users asks for those with another primary group than the usual one.
+        for (name, group) in self.primary.iter().filter(|_| !self.passes.users) {
+            let entry = self.people.get(name).filter(|entry| visible(name, entry));
+            if let Some(group) = group.as_ref().filter(|group| entry.is_some() && *group != USUAL) {
+                reading.primary.push((Digest::of(group), Digest::of(name)));
             }
         }
         let named = |(group, who): &(String, String)| (Dn::digest_of(group), Digest::of(who));
@@ -437,6 +455,8 @@ fn member(text: &str) -> MemberRef {
 
 fn directory_group(id: &str, (name, members): &(String, Vec<String>), whole: bool) -> Group {
     let mut members: Vec<MemberRef> = members.iter().map(|text| member(text)).collect();
+    // What a group's SID is does not matter.
+    members.push(MemberRef::Primary(Digest::of(id)));
     members.sort_unstable();
     members.dedup();
     Group {

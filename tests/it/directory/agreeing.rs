@@ -340,6 +340,7 @@ async fn the_fake_can_be_a_domain_controller() {
         .with("objectClass", "group")
         .with("cn", "all")
         .with("objectGUID", [9; 16])
+        .with("objectSid", [1, 1, 0, 0, 0, 0, 0, 5, 9, 0, 0, 0])
         .with_all("member", (0..1_700).map(|number| format!("CN=u{number:04},OU=people,{BASE}")));
     let mut entries: Vec<Entry> = (0..1_700).map(users).collect();
     entries.push(team);
@@ -367,6 +368,7 @@ async fn the_fake_can_be_a_domain_controller() {
         assert_eq!(disabled.count(), expected - 1_699);
         let pages = fake.log().iter().filter(|line| line.contains(" 2 page ") && line.contains("people")).count();
         assert_eq!(pages, 2, "a page has 1,000 entries at most");
-        assert!(!snapshot.reading().groups[0].whole, "a list that is handed out in ranges is not taken for whole");
+        let group = &snapshot.reading().groups[0];
+        assert_eq!((group.whole, group.members.len()), (true, 1_701), "1,700 people, and whose primary group it is");
     }
 }

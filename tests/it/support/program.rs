@@ -1,5 +1,6 @@
 //! The real program on a real directory: one configuration in a folder of its own.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use sqlx::Connection as _;
 use tempfile::TempDir;
 
+use super::fake::{ACCOUNT, Fake, PASSWORD};
 use super::server::Server;
 
 /// A configured program.
@@ -28,12 +30,33 @@ pub struct Said {
 impl Site {
     /// A configuration for the server with an SQLite store in a folder of its own.
     pub fn new(slapd: &Server) -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut site = Self { folder, config: Vec::new() };
+        let mut site = Self::begun();
         site.set("source", &source(slapd, slapd.url(), ""));
         let base = slapd.base();
         site.set("users", &format!("base_dns = [\"ou=people,{base}\"]\n"));
         site.set("groups", &format!("base_dns = [\"ou=groups,{base}\"]\n"));
+        site
+    }
+
+    /// The same for a fake directory with `dc=example,dc=com`; nothing is said of users and groups.
+    pub fn of_fake(fake: &Fake) -> Self {
+        let mut site = Self::begun();
+        let password = site.path("password");
+        std::fs::write(&password, PASSWORD).unwrap();
+        std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let (url, file) = (fake.url(), password.display());
+        site.set(
+            "source",
+            &format!(
+                "name = \"corp\"\nurls = [\"{url}\"]\nbind_dn = \"{ACCOUNT}\"\nbind_password_file = \"{file}\"\n\
+                 base_dn = \"dc=example,dc=com\"\n"
+            ),
+        );
+        site
+    }
+
+    fn begun() -> Self {
+        let mut site = Self { folder: TempDir::new().unwrap(), config: Vec::new() };
         site.set("deletion", "minimum = \"0d\"\ndelay = \"14d\"\n");
         site.set("brake", "at_least = 5\n");
         site.set("store", &format!("url = \"sqlite://{}\"\n", site.path("roster.db").display()));
