@@ -13,6 +13,7 @@ mod demo;
 mod directory;
 mod explaining;
 mod grouping;
+mod init;
 mod kill;
 mod kinds;
 mod rights;
