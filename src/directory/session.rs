@@ -1,15 +1,17 @@
 //! One bound connection as the rest sees it: searches, page by page.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ldap3::controls::RawControl;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchStream, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchOptions, SearchStream, StdStream};
 use tokio::time::Instant;
 
 use super::DirectoryError;
 use super::codes;
+use super::entry::RawEntry;
 use super::guard::{Diverted, Fault, Guard, Stream};
 use super::settings::Scope;
 
@@ -117,6 +119,36 @@ impl Wire {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.trouble(doing, &error)),
             Err(_) => Err(self.timeout(doing, at <= self.deadlines.end, silence)),
+        }
+    }
+
+    /// Names of those of `attributes` that an entry has and shows; no value is sent. Empty where it cannot be read.
+    pub async fn types(
+        &mut self,
+        base: &str,
+        attributes: &[&str],
+        doing: &str,
+    ) -> Result<BTreeSet<String>, DirectoryError> {
+        let names: Vec<String> = attributes.iter().map(|name| (*name).to_owned()).collect();
+        let search = self
+            .wait(doing, async move |ldap: &mut Ldap| {
+                let options = SearchOptions::new().typesonly(true);
+                let scope = ldap3::Scope::Base;
+                ldap.with_search_options(options).streaming_search(base, scope, "(objectClass=*)", names).await
+            })
+            .await?;
+        (self.done, self.search) = (None, Some(search));
+        let mut types = BTreeSet::new();
+        loop {
+            match self.next(doing).await? {
+                Item::Entries(entries) => {
+                    for entry in entries.iter().filter_map(|content| RawEntry::parse(content).ok()) {
+                        types.extend(entry.names().map(str::to_owned));
+                    }
+                }
+                Item::Reference(_) => {}
+                Item::Done(_) => return Ok(types),
+            }
         }
     }
 

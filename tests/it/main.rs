@@ -5,6 +5,7 @@
 
 mod architecture;
 mod brake;
+mod checking;
 mod cli;
 mod config;
 mod coverage;

@@ -1,0 +1,151 @@
+//! What the bind account may see and should not be able to do, as far as that can be told without trying it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::connect::Connection;
+use super::super::disabled::Test;
+use super::super::entry::{AttributeName, RawEntry};
+use super::super::error::DirectoryError;
+use super::super::kinds;
+use super::super::mapping::UserMapping;
+use super::super::paging::{self, Search};
+use super::super::schema;
+use super::super::searches::Searches;
+use super::super::settings::{Kind, Scope};
+use super::{Probe, Verdict};
+use crate::roster::Dn;
+use crate::roster::words::{counted, number};
+
+/// Of fewer people nothing is concluded from what nobody has.
+const FEW: u64 = 5;
+/// Attributes that are named as examples.
+const SHOWN: usize = 3;
+
+/// Which attributes anybody has.
+#[derive(Default)]
+pub struct Seen {
+    read: u64,
+    has: BTreeMap<AttributeName, u64>,
+}
+
+impl Seen {
+    pub fn entry(&mut self, users: &UserMapping, entry: &RawEntry<'_>) {
+        self.read += 1;
+        for name in users.asked.iter().filter(|name| entry.values(name).next().is_some()) {
+            match self.has.get_mut(name) {
+                Some(count) => *count += 1,
+                None => drop(self.has.insert(name.clone(), 1)),
+            }
+        }
+    }
+}
+
+/// Looks at rights: attributes that nobody shows, and what of `people` the account may see or change beyond its task.
+pub async fn look(
+    probe: &mut Probe,
+    connection: &mut Connection,
+    searches: &Searches,
+    (seen, people): (&Seen, &[String]),
+) -> Result<(), DirectoryError> {
+    let Some(users) = searches.mapping().users.as_ref() else { return Ok(()) };
+    if seen.read >= FEW {
+        let known = schema::read(connection).await?;
+        let is_known = |name: &&AttributeName| known.as_ref().is_none_or(|known| known.contains(name.base()));
+        absent(probe, users, seen, &is_known);
+    }
+    if !people.is_empty() {
+        passwords(probe, connection, people).await?;
+        if connection.about.kind == Kind::ActiveDirectory {
+            writable(probe, connection, people).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Mapped attributes that the schema knows and nobody shows.
+fn absent(probe: &mut Probe, users: &UserMapping, seen: &Seen, is_known: &dyn Fn(&&AttributeName) -> bool) {
+    let tests: BTreeSet<&AttributeName> = users.disabled.iter().flat_map(Test::attributes).collect();
+    let missing = users.asked.iter().filter(|name| !seen.has.contains_key(*name)).filter(is_known);
+    let (of_tests, of_people): (Vec<_>, Vec<_>) = missing.partition(|name| tests.contains(name));
+    let listed = |names: &[&AttributeName]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let read = number(seen.read);
+    if of_people.is_empty() {
+        let says =
+            format!("every mapped attribute that the server knows is shown of somebody among the {read} people read");
+        probe.note("attributes", Verdict::Ok, says);
+    } else {
+        let says = format!(
+            "none of the {read} people read has {}; if somebody should, let the bind account read it",
+            listed(&of_people)
+        );
+        probe.note("attributes", Verdict::Warn, says);
+    }
+    if !of_tests.is_empty() {
+        let says = format!(
+            "none of the {read} people read has {}: nobody is disabled by it, or the bind account may not read it",
+            listed(&of_tests)
+        );
+        probe.note("attributes", Verdict::Ok, says);
+    }
+}
+
+/// Whether values of password attributes would be shown; they are asked for by name only, and none is sent.
+async fn passwords(probe: &mut Probe, connection: &mut Connection, people: &[String]) -> Result<(), DirectoryError> {
+    for dn in people {
+        let shown = connection.wire.types(dn, kinds::SECRET, "looking for passwords that are shown").await?;
+        let shown: Vec<String> = shown.into_iter().filter(|name| kinds::is_secret(name)).collect();
+        if !shown.is_empty() {
+            let says = format!(
+                "the bind account may read {} of `{dn}`; rosterd never asks for it: take that right away on the server",
+                shown.join(", ")
+            );
+            probe.note("rights", Verdict::Warn, says);
+            return Ok(());
+        }
+    }
+    let says = format!(
+        "no password of the {} looked at is shown to the bind account",
+        counted(people.len() as u64, "person", "people")
+    );
+    probe.note("rights", Verdict::Ok, says);
+    Ok(())
+}
+
+/// Whether the account may change people, by what the domain controller says (MS-ADTS, 3.1.1.4.5.18); everybody may
+/// change a little of himself.
+async fn writable(probe: &mut Probe, connection: &mut Connection, people: &[String]) -> Result<(), DirectoryError> {
+    let account = connection.settings.bind.account().to_owned();
+    let ours = Dn::parse(&account).filter(|dn| dn.depth() > 0);
+    let bare = account.rsplit('\\').next().unwrap_or(&account).split('@').next().unwrap_or(&account).to_owned();
+    let mut others = 0;
+    for dn in people.iter().filter(|dn| ours.is_none() || Dn::parse(dn) != ours) {
+        let names = ["allowedAttributesEffective", "sAMAccountName"];
+        let search = Search::once(dn, Scope::Base, "(objectClass=*)", &names);
+        let (mut itself, mut allowed) = (false, Vec::new());
+        paging::one(&mut connection.wire, &search, "asking what may be changed", |entry| {
+            itself = entry.texts("sAMAccountName").any(|name| name.eq_ignore_ascii_case(&bare));
+            allowed = entry.texts("allowedAttributesEffective").map(|name| name.into_owned()).collect();
+        })
+        .await?;
+        if itself {
+            continue;
+        }
+        others += 1;
+        if !allowed.is_empty() {
+            allowed.sort();
+            let examples = allowed.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            let says = format!(
+                "the bind account may change {} of `{dn}` ({examples}, …); rosterd only reads: take that right away",
+                counted(allowed.len() as u64, "attribute", "attributes")
+            );
+            probe.note("rights", Verdict::Warn, says);
+            return Ok(());
+        }
+    }
+    if others > 0 {
+        let says =
+            format!("the bind account may change nothing of the {} looked at", counted(others, "person", "people"));
+        probe.note("rights", Verdict::Ok, says);
+    }
+    Ok(())
+}
