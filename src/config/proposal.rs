@@ -293,7 +293,8 @@ fn users(page: &mut Page, survey: &Survey) {
         page.remark(&format!("{more} {says} left out: accounts of services, or people who need a wider filter."));
     }
     if people.disabled > 0 {
-        page.remark(&format!("{} of them disabled in the directory, and not added.", are(people.disabled)));
+        let is = plural(people.disabled, "is", "are");
+        page.remark(&format!("Of them {} {is} disabled in the directory and not added.", number(people.disabled)));
     }
     if people.unreadable > 0 {
         page.warn(&format!(
@@ -305,10 +306,6 @@ fn users(page: &mut Page, survey: &Survey) {
         let says = format!("{} without a usable address, left out; \"optional\" takes them in", number(people.without));
         page.unset("address", &quoted("required"), &says);
     }
-}
-
-fn are(count: u64) -> String {
-    if count == 1 { "1 is".to_owned() } else { format!("{} are", number(count)) }
 }
 
 /// How many have an attribute, in words.
@@ -449,3 +446,7 @@ fn domains(page: &mut Page, people: &People, given: &[Domain]) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "proposal_tests.rs"]
+mod tests;

@@ -105,3 +105,22 @@ fn usual() -> Settings {
         must_see: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    /// E8: no server over the network is asked in clear text, unless that was said.
+    #[tokio::test]
+    async fn clear_text_over_the_network_is_not_even_tried() {
+        let ways = [true, false].map(|starttls| Way {
+            url: ServerUrl::Ldap { host: "no-such-host.invalid".to_owned(), port: 389 },
+            starttls,
+        });
+        let error = reach(&ways, None, false, &SystemClock).await.unwrap_err();
+        assert!(matches!(error, DirectoryError::Resolve { .. }), "one try: {error}");
+        let error = reach(&ways, None, true, &SystemClock).await.unwrap_err();
+        assert!(matches!(&error, DirectoryError::NoServer { attempts } if attempts.len() == 2), "{error}");
+    }
+}

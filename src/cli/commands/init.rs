@@ -27,11 +27,12 @@ pub async fn run(session: &mut Session, args: &Init) -> Result<u8, Failure> {
     let wrong = |fault: crate::config::Fault| Failure::Usage(format!("{}; {}", fault.says, fault.remedy));
     let ways = ways(&args.url).map_err(wrong)?;
     let target = Target::new(session, args)?;
-    let reached =
-        reach(&ways, args.ca_file.clone(), args.cleartext, &session.clock).await.map_err(|error| refused(&error))?;
+    let reached = reach(&ways, args.ca_file.clone(), args.cleartext, &session.clock)
+        .await
+        .map_err(|error| refused(&error, &[]))?;
     let (bind, password) = account(session, args, &reached, &target).await?;
     let found = Box::pin(survey(&reached, bind, args.base.as_deref(), &session.clock)).await;
-    let mut found = found.map_err(|error| refused(&error))?;
+    let mut found = found.map_err(|error| refused(&error, &reached.passed))?;
     if let Some(file) = &found.settings.ca_file {
         found.settings.ca_file = Some(std::path::absolute(file)?);
     }
@@ -213,9 +214,12 @@ fn store(args: &Init, target: &Target) -> Result<Option<String>, Failure> {
     Ok(Some(format!("sqlite://{}", file.display())))
 }
 
-/// An error of the directory, in the words of this command.
-fn refused(error: &DirectoryError) -> Failure {
+/// An error of the directory, in the words of this command; where the server wants TLS, with what came of trying that.
+fn refused(error: &DirectoryError, passed: &[DirectoryError]) -> Failure {
     let mut says = error.to_string();
+    if matches!(error, DirectoryError::Bind { code: 8 | 13, .. }) {
+        passed.iter().for_each(|error| says.push_str(&format!("; TLS was tried first: {error}")));
+    }
     for (key, word) in [
         ("source.urls", "the URL"),
         ("source.ca_file", "--ca-file"),
@@ -239,10 +243,11 @@ fn write(file: &Path, force: bool, text: &str, password: Option<&Typed>, session
     let part = folder.join(format!(".{name}.{}.part", std::process::id()));
     let secret = folder.join(PASSWORD);
     if let Some(password) = password {
-        put(&secret, password.expose(), force)?;
+        put(&secret, 0o600, password.expose(), force)?;
     }
     let written = (|| {
-        put(&part, text, true)?;
+        // The daemon reads it as another user, and there is no secret in it.
+        put(&part, 0o644, text, true)?;
         let surroundings = Environment { variables: Vec::new(), credentials: None, now: session.clock.now() };
         load_in(&part, &surroundings).map_err(Failure::Config)?;
         if force { fs::rename(&part, file) } else { fs::hard_link(&part, file) }.map_err(|error| match error.kind() {
@@ -262,10 +267,10 @@ fn unwritable(file: &Path, error: &io::Error) -> Failure {
     Failure::Refused(format!("cannot write {}: {error}", file.display()))
 }
 
-/// A file that nobody else may read.
-fn put(file: &Path, text: &str, replace: bool) -> Result<(), Failure> {
+/// A whole file with this mode, less the umask.
+fn put(file: &Path, mode: u32, text: &str, replace: bool) -> Result<(), Failure> {
     let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
+    options.write(true).mode(mode);
     if replace {
         drop(fs::remove_file(file));
     }

