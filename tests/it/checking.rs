@@ -93,19 +93,30 @@ fn a_domain_controller_is_told_with_its_ranges_its_clock_and_its_pace() {
     kind.root.push(("currentTime", vec![time]));
     let mut tree = Tree::default();
     tree.add(Entry::new(BASE).with("objectClass", "domain").with("dc", "example"));
+    tree.add(Entry::new(format!("OU=people,{BASE}")).with("objectClass", "organizationalUnit"));
     for number in 0..5_u8 {
         let name = format!("u{number}");
-        let entry = Entry::new(format!("CN={name},{BASE}")).with_all("objectClass", ["person", "user"]);
+        let entry = Entry::new(format!("CN={name},OU=people,{BASE}")).with_all("objectClass", ["person", "user"]);
         let entry =
             entry.with("objectCategory", "person").with("objectGUID", [number; 16]).with("sAMAccountName", &name);
-        tree.add(entry.with("userAccountControl", "512").with("mail", format!("{name}@example.com")));
+        let entry = entry.with("userAccountControl", "512").with("mail", format!("{name}@example.com"));
+        tree.add(if number == 4 { entry.with("unicodePwd", "hunter2") } else { entry });
     }
     let group = Entry::new(format!("CN=all,{BASE}")).with("objectClass", "group").with("objectGUID", [9; 16]);
-    tree.add(group.with("cn", "all").with_all("member", (0..5).map(|number| format!("CN=u{number},{BASE}"))));
+    tree.add(group.with("cn", "all").with_all("member", (0..5).map(|number| format!("CN=u{number},OU=people,{BASE}"))));
     let fake = Fake::start(kind, tree);
     let desk = Desk::new();
     let told = checked(&desk, 0, (&fake.url(), ACCOUNT, PASSWORD));
+    assert!(
+        !desk.written().lines().any(|line| line.starts_with("base_dns")),
+        "people are made anywhere: {}",
+        desk.written()
+    );
     has(&told, "warn clock", "seconds behind this host's");
+    has(&told, "warn rights", "the bind account may read unicodePwd of `CN=u4,OU=people");
+    let asked = fake.log().into_iter().filter(|line| line.ends_with(", no values")).count();
+    assert_eq!(asked, 5, "values of passwords are not asked for");
+    has(&told, "warn attributes", "none of the 5 people read has company, department");
     has(&told, "ok range", "`member` out in ranges of 3 values");
     has(&told, "ok pace", "users: first entry after");
     has(&told, "ok pace", "pages of 2, not of the 1,000 asked for");

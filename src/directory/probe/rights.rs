@@ -149,3 +149,36 @@ async fn writable(probe: &mut Probe, connection: &mut Connection, people: &[Stri
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::mapping::Mapping;
+    use crate::directory::settings::{AttributeOverrides, UserSettings};
+
+    #[test]
+    fn what_nobody_shows_is_told_where_the_server_knows_it() {
+        let users = UserSettings {
+            base_dns: vec!["dc=x".to_owned()],
+            scope: Scope::Subtree,
+            filter: None,
+            primary: vec!["mail".to_owned()],
+            attributes: AttributeOverrides::default(),
+            disabled: None,
+        };
+        let mapping = Mapping::resolve(Kind::OpenLdap, Some(&users), None).unwrap();
+        let users = mapping.users.as_ref().unwrap();
+        let told = |missing: &[&str], unknown: &[&str]| {
+            let has = users.asked.iter().filter(|name| !missing.contains(&name.as_str()));
+            let seen = Seen { read: 9, has: has.map(|name| (name.clone(), 9)).collect() };
+            let mut probe = Probe::default();
+            absent(&mut probe, users, &seen, &|name| !unknown.contains(&name.as_str()));
+            probe.findings.into_iter().map(|found| (found.verdict, found.text)).collect::<Vec<_>>()
+        };
+        let all = told(&["proxyaddresses"], &["proxyaddresses"]);
+        assert!(all.len() == 1 && all[0].1.starts_with("every mapped attribute that the server knows"), "{all:?}");
+        let missing = told(&["mail", "sn", "shadowexpire"], &[]);
+        assert_eq!(missing.iter().map(|(verdict, _)| *verdict).collect::<Vec<_>>(), [Verdict::Warn, Verdict::Ok]);
+        assert!(missing[0].1.contains("has mail, sn;") && missing[1].1.contains("has shadowexpire:"), "{missing:?}");
+    }
+}

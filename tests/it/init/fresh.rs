@@ -199,7 +199,10 @@ fn a_server_that_is_like_no_other_is_described_as_it_is() {
         ("supportedControl", PAGES),
         ("supportedExtension", WHO_AM_I),
     ];
-    let mut tree = units(&["ou=staff", "ou=teams"]);
+    let mut tree = units(&["ou=staff", "ou=teams", "ou=services"]);
+    // An account that is a person, too, says nothing about where people are.
+    let account = Entry::new(ACCOUNT).with("objectClass", "person").with("cn", "rosterd").with("sn", "rosterd");
+    tree.add(account.with("mail", "rosterd@example.com").with("nsUniqueId", "b6068b0a-e66a11f1-baffb9db-00000009"));
     tree.add(Entry::new("dc=other").with("objectClass", "domain").with("dc", "other"));
     for (number, cn) in ["Ada", "Bob"].into_iter().enumerate() {
         let entry = Entry::new(format!("cn={cn},ou=staff,{BASE}")).with("objectClass", "person").with("cn", cn);
@@ -214,7 +217,7 @@ fn a_server_that_is_like_no_other_is_described_as_it_is() {
     assert!(said.err.contains("refers to other servers"), "{}", said.err);
     insta::assert_snapshot!("generic", desk.shown(&fake.url()));
     desk.works();
-    assert_eq!(desk.people(), ["Ada", "Bob"]);
+    assert_eq!(desk.people(), ["Ada", "Bob"], "those under ou=staff");
     let all = desk.with_it(0, &["users", "list", "--json"]).out;
     assert!(all.contains("Ada.x@example.com"), "{all}");
 }

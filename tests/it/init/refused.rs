@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::support::fake::{ACCOUNT, Fake, Kind, PASSWORD, Tree};
+use crate::support::fake::{ACCOUNT, Entry, Fake, Kind, PASSWORD, Tree};
 use crate::support::server::Server;
 use crate::support::slapd::{Certificate, Options, Slapd, people};
 
@@ -71,6 +71,24 @@ fn a_base_that_is_not_clear_is_asked_for() {
     let fake = Fake::start(silent, Tree::default());
     let said = desk.init(1, (&fake.url(), ACCOUNT, PASSWORD), OUT);
     assert!(said.err.contains("no base was found") && said.err.contains("name the base with --base"), "{}", said.err);
+    let mut several = Kind::openldap();
+    let contexts = ["dc=example,dc=com", "dc=example,dc=org"];
+    several.root.retain(|(name, _)| *name != "namingContexts");
+    several.root.push(("namingContexts", contexts.map(str::to_owned).to_vec()));
+    let mut tree = Tree::default();
+    for base in contexts {
+        tree.add(Entry::new(base).with("objectClass", "domain"));
+        tree.add(Entry::new(format!("uid=ada,{base}")).with("objectClass", "inetOrgPerson").with("uid", "ada"));
+    }
+    let fake = Fake::start(several, tree);
+    let said = desk.init(1, (&fake.url(), ACCOUNT, PASSWORD), OUT);
+    assert!(said.err.contains("`dc=example,dc=com`, `dc=example,dc=org`, with people in several"), "{}", said.err);
+    fake.tree().remove("uid=ada,dc=example,dc=com");
+    let found = desk.init(0, (&fake.url(), ACCOUNT, PASSWORD), &["--json"]);
+    assert!(found.out.contains("\"base_dn\": \"dc=example,dc=org\""), "{}", found.out);
+    fake.tree().remove("uid=ada,dc=example,dc=org");
+    let found = desk.init(0, (&fake.url(), ACCOUNT, PASSWORD), &["--json"]);
+    assert!(found.out.contains("\"base_dn\": \"dc=example,dc=com\""), "that of the account: {}", found.out);
     let Some(slapd) = Slapd::start(Options::default()) else { return };
     let who = (slapd.url(), slapd.bind_dn(), slapd.password());
     let said = desk.init(1, who, &["--base", "ou=nowhere,dc=example,dc=com", "--out", "rosterd.toml"]);
