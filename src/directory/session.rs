@@ -59,6 +59,9 @@ pub struct Done {
 /// The control of RFC 2696.
 pub const PAGING: &str = "1.2.840.113556.1.4.319";
 
+/// Get Effective Rights (389 Directory Server and its relatives).
+const EFFECTIVE_RIGHTS: &str = "1.3.6.1.4.1.42.2.27.9.5.2";
+
 /// Where searches run. One search at a time; any error is final, the session is of no use after it.
 #[async_trait]
 pub trait Session: Send {
@@ -129,25 +132,64 @@ impl Wire {
         attributes: &[&str],
         doing: &str,
     ) -> Result<BTreeSet<String>, DirectoryError> {
+        let mut types = BTreeSet::new();
+        let options = SearchOptions::new().typesonly(true);
+        self.object((base, attributes), (options, None), doing).await?;
+        self.each(doing, |entry| types.extend(entry.names().map(str::to_owned))).await?;
+        Ok(types)
+    }
+
+    /// What an account may do with an entry, by the server's own account of it: rights to the entry and to each
+    /// attribute (draft-ietf-ldapext-acl-model, as 389 Directory Server has it). Empty where it does not tell.
+    pub async fn effective_rights(
+        &mut self,
+        base: &str,
+        account: &str,
+        doing: &str,
+    ) -> Result<(String, Vec<String>), DirectoryError> {
+        let (mut entry_rights, mut attribute_rights) = (String::new(), Vec::new());
+        let control =
+            RawControl { ctype: EFFECTIVE_RIGHTS.to_owned(), crit: true, val: Some(account.as_bytes().to_vec()) };
+        self.object((base, &["*"]), (SearchOptions::new(), Some(control)), doing).await?;
+        self.each(doing, |entry| {
+            entry_rights = entry.texts("entryLevelRights").collect();
+            let rights = entry.texts("attributeLevelRights").map(std::borrow::Cow::into_owned).collect::<Vec<_>>();
+            attribute_rights = rights.join(", ").split(", ").map(str::to_owned).collect();
+        })
+        .await?;
+        Ok((entry_rights, attribute_rights))
+    }
+
+    /// Begins a search of one object.
+    async fn object(
+        &mut self,
+        (base, attributes): (&str, &[&str]),
+        (options, control): (SearchOptions, Option<RawControl>),
+        doing: &str,
+    ) -> Result<(), DirectoryError> {
         let names: Vec<String> = attributes.iter().map(|name| (*name).to_owned()).collect();
         let search = self
             .wait(doing, async move |ldap: &mut Ldap| {
-                let options = SearchOptions::new().typesonly(true);
+                if let Some(control) = control {
+                    ldap.with_controls(control);
+                }
                 let scope = ldap3::Scope::Base;
                 ldap.with_search_options(options).streaming_search(base, scope, "(objectClass=*)", names).await
             })
             .await?;
         (self.done, self.search) = (None, Some(search));
-        let mut types = BTreeSet::new();
+        Ok(())
+    }
+
+    /// Takes what a search of few entries gives, however it ends.
+    async fn each(&mut self, doing: &str, mut each: impl FnMut(&RawEntry<'_>) + Send) -> Result<(), DirectoryError> {
         loop {
             match self.next(doing).await? {
                 Item::Entries(entries) => {
-                    for entry in entries.iter().filter_map(|content| RawEntry::parse(content).ok()) {
-                        types.extend(entry.names().map(str::to_owned));
-                    }
+                    entries.iter().filter_map(|content| RawEntry::parse(content).ok()).for_each(|entry| each(&entry));
                 }
                 Item::Reference(_) => {}
-                Item::Done(_) => return Ok(types),
+                Item::Done(_) => return Ok(()),
             }
         }
     }

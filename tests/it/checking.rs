@@ -84,6 +84,26 @@ fn samba_is_told_with_its_clock_and_what_the_account_may_change() {
     has(&told, "warn rights", "rosterd only reads");
 }
 
+/// On 389 Directory Server: what the account may change, by the server's own word.
+#[test]
+fn ds389_is_told_with_what_the_account_may_change() {
+    let Some(server) = Server::ds389() else { return };
+    server.ldif(&format!(
+        "dn: uid=ada,ou=people,{BASE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: ada\ncn: ada\nsn: ada\n\
+         mail: ada@example.com\n\n"
+    ));
+    let desk = Desk::new();
+    let told = checked(&desk, 0, (server.url(), server.bind_dn(), server.password()));
+    has(&told, "ok rights", "no password of the 1 person looked at is shown");
+    has(&told, "ok rights", "the bind account may change nothing of the 1 person looked at");
+    server.ldif(&format!(
+        "dn: {BASE}\nchangetype: modify\nadd: aci\naci: (targetattr=\"mail\")(version 3.0; acl \"too much\"; allow (write) \
+         userdn=\"ldap:///{}\";)\n\n",
+        server.bind_dn()
+    ));
+    has(&lines(&desk, 0), "warn rights", "the bind account may change `uid=ada,ou=people,dc=example,dc=com` (mail)");
+}
+
 /// What Samba does not do: ranges, a clock that is off, a filter that makes the server look at every entry.
 #[test]
 fn a_domain_controller_is_told_with_its_ranges_its_clock_and_its_pace() {

@@ -55,9 +55,7 @@ pub async fn look(
     }
     if !people.is_empty() {
         passwords(probe, connection, people).await?;
-        if connection.about.kind == Kind::ActiveDirectory {
-            writable(probe, connection, people).await?;
-        }
+        writable(probe, connection, people).await?;
     }
     Ok(())
 }
@@ -111,32 +109,26 @@ async fn passwords(probe: &mut Probe, connection: &mut Connection, people: &[Str
     Ok(())
 }
 
-/// Whether the account may change people, by what the domain controller says (MS-ADTS, 3.1.1.4.5.18); everybody may
-/// change a little of himself.
+/// Whether the account may change people, by what the server itself says of it; everybody may change a little of himself.
+/// Only some kinds tell.
 async fn writable(probe: &mut Probe, connection: &mut Connection, people: &[String]) -> Result<(), DirectoryError> {
-    let account = connection.settings.bind.account().to_owned();
-    let ours = Dn::parse(&account).filter(|dn| dn.depth() > 0);
-    let bare = account.rsplit('\\').next().unwrap_or(&account).split('@').next().unwrap_or(&account).to_owned();
+    let kind = connection.about.kind;
+    let told = connection.about.authorized_as.clone().filter(|who| who.starts_with("dn:"));
+    let account = Account::new(connection.settings.bind.account());
     let mut others = 0;
-    for dn in people.iter().filter(|dn| ours.is_none() || Dn::parse(dn) != ours) {
-        let names = ["allowedAttributesEffective", "sAMAccountName"];
-        let search = Search::once(dn, Scope::Base, "(objectClass=*)", &names);
-        let (mut itself, mut allowed) = (false, Vec::new());
-        paging::one(&mut connection.wire, &search, "asking what may be changed", |entry| {
-            itself = entry.texts("sAMAccountName").any(|name| name.eq_ignore_ascii_case(&bare));
-            allowed = entry.texts("allowedAttributesEffective").map(|name| name.into_owned()).collect();
-        })
-        .await?;
-        if itself {
-            continue;
-        }
+    for dn in people.iter().filter(|dn| !account.is(dn)) {
+        let allowed = match (kind, &told) {
+            (Kind::ActiveDirectory, _) => by_allowed_attributes(connection, dn, &account).await?,
+            (Kind::Ds389 | Kind::FreeIpa, Some(who)) => by_effective_rights(connection, dn, who).await?,
+            _ => None,
+        };
+        let Some(allowed) = allowed else { continue };
         others += 1;
         if !allowed.is_empty() {
-            allowed.sort();
-            let examples = allowed.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            let examples = allowed.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if allowed.len() > SHOWN { ", …" } else { "" };
             let says = format!(
-                "the bind account may change {} of `{dn}` ({examples}, …); rosterd only reads: take that right away",
-                counted(allowed.len() as u64, "attribute", "attributes")
+                "the bind account may change `{dn}` ({examples}{more}); rosterd only reads: take that right away on the server"
             );
             probe.note("rights", Verdict::Warn, says);
             return Ok(());
@@ -148,6 +140,65 @@ async fn writable(probe: &mut Probe, connection: &mut Connection, people: &[Stri
         probe.note("rights", Verdict::Ok, says);
     }
     Ok(())
+}
+
+/// Who reads.
+struct Account {
+    dn: Option<Dn>,
+    name: String,
+}
+
+impl Account {
+    fn new(text: &str) -> Self {
+        let bare = text.rsplit('\\').next().unwrap_or(text);
+        let name = bare.split('@').next().unwrap_or(bare).to_owned();
+        Self { dn: Dn::parse(text).filter(|dn| dn.depth() > 0), name }
+    }
+
+    fn is(&self, dn: &str) -> bool {
+        self.dn.is_some() && self.dn == Dn::parse(dn)
+    }
+}
+
+/// What may be changed of somebody on a domain controller (MS-ADTS, 3.1.1.4.5.18); `None` of the account itself, or
+/// where the entry is not shown.
+async fn by_allowed_attributes(
+    connection: &mut Connection,
+    dn: &str,
+    account: &Account,
+) -> Result<Option<Vec<String>>, DirectoryError> {
+    let search = Search::once(dn, Scope::Base, "(objectClass=*)", &["allowedAttributesEffective", "sAMAccountName"]);
+    let mut allowed = None;
+    paging::one(&mut connection.wire, &search, "asking what may be changed", |entry| {
+        let itself = entry.texts("sAMAccountName").any(|name| name.eq_ignore_ascii_case(&account.name));
+        let mut names: Vec<String> = entry.texts("allowedAttributesEffective").map(|name| name.into_owned()).collect();
+        names.sort();
+        allowed = (!itself).then_some(names);
+    })
+    .await?;
+    Ok(allowed)
+}
+
+/// The same where the server tells effective rights: `mail:rscwo`, `w` or `o` being the right to write or to delete;
+/// of the entry `d` to delete and `n` to rename it.
+async fn by_effective_rights(
+    connection: &mut Connection,
+    dn: &str,
+    who: &str,
+) -> Result<Option<Vec<String>>, DirectoryError> {
+    let (entry, attributes) = connection.wire.effective_rights(dn, who, "asking what may be changed").await?;
+    if entry.is_empty() && attributes.is_empty() {
+        return Ok(None);
+    }
+    // No right at all is a word, with letters of its own.
+    let has = |rights: &str, right: char| rights != "none" && rights.contains(right);
+    let of_entry = [('d', "deleting it"), ('n', "renaming it")];
+    let mut allowed: Vec<String> =
+        of_entry.iter().filter(|(right, _)| has(&entry, *right)).map(|(_, word)| (*word).to_owned()).collect();
+    let written = attributes.iter().filter_map(|one| one.split_once(':'));
+    let written = written.filter(|(_, rights)| has(rights, 'w') || has(rights, 'o'));
+    allowed.extend(written.map(|(name, _)| name.to_owned()));
+    Ok(Some(allowed))
 }
 
 #[cfg(test)]
