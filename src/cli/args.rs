@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 mod groups;
+mod init;
 mod people;
 mod sources;
 
@@ -13,6 +14,7 @@ use crate::clock;
 use crate::store::{Action, RunId};
 
 pub use groups::*;
+pub use init::*;
 pub use people::*;
 pub use sources::*;
 
@@ -114,6 +116,24 @@ status 1.
 Example, before a new configuration goes live:
   rosterd check --config /etc/rosterd/rosterd.toml.new")]
     Check,
+    /// Look at a directory and write a configuration that fits it
+    #[command(after_help = "\
+Finds out what kind of server it is, where the directory begins, where people
+and groups are and what they have, and says beside each line of the
+configuration what it found. It uses TLS wherever the server offers it, asks
+for the password on a terminal, and changes nothing in the directory.
+
+With --out a password that was typed goes into the file bind-password beside
+the configuration. Without it the configuration goes to standard output.
+
+Examples:
+  rosterd init ldaps://dc1.example.com --bind-dn rosterd@example.com
+    --domain example.com --out rosterd.toml
+  rosterd init ldap.example.com --ca-file ca.pem
+    --bind-dn cn=rosterd,ou=services,dc=example,dc=com > rosterd.toml
+Then:
+  rosterd check --config rosterd.toml")]
+    Init(Box<Init>),
     /// Healthy or not and since when, last and next runs, what waits for a person
     #[command(after_help = "\
 Ends with 0 whenever the state could be shown; scripts look at `healthy`.

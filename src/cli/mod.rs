@@ -9,6 +9,7 @@ pub mod escape;
 pub mod failure;
 pub mod json;
 pub mod progress;
+pub mod prompt;
 mod provenance;
 pub mod render;
 pub mod screen;

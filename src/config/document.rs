@@ -76,7 +76,8 @@ pub fn read(path: &Path, problems: &mut Problems) -> Document {
         }
         Err(error) => {
             document.whole = false;
-            let remedy = "copy config/rosterd.example.toml there, or name another file with --config or ROSTERD_CONFIG";
+            let remedy =
+                "let `rosterd init URL --out FILE` write one, or name another file with --config or ROSTERD_CONFIG";
             problems.add(says, "", Fault::new(format!("cannot read the configuration: {}", reason(&error)), remedy));
         }
     }

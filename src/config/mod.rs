@@ -20,6 +20,7 @@ mod forms;
 mod nearest;
 mod people;
 mod problem;
+mod proposal;
 mod reference;
 mod render;
 mod rights;
@@ -42,9 +43,11 @@ use crate::{directory, store};
 
 pub use environment::Environment;
 pub use problem::{Fault, Place, Problem, Problems};
+pub use proposal::{Choices, Proposal, proposal};
 pub use reference::{missing_from_example, reference};
 pub use render::duration;
 pub use schedule::{Schedule, When};
+pub use urls::{check_store, ways};
 
 /// How log lines are written (`log.format`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -66,7 +66,8 @@ fn line(out: &mut String, key: &Key, value: Option<&Value>) {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// A text as TOML writes it.
+pub fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 

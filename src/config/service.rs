@@ -130,6 +130,7 @@ pub fn store(draft: &mut Draft<'_>) -> store::Settings {
     let password = password.and_then(|(_, place)| match place {
         PasswordSource::File(file) => files::password(&file).ok(),
         PasswordSource::Credential(name) => files::credential(&draft.environment.credentials.as_ref()?.join(name)).ok(),
+        PasswordSource::Typed(_) => None,
     });
     store::Settings { url, password }
 }

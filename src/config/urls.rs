@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::forms::quoted;
 use super::problem::Fault;
-use crate::directory::ServerUrl;
+use crate::directory::{ServerUrl, Way};
 use crate::roster::Domain;
 
 const SHAPE: &str =
@@ -41,6 +41,27 @@ pub fn directory(text: &str) -> Result<ServerUrl, Fault> {
     let (host, port) = host_and_port(authority)?;
     let port = port.unwrap_or(if scheme == "ldaps" { 636 } else { 389 });
     Ok(if scheme == "ldaps" { ServerUrl::Ldaps { host, port } } else { ServerUrl::Ldap { host, port } })
+}
+
+/// How to try to reach a server that somebody names by its URL, or by its host alone: with TLS first (E8).
+///
+/// # Errors
+/// What is wrong with the text, and what to write.
+pub fn ways(text: &str) -> Result<Vec<Way>, Fault> {
+    let url = if text.contains("://") { Some(directory(text)?) } else { None };
+    let (host, port) = match url {
+        Some(ServerUrl::Ldap { host, port }) => return Ok(with_and_without(&host, port).to_vec()),
+        Some(other) => return Ok(vec![Way { url: other, starttls: false }]),
+        None => host_and_port(text)?,
+    };
+    let (secure, plain) = (port.unwrap_or(636), port.unwrap_or(389));
+    let mut ways = vec![Way { url: ServerUrl::Ldaps { host: host.clone(), port: secure }, starttls: false }];
+    ways.extend(with_and_without(&host, plain));
+    Ok(ways)
+}
+
+fn with_and_without(host: &str, port: u16) -> [Way; 2] {
+    [true, false].map(|starttls| Way { url: ServerUrl::Ldap { host: host.to_owned(), port }, starttls })
 }
 
 fn socket(rest: &str) -> Result<ServerUrl, Fault> {
@@ -125,6 +146,14 @@ pub enum StoreKind {
     Postgres,
 }
 
+/// Whether a text is the URL of a store.
+///
+/// # Errors
+/// What is wrong with it, and what to write.
+pub fn check_store(text: &str) -> Result<(), Fault> {
+    store(text).map(drop)
+}
+
 /// The URL of a store.
 pub fn store(text: &str) -> Result<StoreKind, Fault> {
     const SHAPE: &str =
@@ -207,6 +236,23 @@ mod tests {
         let socket = ServerUrl::Ldapi { path: "/run/slapd/ldapi".into() };
         assert_eq!(directory("ldapi://%2Frun%2fslapd%2Fldapi"), Ok(socket.clone()));
         assert_eq!(directory("ldapi://%2Frun%2Fslapd%2Fldapi/"), Ok(socket));
+    }
+
+    /// E8
+    #[test]
+    fn a_server_is_tried_with_tls_before_without() {
+        let shown = |text: &str| -> Vec<String> {
+            let word = |way: &Way| format!("{}{}", way.url, if way.starttls { " starttls" } else { "" });
+            ways(text).unwrap().iter().map(word).collect()
+        };
+        assert_eq!(shown("ldaps://dc1"), ["ldaps://dc1:636"]);
+        assert_eq!(shown("ldap://dc1"), ["ldap://dc1:389 starttls", "ldap://dc1:389"]);
+        assert_eq!(shown("dc1"), ["ldaps://dc1:636", "ldap://dc1:389 starttls", "ldap://dc1:389"]);
+        assert_eq!(shown("[::1]:1636"), ["ldaps://[::1]:1636", "ldap://[::1]:1636 starttls", "ldap://[::1]:1636"]);
+        assert_eq!(shown("ldapi://%2Frun%2Fldapi"), ["ldapi://%2Frun%2Fldapi"]);
+        for text in ["", "http://dc1", "dc 1", "dc1:x", "dc1/dc=x", "ldaps://"] {
+            assert!(ways(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -68,7 +68,9 @@ pub fn search_meaning(code: u32) -> String {
         }
         8 | 13 => "the server demands TLS; use ldaps:// or source.starttls = true",
         10 => "the server refers to another one; set source.urls to that server, or list it in source.outside",
-        11 => "an administrative limit ended the search; raise the bind account's limits on the server",
+        11 => {
+            "an administrative limit ended the search; raise the bind account's limits on the server, or index the filter's attributes"
+        }
         12 => "the server cannot page; set source.page_size = 0",
         32 => "the base does not exist",
         34 => "the base is not a valid DN",

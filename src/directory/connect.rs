@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::codes;
 use super::dial::dial;
+use super::disabled::generalized_time;
 use super::entry::RawEntry;
 use super::error::{CertificateInfo, DirectoryError};
 use super::paging::{self, Search};
@@ -29,6 +30,8 @@ pub struct About {
     pub vendor: String,
     /// Naming contexts.
     pub naming_contexts: Vec<String>,
+    /// The one of them that the server calls its default; domain controllers do.
+    pub default_context: Option<String>,
     /// What tells this directory from another: the naming context that holds `source.base_dn`.
     pub directory_id: String,
     /// Who the server says we are; `None` when it cannot be asked.
@@ -154,12 +157,27 @@ async fn who_am_i(wire: &mut Wire) -> Result<Option<String>, DirectoryError> {
     Ok((answer.1.rc == 0).then(|| codes::printable(&String::from_utf8_lossy(&who))))
 }
 
+/// What a server says of itself to somebody it does not know yet: no account, no password, no bind.
+///
+/// # Errors
+/// When it cannot be reached by this way, or does not speak LDAP. A root DSE that is hidden is no error.
+pub(super) async fn hello(settings: &Settings, url: &ServerUrl, clock: &dyn Clock) -> Result<About, DirectoryError> {
+    let run = settings.run_timeout;
+    let deadlines = Deadlines { silence: settings.read_timeout, end: Instant::now() + run, run };
+    let (stream, certificate) = dial(settings, url, clock.now()).await?;
+    let mut wire = Wire::new(url.to_string(), stream, deadlines).await?;
+    let root = Root::read(&mut wire).await?;
+    Ok(root.about(settings, url.to_string(), None, certificate))
+}
+
 /// The root DSE.
 #[derive(Default)]
 struct Root {
     vendor: Vec<String>,
     classes: Vec<String>,
     naming_contexts: Vec<String>,
+    default_context: Option<String>,
+    clock: Option<Timestamp>,
     controls: BTreeSet<String>,
     extensions: BTreeSet<String>,
     /// Whether it says that it is a domain controller.
@@ -179,6 +197,8 @@ impl Root {
             "vendorName",
             "vendorVersion",
             "namingContexts",
+            "defaultNamingContext",
+            "currentTime",
             "supportedControl",
             "supportedExtension",
             "supportedCapabilities",
@@ -199,6 +219,8 @@ impl Root {
             vendor: [texts("vendorName"), texts("vendorVersion")].concat(),
             classes: texts("objectClass"),
             naming_contexts: texts("namingContexts"),
+            default_context: texts("defaultNamingContext").into_iter().next(),
+            clock: entry.texts("currentTime").find_map(|time| generalized_time(time.as_bytes())),
             controls: texts("supportedControl").into_iter().collect(),
             extensions: texts("supportedExtension").into_iter().collect(),
             active_directory: texts("supportedCapabilities").iter().any(|one| one == ACTIVE_DIRECTORY),
@@ -248,9 +270,10 @@ impl Root {
             directory_id: directory_id.map(|dn| dn.normalized()).unwrap_or_default(),
             pages: self.controls.contains(super::session::PAGING),
             naming_contexts: self.naming_contexts,
+            default_context: self.default_context,
             authorized_as,
             certificate,
-            clock: None,
+            clock: self.clock,
             schema: self.schema,
         }
     }

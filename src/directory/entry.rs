@@ -221,6 +221,11 @@ impl<'a> RawEntry<'a> {
         plain && self.values.len() <= values && self.content.len() <= length
     }
 
+    /// The attributes that came, without their options.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.attributes.iter().map(|attribute| attribute.name)
+    }
+
     /// How many values an attribute has, and how long the longest is.
     pub fn size(&self, name: &AttributeName) -> (usize, usize) {
         self.values(name).fold((0, 0), |(count, longest), value| (count + 1, longest.max(value.len())))

@@ -165,6 +165,14 @@ pub enum DirectoryError {
         /// How far it exists, and what to do.
         says: String,
     },
+    /// No base object offers itself.
+    #[error("no base was found on {server}: {says}")]
+    NoBase {
+        /// Which server.
+        server: String,
+        /// What there is, and what to do.
+        says: String,
+    },
     /// The schema does not know an attribute that the configuration names.
     #[error("{key} names the attribute `{attribute}`, which the schema of {server} does not know; correct its name")]
     UnknownAttribute {
@@ -289,7 +297,7 @@ impl DirectoryError {
             Self::Cleartext { .. } | Self::Password { .. } | Self::Bind { .. } | Self::Anonymous { .. } => "bind",
             Self::Lost { .. } => "connection-lost",
             Self::Protocol { .. } => "protocol",
-            Self::Base { .. } => "base",
+            Self::Base { .. } | Self::NoBase { .. } => "base",
             Self::UnknownAttribute { .. } | Self::Mapping(_) => "configuration",
             Self::Search { code, .. } => codes::cause(*code),
             Self::Paging { .. } => "paging",

@@ -127,7 +127,7 @@ const FREEIPA: Defaults = Defaults {
 const SERVER_GIVEN: &[&str] = &["entryuuid", "objectguid", "nsuniqueid", "ipauniqueid", "guid", "ibm-entryuuid"];
 
 /// Attributes that hold passwords or what is made of them; never asked for (U6).
-const SECRET: &[&str] = &[
+pub(super) const SECRET: &[&str] = &[
     "userpassword",
     "authpassword",
     "unicodepwd",

@@ -6,6 +6,8 @@
 //!   settings, kinds --> mapping --> understand (RawEntry -> Person, Group) <----/
 //! ```
 //!
+//! For a directory that nobody has described yet, [`reach`] finds the way in and [`survey`] what is there.
+//!
 //! # Guarantees
 //! - A [`crate::roster::Complete`] snapshot is made only from passes that ended with result code 0, the paging
 //!   control present in every answer and an empty last cookie (E1).
@@ -34,6 +36,7 @@ mod password;
 mod place;
 mod probe;
 mod ranges;
+mod reach;
 mod read;
 mod reference;
 mod schema;
@@ -41,6 +44,7 @@ mod searches;
 mod session;
 pub mod settings;
 mod standing;
+pub mod survey;
 mod tls;
 mod understand;
 
@@ -51,10 +55,11 @@ pub use mapping::{Mapping, MappingError};
 pub use one::{Circle, Found, OnePerson, find};
 pub use password::password_stamp;
 pub use probe::{Finding, Probe, Stored, Verdict, probe};
+pub use reach::{Reached, Way, reach};
 pub use read::{Progress, read};
 pub use searches::Searches;
 pub use settings::{
     AttributeOverrides, Bind, DisabledTest, GroupSettings, Kind, MappedPlace, MappedSettings, PasswordSource, Scope,
-    ServerUrl, Settings, UserSettings,
+    ServerUrl, Settings, Typed, UserSettings,
 };
 pub use standing::Standing;

@@ -62,6 +62,8 @@ pub trait Sink: Send {
     fn batch(&mut self) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
+    /// The end of a page that went well, with how many entries it had.
+    fn page(&mut self, _entries: u64) {}
     /// Whether it ever breaks, so that it has to have seen a page before the next one is asked for.
     fn may_break(&self) -> bool {
         false
@@ -152,6 +154,7 @@ struct Page {
     done: Done,
     /// Its first entry as it came.
     first: Option<Bytes>,
+    entries: u64,
     stop: bool,
 }
 
@@ -168,7 +171,9 @@ impl Pages<'_> {
             if number == 1 && page.first.is_none() && self.size > 1 && refuses_size(&page.done) {
                 return Ok(Ended::TooLarge);
             }
-            let Some(next) = self.judge(&page.done, &doing)? else { return Ok(Ended::Complete) };
+            let next = self.judge(&page.done, &doing)?;
+            self.sink.page(page.entries);
+            let Some(next) = next else { return Ok(Ended::Complete) };
             if page.stop {
                 return Ok(Ended::Complete);
             }
@@ -188,7 +193,7 @@ impl Pages<'_> {
         self.session.start(&request(self.search, control), doing).await?;
         // The server makes this page ready while the last one is understood.
         let mut stop = self.work_off(0, doing)?;
-        let mut first = None;
+        let (mut first, mut count) = (None, 0);
         let left = if self.sink.may_break() { 0 } else { BACKLOG };
         loop {
             match self.session.next(doing).await? {
@@ -196,12 +201,13 @@ impl Pages<'_> {
                     if first.is_none() {
                         first = entries.first().cloned();
                     }
+                    count += entries.len() as u64;
                     self.waiting += entries.iter().map(Bytes::len).sum::<usize>();
                     self.backlog.push_back(entries);
                     stop |= self.work_off(left, doing)?;
                 }
                 Item::Reference(urls) => self.sink.reference(urls),
-                Item::Done(done) => return Ok(Page { done, first, stop }),
+                Item::Done(done) => return Ok(Page { done, first, entries: count, stop }),
             }
         }
     }

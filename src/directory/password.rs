@@ -21,6 +21,7 @@ impl PasswordSource {
     pub fn read(&self) -> Result<SecretString, DirectoryError> {
         match self {
             Self::File(path) => read(path, &format!("`{}`", path.display()), true),
+            Self::Typed(password) => Ok(password.0.clone()),
             Self::Credential(name) => {
                 let from = format!("the systemd credential `{name}`");
                 let refused = |says: &str| DirectoryError::Password { from: from.clone(), says: says.to_owned() };
@@ -43,6 +44,7 @@ pub fn password_stamp(settings: &Settings) -> Option<Digest> {
     let path = match password {
         PasswordSource::File(path) => path.clone(),
         PasswordSource::Credential(name) => Path::new(&environment("CREDENTIALS_DIRECTORY")?).join(name),
+        PasswordSource::Typed(_) => return None,
     };
     let facts = path.metadata().ok()?;
     let stamp = (dn, &path, facts.ino(), facts.size(), facts.mtime(), facts.mtime_nsec());

@@ -1,11 +1,14 @@
 //! What `check` asks of a directory: every step one by one, each with what was found or what to do.
 
+mod pace;
+mod rights;
+mod server;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use super::codes::printable;
-use super::connect::{About, Connection, connect};
+use super::connect::{About, Connection};
 use super::entry::RawEntry;
 use super::error::DirectoryError;
 use super::mapped;
@@ -20,13 +23,13 @@ use super::understand::{Key, key};
 use crate::clock::{Clock, Timestamp};
 use crate::roster::words::{counted, plural};
 use crate::roster::{ClaimKind, Domain, Enabled, FieldId, Person};
+use pace::Pace;
+use rights::Seen;
 
 /// Entries that are read for samples and domains; a page more may come.
 const ENOUGH: u64 = 5000;
 /// People that are shown as they would be stored.
 const SAMPLES: usize = 5;
-/// A certificate that ends sooner than this is warned about.
-const EXPIRES_SOON: Duration = Duration::from_secs(30 * 86_400);
 
 /// How one step went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,8 +109,8 @@ pub async fn probe(
             }
         }
     }
-    let Some(mut connection) = servers(&mut probe, settings, clock).await else { return probe };
-    about(&mut probe, &connection, clock.now());
+    let Some(mut connection) = server::servers(&mut probe, settings, clock).await else { return probe };
+    server::about(&mut probe, &connection, clock.now());
     probe.about = Some(connection.about().clone());
     let searches = Searches::new(settings, users, groups, connection.about.kind);
     let searches = match searches.and_then(|all| mapped.map_or(Ok(all.clone()), |mapped| all.with_mapped(mapped))) {
@@ -121,75 +124,6 @@ pub async fn probe(
         probe.failed("connection", &error);
     }
     probe
-}
-
-/// The first server that can be used; the others are tried as well, so that nobody learns of them when it is too late.
-async fn servers(probe: &mut Probe, settings: &Settings, clock: &dyn Clock) -> Option<Connection> {
-    let mut usable = None;
-    let mut failures = Vec::new();
-    for url in &settings.urls {
-        match connect(&Settings { urls: vec![url.clone()], ..settings.clone() }, clock).await {
-            Ok(connection) => {
-                probe.note("server", Verdict::Ok, format!("connected and bound to {url}"));
-                usable.get_or_insert(connection);
-            }
-            Err(error) => {
-                let stop = !error.tries_next();
-                probe.bind_refused |= error.is_bind_refused();
-                failures.push((step_of(&error), error.to_string()));
-                if stop {
-                    break;
-                }
-            }
-        }
-    }
-    let verdict = if usable.is_some() { Verdict::Warn } else { Verdict::Fail };
-    for (step, text) in failures {
-        probe.note(step, verdict, text);
-    }
-    usable
-}
-
-const fn step_of(error: &DirectoryError) -> &'static str {
-    match error {
-        DirectoryError::Resolve { .. } => "dns",
-        DirectoryError::TlsFile { .. } | DirectoryError::Tls { .. } | DirectoryError::StartTls { .. } => "tls",
-        DirectoryError::Password { .. } => "password",
-        DirectoryError::Cleartext { .. } | DirectoryError::Bind { .. } | DirectoryError::Anonymous { .. } => "bind",
-        _ => "connect",
-    }
-}
-
-fn about(probe: &mut Probe, connection: &Connection, now: Timestamp) {
-    let about = connection.about();
-    let vendor = if about.vendor.is_empty() { "does not say what it is" } else { &about.vendor };
-    probe.note("kind", Verdict::Ok, format!("the server {vendor}, treated as kind `{}`", about.kind.as_str()));
-    match &about.certificate {
-        Some(certificate) if certificate.not_after <= now + EXPIRES_SOON => {
-            probe.note("tls", Verdict::Warn, format!("{certificate}: less than 30 days; renew it"));
-        }
-        Some(certificate) => probe.note("tls", Verdict::Ok, certificate.to_string()),
-        None => {}
-    }
-    match &about.authorized_as {
-        Some(who) => probe.note("identity", Verdict::Ok, format!("the server knows us as `{who}`")),
-        None => probe.note("identity", Verdict::Ok, "the server does not say who we are to it"),
-    }
-    match (connection.settings.page_size, about.pages) {
-        (0, _) => {
-            probe.note("paging", Verdict::Warn, "switched off by source.page_size = 0: limits of the server apply")
-        }
-        (size, true) => {
-            probe.note("paging", Verdict::Ok, format!("{} a page", counted(u64::from(size), "entry", "entries")))
-        }
-        (_, false) => {
-            probe.note(
-                "paging",
-                Verdict::Warn,
-                "the server does not announce it; if it fails, set source.page_size = 0",
-            );
-        }
-    }
 }
 
 /// Schema, bases, people, groups; an error is one of the connection.
@@ -228,6 +162,7 @@ async fn look(
                 Err(error) => return Err(error),
             }
             sample.base.clone_from(base);
+            sample.pace.start();
             let doing = format!("reading {} under `{base}`", pass.name);
             match paging::all(&mut connection.wire, &searches.search(pass, base), &doing, &mut sample).await {
                 Ok(()) => {}
@@ -238,7 +173,12 @@ async fn look(
                 Err(error) => return Err(error),
             }
         }
+        let people = sample.people.iter().map(|person| person.dn.to_string()).collect::<Vec<_>>();
+        let seen = std::mem::take(&mut sample.seen);
         sample.report(probe, pass, managed, (stored, explained));
+        if pass.name == "users" && !explained {
+            rights::look(probe, connection, searches, (&seen, &people)).await?;
+        }
     }
     mapped_groups(probe, connection, searches).await?;
     for dn in &searches.must_see {
@@ -288,11 +228,16 @@ struct Sample<'a> {
     disabled: u64,
     unreadable: u64,
     references: BTreeMap<String, bool>,
+    /// Domains of any address.
+    all_domains: BTreeSet<Domain>,
+    pace: Pace,
+    seen: Seen,
 }
 
 impl Sink for Sample<'_> {
     fn entry(&mut self, entry: &RawEntry<'_>) {
         self.read += 1;
+        self.pace.entry(entry, self.searches);
         if let Some(users) = self.searches.mapping().users.as_ref() {
             self.person(users, entry);
         }
@@ -305,6 +250,10 @@ impl Sink for Sample<'_> {
 
     fn batch(&mut self) -> ControlFlow<()> {
         if self.read >= ENOUGH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn page(&mut self, entries: u64) {
+        self.pace.page(entries);
     }
 
     fn may_break(&self) -> bool {
@@ -326,10 +275,14 @@ impl<'a> Sample<'a> {
             disabled: 0,
             unreadable: 0,
             references: BTreeMap::new(),
+            all_domains: BTreeSet::new(),
+            pace: Pace::default(),
+            seen: Seen::default(),
         }
     }
 
     fn person(&mut self, users: &UserMapping, entry: &RawEntry<'_>) {
+        self.seen.entry(users, entry);
         let Key::One(key) = key(entry, &users.unique_id) else {
             self.unreadable += 1;
             return;
@@ -339,6 +292,8 @@ impl<'a> Sample<'a> {
             self.unreadable += 1;
             return;
         };
+        let addresses = person.claims.iter().filter_map(|claim| claim.value.as_ref().ok());
+        self.all_domains.extend(addresses.map(crate::roster::Address::domain));
         self.disabled += u64::from(matches!(person.enabled, Enabled::No(_)));
         match primary_domain(&person) {
             Some(domain) => {
@@ -380,6 +335,7 @@ impl<'a> Sample<'a> {
                 format!("{least}{} `{}`", counted(self.read, "entry matches", "entries match"), pass.filter),
             );
         }
+        self.pace.report(probe, pass, self.searches.page_size);
         if pass.name != "users" {
             return;
         }
@@ -402,6 +358,12 @@ impl<'a> Sample<'a> {
                 format!("{} with a primary address in {name}{says}", counted(count, "person", "people")),
             );
             probe.domains.insert(name, count);
+        }
+        let unused = managed.into_iter().flatten().filter(|domain| !self.all_domains.contains(domain));
+        for domain in unused.filter(|_| (1..ENOUGH).contains(&self.read) && !explained) {
+            let says =
+                format!("nobody has an address in {domain}, which domains.managed lists; correct it if that is a slip");
+            probe.note("domain", Verdict::Warn, says);
         }
         for person in &self.people {
             probe.note("sample", Verdict::Ok, shown(person, self.searches.mapping()));

@@ -33,8 +33,8 @@ pub async fn unknown(connection: &mut Connection, searches: &Searches) -> Result
     Ok(written.map(refused).collect())
 }
 
-/// Lower-case names and OIDs of all attribute types.
-async fn read(connection: &mut Connection) -> Result<Option<HashSet<String>>, DirectoryError> {
+/// Lower-case names and OIDs of all attribute types; `None` where the server does not show its schema.
+pub(super) async fn read(connection: &mut Connection) -> Result<Option<HashSet<String>>, DirectoryError> {
     let Some(base) = connection.about.schema.clone() else { return Ok(None) };
     let search = Search::once(&base, Scope::Base, "(objectClass=subschema)", &["attributeTypes"]);
     let mut known = HashSet::new();

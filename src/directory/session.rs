@@ -1,15 +1,17 @@
 //! One bound connection as the rest sees it: searches, page by page.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ldap3::controls::RawControl;
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchStream, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchOptions, SearchStream, StdStream};
 use tokio::time::Instant;
 
 use super::DirectoryError;
 use super::codes;
+use super::entry::RawEntry;
 use super::guard::{Diverted, Fault, Guard, Stream};
 use super::settings::Scope;
 
@@ -56,6 +58,9 @@ pub struct Done {
 
 /// The control of RFC 2696.
 pub const PAGING: &str = "1.2.840.113556.1.4.319";
+
+/// Get Effective Rights (389 Directory Server and its relatives).
+const EFFECTIVE_RIGHTS: &str = "1.3.6.1.4.1.42.2.27.9.5.2";
 
 /// Where searches run. One search at a time; any error is final, the session is of no use after it.
 #[async_trait]
@@ -117,6 +122,75 @@ impl Wire {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(self.trouble(doing, &error)),
             Err(_) => Err(self.timeout(doing, at <= self.deadlines.end, silence)),
+        }
+    }
+
+    /// Names of those of `attributes` that an entry has and shows; no value is sent. Empty where it cannot be read.
+    pub async fn types(
+        &mut self,
+        base: &str,
+        attributes: &[&str],
+        doing: &str,
+    ) -> Result<BTreeSet<String>, DirectoryError> {
+        let mut types = BTreeSet::new();
+        let options = SearchOptions::new().typesonly(true);
+        self.object((base, attributes), (options, None), doing).await?;
+        self.each(doing, |entry| types.extend(entry.names().map(str::to_owned))).await?;
+        Ok(types)
+    }
+
+    /// What an account may do with an entry, by the server's own account of it: rights to the entry and to each
+    /// attribute (draft-ietf-ldapext-acl-model, as 389 Directory Server has it). Empty where it does not tell.
+    pub async fn effective_rights(
+        &mut self,
+        base: &str,
+        account: &str,
+        doing: &str,
+    ) -> Result<(String, Vec<String>), DirectoryError> {
+        let (mut entry_rights, mut attribute_rights) = (String::new(), Vec::new());
+        let control =
+            RawControl { ctype: EFFECTIVE_RIGHTS.to_owned(), crit: true, val: Some(account.as_bytes().to_vec()) };
+        self.object((base, &["*"]), (SearchOptions::new(), Some(control)), doing).await?;
+        self.each(doing, |entry| {
+            entry_rights = entry.texts("entryLevelRights").collect();
+            let rights = entry.texts("attributeLevelRights").map(std::borrow::Cow::into_owned).collect::<Vec<_>>();
+            attribute_rights = rights.join(", ").split(", ").map(str::to_owned).collect();
+        })
+        .await?;
+        Ok((entry_rights, attribute_rights))
+    }
+
+    /// Begins a search of one object.
+    async fn object(
+        &mut self,
+        (base, attributes): (&str, &[&str]),
+        (options, control): (SearchOptions, Option<RawControl>),
+        doing: &str,
+    ) -> Result<(), DirectoryError> {
+        let names: Vec<String> = attributes.iter().map(|name| (*name).to_owned()).collect();
+        let search = self
+            .wait(doing, async move |ldap: &mut Ldap| {
+                if let Some(control) = control {
+                    ldap.with_controls(control);
+                }
+                let scope = ldap3::Scope::Base;
+                ldap.with_search_options(options).streaming_search(base, scope, "(objectClass=*)", names).await
+            })
+            .await?;
+        (self.done, self.search) = (None, Some(search));
+        Ok(())
+    }
+
+    /// Takes what a search of few entries gives, however it ends.
+    async fn each(&mut self, doing: &str, mut each: impl FnMut(&RawEntry<'_>) + Send) -> Result<(), DirectoryError> {
+        loop {
+            match self.next(doing).await? {
+                Item::Entries(entries) => {
+                    entries.iter().filter_map(|content| RawEntry::parse(content).ok()).for_each(|entry| each(&entry));
+                }
+                Item::Reference(_) => {}
+                Item::Done(_) => return Ok(()),
+            }
         }
     }
 

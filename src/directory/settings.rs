@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use crate::roster::{FieldId, FieldNames};
 
 /// How to reach one server.
@@ -66,7 +68,33 @@ pub enum PasswordSource {
     File(PathBuf),
     /// A systemd credential, by name, in `$CREDENTIALS_DIRECTORY`.
     Credential(String),
+    /// What a person has just typed.
+    Typed(Typed),
 }
+
+/// A password that is nowhere but in memory, and is not shown.
+#[derive(Clone, Debug)]
+pub struct Typed(pub(super) SecretString);
+
+impl Typed {
+    /// Takes what was typed; `None` when it is empty, which would bind as nobody.
+    pub fn new(text: &str) -> Option<Self> {
+        (!text.trim().is_empty()).then(|| Self(text.into()))
+    }
+
+    /// The password, for the file that a configuration names.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl PartialEq for Typed {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Typed {}
 
 /// Who we are to the directory.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -40,8 +40,8 @@ const TYPES: &[(&str, &str)] = &[
     ("e", "email"),
 ];
 
-/// A distinguished name in its comparable form.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A distinguished name in its comparable form; by default the root.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Dn {
     /// Normalised RDNs, the entry's own first.
     rdns: Vec<Box<str>>,

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod brake;
+mod checking;
 mod cli;
 mod config;
 mod coverage;
@@ -13,6 +14,7 @@ mod demo;
 mod directory;
 mod explaining;
 mod grouping;
+mod init;
 mod kill;
 mod kinds;
 mod ranges;

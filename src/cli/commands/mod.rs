@@ -9,6 +9,7 @@ pub mod explain;
 pub mod freeze;
 pub mod grants;
 pub mod groups;
+pub mod init;
 pub mod local_groups;
 pub mod manual;
 pub mod migrate;
@@ -177,6 +178,7 @@ async fn perform(session: &mut Session, command: Command) -> Result<u8, Failure>
         Command::Sync(args) => sync::run(session, &args).await,
         Command::Plan(args) => plan::run(session, &args).await,
         Command::Check => check::run(session).await,
+        Command::Init(args) => init::run(session, &args).await,
         Command::Status => status::run(session).await,
         Command::Runs(args) => match args.command() {
             RunsCommand::List(list) => runs::list(session, &list).await,

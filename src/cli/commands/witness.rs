@@ -25,6 +25,7 @@ pub fn changes_by_hand(command: &Command) -> bool {
         | Command::Sync(_)
         | Command::Plan(_)
         | Command::Check
+        | Command::Init(_)
         | Command::Status
         | Command::Runs(_)
         | Command::Explain { .. }

@@ -154,7 +154,13 @@ async fn the_fake_and_a_real_server_are_read_alike() {
         }
         let mut said = Vec::new();
         for settings in both.settings(2) {
-            said.push(both.anonymous(&format!("{:#?}", findings(&settings, &users, &groups).await)));
+            let mut found = findings(&settings, &users, &groups).await;
+            // How long something takes is nothing to agree about.
+            found.retain(|finding| finding.step != "index");
+            for finding in found.iter_mut().filter(|finding| finding.step == "pace") {
+                finding.text = finding.text.split(", ").skip(1).collect();
+            }
+            said.push(both.anonymous(&format!("{found:#?}")));
         }
         assert_eq!(said[0], said[1], "{users:?}");
     }

@@ -1,5 +1,6 @@
 //! Real servers for the tests, and the real program.
 
+pub mod desk;
 pub mod fake;
 pub mod postgres;
 pub mod program;

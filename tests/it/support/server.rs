@@ -85,10 +85,19 @@ fn domain() -> &'static Path {
 impl Server {
     /// A Samba AD domain controller; `None`, and a line that says so, where it is not installed.
     pub fn samba() -> Option<Self> {
+        Self::samba_with("no")
+    }
+
+    /// The same, refusing binds in clear text as domain controllers do.
+    pub fn strict_samba() -> Option<Self> {
+        Self::samba_with("yes")
+    }
+
+    fn samba_with(strong: &str) -> Option<Self> {
         let needed = ["samba", "samba-tool", "ldapmodify"];
         Self::installed(&needed, "samba-ad-dc samba-ad-provision samba-dsdb-modules ldap-utils")?;
         let mut command = Command::new(script("samba-ad"));
-        command.env("TEMPLATE", domain());
+        command.env("TEMPLATE", domain()).env("STRONG", strong);
         Some(Self::attend(command, "samba-"))
     }
 

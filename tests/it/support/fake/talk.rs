@@ -65,6 +65,8 @@ struct Search {
     scope: i64,
     filter: Vec<u8>,
     attributes: Vec<String>,
+    /// Names of attributes without their values.
+    types_only: bool,
     /// The wanted size of a page, and the cookie.
     paging: Option<(usize, Vec<u8>)>,
 }
@@ -162,7 +164,7 @@ impl Talk<'_> {
         });
         let most = stop.as_ref().map_or(usize::MAX, |(after, _)| *after);
         for entry in answer.entries.iter().take(most) {
-            self.send(id, shown(entry, &asked.attributes, self.state), &[]);
+            self.send(id, shown(entry, asked, self.state), &[]);
         }
         for (_, act) in &acts {
             if let Act::Refer(url) = act {
@@ -182,7 +184,8 @@ impl Talk<'_> {
                 return ControlFlow::Break(end);
             }
         };
-        self.note(format!("{} {} page {page}: {sent} entries, {code}", asked.base, asked.scope));
+        let types = if asked.types_only { ", no values" } else { "" };
+        self.note(format!("{} {} page {page}: {sent} entries, {code}{types}", asked.base, asked.scope));
         let without = acts.iter().any(|(_, act)| matches!(act, Act::NoControl));
         let control = answer.cookie.filter(|_| !without).map(|cookie| {
             let value = ber::nest(SEQUENCE, &[ber::number(INTEGER, 0), ber::octets(cookie)]);
@@ -359,12 +362,13 @@ fn search(content: &[u8], controls: &[u8]) -> Search {
         let inside = ber::parts(ber::parts(value.1)[0].1);
         Some((usize::try_from(ber::integer(inside[0].1)).ok()?, inside[1].1.to_vec()))
     });
-    Search { base: text(parts[0].1), scope: ber::integer(parts[1].1), filter, attributes, paging }
+    let types_only = parts[5].1 != [0];
+    Search { base: text(parts[0].1), scope: ber::integer(parts[1].1), filter, attributes, types_only, paging }
 }
 
 /// An entry as it is sent: the attributes that were asked for.
-fn shown(entry: &Entry, asked: &[String], state: &State) -> Vec<u8> {
-    let kind = &state.kind;
+fn shown(entry: &Entry, search: &Search, state: &State) -> Vec<u8> {
+    let (kind, asked) = (&state.kind, &search.attributes);
     let mut sent = Vec::new();
     for (name, values) in &entry.attributes {
         let operational = kind.operational.iter().any(|one| one.eq_ignore_ascii_case(name));
@@ -376,7 +380,7 @@ fn shown(entry: &Entry, asked: &[String], state: &State) -> Vec<u8> {
         }
         let ranged = by_name.and_then(|one| one.split_once(";range=")).map(|(_, range)| range);
         let mut put = |name: &str, values: &[Vec<u8>]| {
-            let values: Vec<_> = values.iter().map(ber::octets).collect();
+            let values: Vec<_> = values.iter().filter(|_| !search.types_only).map(ber::octets).collect();
             sent.push(ber::nest(SEQUENCE, &[ber::octets(name), ber::nest(SET, &values)]));
         };
         match kind.range {

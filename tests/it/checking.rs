@@ -1,0 +1,148 @@
+//! What `rosterd check` tells before the first run: of the server, of rights, of addresses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rosterd::clock::{Clock as _, SystemClock};
+
+use crate::support::desk::Desk;
+use crate::support::fake::{ACCOUNT, Act, At, Entry, Fake, Kind, PASSWORD, Tree};
+use crate::support::server::Server;
+use crate::support::slapd::{Options, Slapd, people};
+
+const BASE: &str = "dc=example,dc=com";
+
+/// Sets up, and gives the lines of `check` with the expected exit status.
+fn checked(desk: &Desk, code: i32, who: (&str, &str, &str)) -> Vec<String> {
+    desk.init(0, who, &["--out", "rosterd.toml", "--force"]);
+    lines(desk, code)
+}
+
+fn lines(desk: &Desk, code: i32) -> Vec<String> {
+    desk.with_it(code, &["check"]).out.lines().map(str::to_owned).collect()
+}
+
+/// The texts of a step that ended so.
+#[track_caller]
+fn has(lines: &[String], begins: &str, words: &str) {
+    let found = lines.iter().any(|line| {
+        let mut parts = line.split_whitespace();
+        let step = [parts.next(), parts.next()].map(Option::unwrap_or_default).join(" ");
+        step == begins && line.contains(words)
+    });
+    assert!(found, "{begins}: {words}\n{lines:#?}");
+}
+
+/// Rights: what nobody shows, and passwords that are shown; pages as the server really gives them.
+#[test]
+fn openldap_is_told_with_its_pages_and_with_rights_too_few_and_too_many() {
+    let reader = "dn.exact=\"cn=rosterd,ou=services,dc=example,dc=com\"";
+    let options =
+        Options { limits: format!("limits {reader} size.pr=500 size.prtotal=unlimited"), ..Options::default() };
+    let Some(mut slapd) = Slapd::start(options) else { return };
+    slapd.load(&people(BASE, 600));
+    let desk = Desk::new();
+    let who = (slapd.url(), slapd.bind_dn(), slapd.password());
+    let told = checked(&desk, 0, who);
+    has(&told, "ok pace", "users: first entry after ");
+    has(&told, "ok pace", "pages of 500, not of the 1,000 asked for");
+    has(
+        &told,
+        "warn attributes",
+        "none of the 600 people read has description, homephone, mobile, o; if somebody should",
+    );
+    has(&told, "ok attributes", "has pwdaccountlockedtime");
+    has(&told, "ok rights", "no password of the 5 people looked at is shown");
+    drop(slapd);
+    let access = format!("access to attrs=userPassword by {reader} read by anonymous auth by * none");
+    let Some(slapd) = Slapd::start(Options { access, ..Options::default() }) else { return };
+    slapd.ldif(&format!(
+        "dn: uid=ada,ou=people,{BASE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: ada\ncn: ada\nsn: ada\n\
+         mail: ada@example.com\nuserPassword: hunter2\n\n"
+    ));
+    let told = checked(&desk, 0, (slapd.url(), slapd.bind_dn(), slapd.password()));
+    has(&told, "warn rights", "may read userPassword of `uid=ada,ou=people,dc=example,dc=com`");
+    assert!(!told.iter().any(|line| line.contains("hunter2") || line.starts_with("warn  attributes")), "{told:#?}");
+    let text = desk.written().replace("managed = [", "managed = [\"exmaple.com\", ");
+    std::fs::write(desk.path("rosterd.toml"), text).unwrap();
+    has(&lines(&desk, 0), "warn domain", "nobody has an address in exmaple.com");
+}
+
+/// On a domain controller: its clock, and what the account may change.
+#[test]
+fn samba_is_told_with_its_clock_and_what_the_account_may_change() {
+    let Some(server) = Server::samba() else { return };
+    server.ldif(
+        "dn: CN=ada,OU=people,DC=example,DC=test\nchangetype: add\nobjectClass: user\nsAMAccountName: ada\n\
+         mail: ada@example.com\nuserAccountControl: 512\n\n",
+    );
+    let desk = Desk::new();
+    let told = checked(&desk, 0, (server.url(), server.bind_dn(), server.password()));
+    has(&told, "ok clock", "differ by");
+    has(&told, "ok rights", "the bind account may change nothing of the 1 person looked at");
+    let told = checked(&desk, 0, (server.url(), "Administrator", server.fact("admin_password")));
+    has(&told, "warn rights", "rosterd only reads");
+}
+
+/// On 389 Directory Server: what the account may change, by the server's own word.
+#[test]
+fn ds389_is_told_with_what_the_account_may_change() {
+    let Some(server) = Server::ds389() else { return };
+    server.ldif(&format!(
+        "dn: uid=ada,ou=people,{BASE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: ada\ncn: ada\nsn: ada\n\
+         mail: ada@example.com\n\n"
+    ));
+    let desk = Desk::new();
+    let told = checked(&desk, 0, (server.url(), server.bind_dn(), server.password()));
+    has(&told, "ok rights", "no password of the 1 person looked at is shown");
+    has(&told, "ok rights", "the bind account may change nothing of the 1 person looked at");
+    server.ldif(&format!(
+        "dn: {BASE}\nchangetype: modify\nadd: aci\naci: (targetattr=\"mail\")(version 3.0; acl \"too much\"; allow (write) \
+         userdn=\"ldap:///{}\";)\n\n",
+        server.bind_dn()
+    ));
+    has(&lines(&desk, 0), "warn rights", "the bind account may change `uid=ada,ou=people,dc=example,dc=com` (mail)");
+}
+
+/// What Samba does not do: ranges, a clock that is off, a filter that makes the server look at every entry.
+#[test]
+fn a_domain_controller_is_told_with_its_ranges_its_clock_and_its_pace() {
+    let mut kind = Kind { schema: Vec::new(), range: Some(3), largest_page: Some(2), ..Kind::active_directory() };
+    let behind = (SystemClock.now() - Duration::from_secs(600)).to_string();
+    let time = format!("{}.0Z", behind[..19].replace(['-', ':', 'T'], ""));
+    kind.root.push(("currentTime", vec![time]));
+    let mut tree = Tree::default();
+    tree.add(Entry::new(BASE).with("objectClass", "domain").with("dc", "example"));
+    tree.add(Entry::new(format!("OU=people,{BASE}")).with("objectClass", "organizationalUnit"));
+    for number in 0..5_u8 {
+        let name = format!("u{number}");
+        let entry = Entry::new(format!("CN={name},OU=people,{BASE}")).with_all("objectClass", ["person", "user"]);
+        let entry =
+            entry.with("objectCategory", "person").with("objectGUID", [number; 16]).with("sAMAccountName", &name);
+        let entry = entry.with("userAccountControl", "512").with("mail", format!("{name}@example.com"));
+        tree.add(if number == 4 { entry.with("unicodePwd", "hunter2") } else { entry });
+    }
+    let group = Entry::new(format!("CN=all,{BASE}")).with("objectClass", "group").with("objectGUID", [9; 16]);
+    tree.add(group.with("cn", "all").with_all("member", (0..5).map(|number| format!("CN=u{number},OU=people,{BASE}"))));
+    let fake = Fake::start(kind, tree);
+    let desk = Desk::new();
+    let told = checked(&desk, 0, (&fake.url(), ACCOUNT, PASSWORD));
+    assert!(
+        !desk.written().lines().any(|line| line.starts_with("base_dns")),
+        "people are made anywhere: {}",
+        desk.written()
+    );
+    has(&told, "warn clock", "seconds behind this host's");
+    has(&told, "warn rights", "the bind account may read unicodePwd of `CN=u4,OU=people");
+    let asked = fake.log().into_iter().filter(|line| line.ends_with(", no values")).count();
+    assert_eq!(asked, 5, "values of passwords are not asked for");
+    has(&told, "warn attributes", "none of the 5 people read has company, department");
+    has(&told, "ok range", "`member` out in ranges of 3 values");
+    has(&told, "ok pace", "users: first entry after");
+    has(&told, "ok pace", "pages of 2, not of the 1,000 asked for");
+    fake.always(At::below(BASE), Act::Do(Arc::new(|_| std::thread::sleep(Duration::from_millis(1100)))));
+    has(&lines(&desk, 0), "warn index", "index the attributes of `(&(objectCategory=person)");
+    fake.repair();
+    fake.always(At::below(BASE), Act::Answer(11, "look-through limit"));
+    has(&lines(&desk, 1), "fail users", "or index the filter's attributes");
+}
