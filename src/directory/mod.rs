@@ -23,6 +23,7 @@ mod disabled;
 mod entry;
 pub mod error;
 mod guard;
+mod judged;
 pub mod kinds;
 mod look_up;
 mod mapped;

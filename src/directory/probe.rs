@@ -8,6 +8,7 @@ use super::codes::printable;
 use super::connect::{About, Connection, connect};
 use super::entry::RawEntry;
 use super::error::DirectoryError;
+use super::judged::Judged;
 use super::mapped;
 use super::mapping::{Mapping, UserMapping};
 use super::paging::{self, Sink};
@@ -279,6 +280,7 @@ struct Sample<'a> {
     without: u64,
     disabled: u64,
     unreadable: u64,
+    judged: Judged,
     references: BTreeMap<String, bool>,
 }
 
@@ -317,6 +319,7 @@ impl<'a> Sample<'a> {
             without: 0,
             disabled: 0,
             unreadable: 0,
+            judged: Judged::default(),
             references: BTreeMap::new(),
         }
     }
@@ -332,6 +335,7 @@ impl<'a> Sample<'a> {
             return;
         };
         self.disabled += u64::from(matches!(person.enabled, Enabled::No(_)));
+        self.judged.entry(&users.disabled, entry, self.now);
         match primary_domain(&person) {
             Some(domain) => {
                 let known = self.domains.entry(domain.to_string()).or_insert((Some(domain), 0));
@@ -384,6 +388,7 @@ impl<'a> Sample<'a> {
         for (count, one, many) in counts.into_iter().filter(|(count, ..)| *count > 0 && !explained) {
             probe.note("users", Verdict::Warn, format!("{count} of them {}", plural(count, one, many)));
         }
+        probe.findings.extend(self.judged.findings(self.searches.mapping()).into_iter().filter(|_| !explained));
         for (name, (domain, count)) in self.domains {
             let accepted = managed.is_none_or(|managed| domain.is_some_and(|domain| managed.contains(&domain)));
             let (verdict, says) =

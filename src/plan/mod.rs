@@ -79,6 +79,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::clock::Timestamp;
 use crate::plan::members::Members;
 use crate::plan::rights::{Entitled, Mappings};
+use crate::roster::skipped::UNJUDGED;
 use crate::roster::{
     Account, Digest, Index, LookUp, Reading, Skip, Skipped, Snapshot, State, Tally, UniqueId, UserId, skipped,
 };
@@ -214,8 +215,9 @@ fn kept_skips<'a>(
                 let known = view.index.get(at).and_then(|known| view.look_ups.get(&known.id));
                 known.is_some_and(|found| departures::cause(found).is_none())
             };
-            // An entry that is as it was can be understood (E5), and bears an id that no other one bears (I7).
-            let entry = [view::DUPLICATE_ID, view::UNREADABLE].contains(&&*skip.reason);
+            // An entry that is as it was can be understood (E5), and bears an id that no other one bears (I7). Whether it
+            // is disabled can be told no better than before (U8).
+            let entry = [view::DUPLICATE_ID, view::UNREADABLE].contains(&&*skip.reason) && skip.rule != UNJUDGED;
             let unchanged = |at| reading.unchanged.contains(at) && !entry;
             let kept = |at| unchanged(at) || reading.waiting.contains(at) || unjudged(at);
             all || position.is_some_and(kept)
@@ -277,7 +279,7 @@ impl Plan {
         let told = |key: Option<Digest>| about.is_none_or(|about| key.is_some_and(|key| about.contains(&key)));
         skipped::tally(skips.filter(|(_, key)| told(*key)).map(|(skip, key)| {
             let known = |key| view.index.find(key).is_some_and(|known| !known.state.tombstone());
-            (&*skip.dn, &*skip.reason, key.is_some_and(|key| come.contains(&key) || known(key)))
+            (&*skip.dn, (&*skip.reason, &*skip.rule), key.is_some_and(|key| come.contains(&key) || known(key)))
         }))
     }
 

@@ -404,10 +404,11 @@ impl<'a> People<'a> {
         acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen })
     }
 
-    /// Writes down the single values of a leaver's entry that are left out.
+    /// Writes down the single values of a leaver's entry that are left out, and what cannot be judged of it.
     fn values_of(&mut self, leaver: &Leaver) {
         if let Seen::Read(read) = &leaver.seen {
             self.decided.findings.values(&read.0, &read.1.findings);
+            self.decided.findings.maybe_disabled(&read.0);
         }
     }
 

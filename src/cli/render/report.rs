@@ -108,9 +108,14 @@ pub fn left_out(skipped: &BTreeMap<Skipped, Tally>) -> Vec<String> {
             Skipped::LeftOut => ("Left out", counted(tally.total, "person", "people")),
             Skipped::Without => ("Came in without", counted(tally.total, "value", "values")),
             Skipped::AsBefore => ("As before, the entry was not applied", counted(tally.total, "person", "people")),
+            Skipped::MaybeDisabled => ("Maybe disabled", counted(tally.total, "person", "people")),
         };
         let why: Vec<String> = tally.reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
-        format!("{word}: {total} ({})", escape::text(&why.join(", ")))
+        let why = match what {
+            Skipped::MaybeDisabled => "; a disabled test cannot be judged, the state stays as it was (U8)".to_owned(),
+            _ => format!(" ({})", escape::text(&why.join(", "))),
+        };
+        format!("{word}: {total}{why}")
     };
     skipped.iter().map(line).collect()
 }

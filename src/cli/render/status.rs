@@ -261,7 +261,7 @@ fn run_in_brief(run: &RunRow, now: Timestamp) -> String {
 
 /// Who is left out, who came in without something.
 fn skipped(out: &mut dyn Write, rows: &[SkipRow]) -> io::Result<()> {
-    let tally = tally(rows.iter().map(|row| (row.dn.as_str(), row.reason.as_str(), row.is_user)));
+    let tally = tally(rows.iter().map(|row| (row.dn.as_str(), (row.reason.as_str(), row.rule.as_str()), row.is_user)));
     if tally.is_empty() {
         return writeln!(out, "{:<14} nobody", "Left out");
     }

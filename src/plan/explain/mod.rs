@@ -203,11 +203,11 @@ impl<'a> Explained<'a> {
             Enabled::No(test) => {
                 self.say("U8", "disabled test", Bearing::Stops, format!("holds: {test}{until}: no access"));
             }
-            Enabled::Unknown => {
+            Enabled::Unknown(doubt) => {
                 let is_in = self.facts.account.is_some_and(|account| account.state != State::Deleted);
                 let bearing = if is_in { Bearing::Note } else { Bearing::Stops };
-                let then = if is_in { "the state stays as it is" } else { "nobody comes in who may be disabled" };
-                let says = format!("what a test looks at is missing or unreadable; {then}");
+                let then = if is_in { "the state stays as it is" } else { "nobody who may be disabled is let in" };
+                let says = format!("cannot be judged, so {then}: {doubt}");
                 self.say("U8", "disabled test", bearing, says);
             }
         }
@@ -464,7 +464,7 @@ impl<'a> Explained<'a> {
 
 /// The rule that a skip names, as one that lives for ever.
 fn rule_of(skip: &Skip) -> &'static str {
-    ["U4", "A1", "A4", "A6", "D1", "E5", "I5", "I7", "L2", "M2", "R3", "U7"]
+    ["U4", "A1", "A4", "A6", "D1", "E5", "I5", "I6", "I7", "I8", "L2", "M2", "R3", "U7", "U8"]
         .into_iter()
         .find(|rule| *rule == skip.rule)
         .unwrap_or("U9")

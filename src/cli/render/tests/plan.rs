@@ -53,10 +53,10 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
         resolved: vec![ConflictId(4)],
         skips: vec![skip("disabled", "U4"), skip("disabled", "U4"), skip("no-address", "A1")],
         skipped: tally([
-            ("uid=a", "disabled", false),
-            ("uid=b", "disabled", false),
-            ("uid=c", "no-address", false),
-            ("uid=d", "malformed-address", true),
+            ("uid=a", ("disabled", "U4"), false),
+            ("uid=b", ("disabled", "U4"), false),
+            ("uid=c", ("no-address", "A1"), false),
+            ("uid=d", ("malformed-address", "A6"), true),
         ]),
         held: vec![
             Held {
