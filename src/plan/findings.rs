@@ -58,16 +58,14 @@ impl Findings {
     pub fn admit(&mut self, person: &Person, wish: &Wish, reason: Option<PendingReason>, policy: &Policy) -> bool {
         let nothing_usable = wish.primary.is_none() && policy.address_required;
         let malformed = wish.findings.iter().any(|(reason, ..)| *reason == "malformed-address");
+        // With the address, so that whoever asks for it finds the entry.
+        let asks = || wish.primary.as_ref().map_or_else(String::new, |it| format!("; the address would be `{it}`"));
         let (reason, rule, detail) = match reason {
-            Some(PendingReason::Disabled) => {
-                // With the address, so that whoever asks for it finds the entry.
-                let asks = wish.primary.as_ref().map(|primary| format!("; the address would be `{primary}`"));
-                ("disabled", "U4", departures::disabled(person) + &asks.unwrap_or_default())
-            }
+            Some(PendingReason::Disabled) => ("disabled", "U4", departures::disabled(person) + &asks()),
             _ if let Some(doubt) = person.enabled.doubt() => {
                 let says =
                     format!("nobody who may be disabled is let in, and a disabled test cannot be judged: {doubt}");
-                (UNREADABLE, UNJUDGED, says)
+                (UNREADABLE, UNJUDGED, says + &asks())
             }
             Some(PendingReason::UnmanagedDomain) => {
                 let address = wish.unmanaged.as_ref().map(ToString::to_string).unwrap_or_default();

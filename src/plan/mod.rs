@@ -27,6 +27,7 @@ pub mod crossing;
 mod departures;
 pub mod explain;
 mod findings;
+mod frozen;
 mod groups;
 mod identity;
 mod leaves;
@@ -62,6 +63,7 @@ pub use clock::{ClockReading, LateClock};
 pub use conflict::{Claimant, Conflict, ConflictId, ConflictKind, OpenConflict};
 pub use counts::{Counts, GroupCounts};
 pub use crossing::{Holdings, Neighbour, Neighbours};
+pub use frozen::Frozen;
 pub use nesting::Via;
 pub use policy::Policy;
 pub use retire::retire;
@@ -136,6 +138,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         users: decided.changes,
         groups: groups.changes,
         skips: decided.findings.into_skips(),
+        fates: Vec::new(),
         skipped: BTreeMap::new(),
         held: decided.held,
         holds: decided.holds,
@@ -249,7 +252,7 @@ impl Plan {
             counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
             counts.deleted += has(Act::deletes);
         }
-        self.skipped = self.tally(view, about);
+        (self.fates, self.skipped) = self.tally(view, about);
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
         let brought = self.users.iter().filter(|change| change.brings_pending()).count() as u64;
@@ -261,26 +264,27 @@ impl Plan {
         self.group_counts = GroupCounts::of(&self.groups);
     }
 
-    /// What was skipped, by whether the person is a user after this plan; `about` these people only, where only one was
-    /// looked at (S4).
-    fn tally(&self, view: &View, about: Option<&HashSet<Digest>>) -> BTreeMap<Skipped, Tally> {
+    /// What became of whatever was skipped, by whether the person is a user after this plan; counted are, where only one
+    /// was looked at (S4), those of `about`.
+    fn tally(&self, view: &View, about: Option<&HashSet<Digest>>) -> (Vec<Skipped>, BTreeMap<Skipped, Tally>) {
         if self.skips.is_empty() {
-            return BTreeMap::new();
+            return (Vec::new(), BTreeMap::new());
         }
         let comes = |act: &Act| match act {
             Act::Added(new) | Act::Revived(new) => Some(new.key.digest()),
             _ => None,
         };
         let come: HashSet<Digest> = self.users.iter().flat_map(|change| change.acts.iter().filter_map(comes)).collect();
+        let known = |key| view.index.find(key).is_some_and(|known| !known.state.tombstone());
         let skips = self.skips.iter().map(|skip| {
             let key = skip.unique_id.as_deref().and_then(UniqueId::new).map(|key| key.digest());
-            (skip, key)
+            (skip, key, key.is_some_and(|key| come.contains(&key) || known(key)))
         });
+        let fates = skips.clone().map(|(skip, _, is_user)| Skipped::of((&skip.reason, &skip.rule), is_user)).collect();
         let told = |key: Option<Digest>| about.is_none_or(|about| key.is_some_and(|key| about.contains(&key)));
-        skipped::tally(skips.filter(|(_, key)| told(*key)).map(|(skip, key)| {
-            let known = |key| view.index.find(key).is_some_and(|known| !known.state.tombstone());
-            (&*skip.dn, (&*skip.reason, &*skip.rule), key.is_some_and(|key| come.contains(&key) || known(key)))
-        }))
+        let told = skips.filter(|(_, key, _)| told(*key));
+        let told = told.map(|(skip, _, is_user)| (&*skip.dn, (&*skip.reason, &*skip.rule), is_user));
+        (fates, skipped::tally(told))
     }
 
     /// How many people wait for deletion after this plan although their date is over.

@@ -22,6 +22,16 @@ const OF_VALUES: [&str; 3] = ["malformed-address", "unmanaged-domain", "unreadab
 pub const UNJUDGED: &str = "U8";
 
 impl Skipped {
+    /// The written name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LeftOut => "left-out",
+            Self::Without => "without",
+            Self::AsBefore => "as-before",
+            Self::MaybeDisabled => "maybe-disabled",
+        }
+    }
+
     /// What became of somebody, by reason and rule and whether there is such a user.
     pub fn of((reason, rule): (&str, &str), is_user: bool) -> Self {
         match (is_user, OF_VALUES.contains(&reason)) {

@@ -94,6 +94,9 @@ pub enum SyncError {
 }
 
 impl SyncError {
+    /// What a run's cause says of a failure that is nobody's trouble but that of whoever typed the command.
+    pub const OTHER_PLAN: &str = "other-plan";
+
     /// The exit status of a command that ends with this (contract: exit status).
     pub fn exit_code(&self) -> u8 {
         match self {

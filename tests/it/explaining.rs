@@ -175,7 +175,7 @@ fn somebody_who_was_in_is_explained() {
         let said = explain(&site, 0, "cy", &["lies outside of users.base_dns", "moved-out since"]);
         assert!(last_line(&said).contains("Move the entry under") && last_line(&said).contains("restore"), "{said:?}");
         site.expect(0, &["users", "restore", "cy"]);
-        explain(&site, 0, "cy", &["is kept: has access", "an administrator ignored"]);
+        explain(&site, 0, "cy", &["is kept: has access", "an administrator lets it be"]);
         let add = ["users", "add", "--origin", "manual", "--username", "info", "--address", "info@example.com"];
         site.expect(0, &add);
         let said = explain(&site, 0, "info", &["a manual account", "(by hand, "]);

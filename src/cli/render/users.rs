@@ -183,9 +183,11 @@ fn settles(user: &UserRow) -> Option<&'static str> {
         ("pending", Some("unmanaged-domain")) => Some("an address in a managed domain, or the date"),
         ("pending", Some("no-role")) => Some("a group that gives a role or a grant, or the date"),
         ("pending", _) => Some("the date"),
-        ("kept", _) => Some("the end of the reason it was flagged for; then it is active again"),
+        ("kept", _) if user.origin != "directory" => Some("nothing: it is made by hand, and stays until it is deleted"),
+        ("kept", _) => Some("the run that finds the entry enabled and in scope; then it is active again"),
         ("dormant", _) => Some("the return of the address"),
-        ("deleted", _) => Some("the return of the same entry; then the internal id is used again"),
+        ("deleted", _) if user.origin != "directory" => Some("`rosterd users restore`; it was made by hand"),
+        ("deleted", _) => Some("the same entry, enabled and in scope again; then the internal id is used again"),
         _ => None,
     }
 }

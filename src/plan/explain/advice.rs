@@ -33,7 +33,7 @@ impl Explained<'_> {
                 "Kept, with access, until the entry gives no reason to leave any more; `rosterd users delete {who}` ends it."
             ),
             (Entry::Outside(found), account) => outside(found, account, &who),
-            (Entry::Unreadable, _) => "Correct the entry in the directory as said above.".to_owned(),
+            (Entry::Unreadable(_), _) => "Correct the entry in the directory as said above.".to_owned(),
             (Entry::Nowhere, None) => {
                 "Look at the spelling; somebody who is to come in needs an entry in the directory, or an account made \
                  with `rosterd users add`."

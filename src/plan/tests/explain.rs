@@ -29,7 +29,7 @@ impl World {
         let entry = match (person, found) {
             (Some(person), _) => Entry::Read(person),
             (None, Some(found)) => Entry::Outside(found),
-            (None, None) if self.people.contains_key(name) => Entry::Unreadable,
+            (None, None) if self.people.contains_key(name) => Entry::Unreadable("it cannot be understood"),
             (None, None) => Entry::Nowhere,
         };
         let reading = Some((again.reading(), None));

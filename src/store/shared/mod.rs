@@ -178,6 +178,10 @@ impl Store for Database {
         self.told("read the schema's version", self.schema_now().await)
     }
 
+    async fn hindrance(&self) -> Result<Option<String>, StoreError> {
+        self.told("look whether it can be written", self.cannot_be_written().await)
+    }
+
     async fn migrate(&self) -> Result<(), StoreError> {
         self.told("bring the schema up to date", self.bring_up_to_date().await)
     }

@@ -69,6 +69,7 @@ fn one_run_is_read_line_by_line() {
     }];
     let changes = [added, updated, flagged, joined];
     let view = runs::View {
+        left_out: None,
         run: &run,
         changes: &changes,
         held: &held,
