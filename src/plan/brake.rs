@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::plan::{AliasWindow, BrakeKind, Frozen, LateClock, Plan, Policy, View};
-use crate::roster::words::{counted, plural};
+use crate::roster::words::{counted, natural, plural};
 use crate::roster::{AddressKey, PendingReason, UserId};
 
 /// What somebody would lose.
@@ -81,6 +81,7 @@ impl Plan {
         let mut names: Vec<&str> = self.held.iter().filter(|held| held.kind == kind).map(|held| &*held.label).collect();
         names.sort_unstable();
         names.dedup();
+        names.sort_by_cached_key(|name| natural(name));
         names.truncate(FIRST_NAMES);
         names
     }

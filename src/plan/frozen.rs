@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::roster::Incomplete;
-use crate::roster::words::{counted, number};
+use crate::roster::words::{counted, natural, number};
 
 /// What waits because an administrator froze the source (B5).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,7 +51,7 @@ impl Frozen {
     /// Names the first of those who are missing.
     pub fn name(&mut self, missing: impl IntoIterator<Item = String>) {
         let mut names: Vec<Box<str>> = missing.into_iter().map(String::into_boxed_str).collect();
-        names.sort_unstable();
+        names.sort_by_cached_key(|name| natural(name));
         names.truncate(Self::NAMES);
         self.first = names;
     }

@@ -444,7 +444,7 @@ mod tests {
         assert_eq!(database.sources().await.unwrap(), []);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no -wal, no -shm");
         let error = database.acquire("source:corp", &Holder::this_process(), BUSY).await.unwrap_err().to_string();
-        assert!(error.contains("cannot take the turn at a run of `corp`") && error.contains("read-only"), "{error}");
+        assert!(error.contains("cannot begin a run of `corp`") && error.contains("read-only"), "{error}");
     }
 
     #[tokio::test]

@@ -213,6 +213,8 @@ impl LookOne {
         if let Some(dn) = account.as_ref().and_then(|account| account.dn.as_deref()).filter(|_| one.dn().is_none()) {
             one.shield(connection, searches, (&index, dn)).await?;
         }
+        // Before groups are read, of which some may be left out, too.
+        let garbled = one.garbled();
         let mut look_ups = HashMap::new();
         let former = match &account {
             None => former(scene, (connection, searches), &one).await?,
@@ -225,7 +227,7 @@ impl LookOne {
         let mut subject = Subject {
             label: account.as_ref().map_or_else(|| label(&one, &key), Account::label),
             unique_id: Some(key.to_string()),
-            found: one.garbled().or_else(|| Some(format!("found at `{}`", one.dn()?))).unwrap_or_default(),
+            found: garbled.or_else(|| Some(format!("found at `{}`", one.dn()?))).unwrap_or_default(),
         };
         let mut snapshot = one.into_snapshot();
         if let Some(account) = account.as_ref().filter(|_| subject.found.is_empty()) {

@@ -122,7 +122,7 @@ fn somebody_who_is_not_in_is_explained() {
     assert!(said.out.contains("somebody new") && said.out.contains("adds the person"), "{said:?}");
     assert!(last_line(&said).contains("rosterd sync --user 'ada'"), "{said:?}");
     site.expect(0, &["sync"]);
-    let none = "nobody in the store is";
+    let none = "the store knows nobody as";
     for (who, words, advice) in [
         (
             "bob",

@@ -55,7 +55,8 @@ struct Steps<'a> {
 impl Steps<'_> {
     fn add(&mut self, step: Step) -> Result<(), Failure> {
         if !self.session.screen.json {
-            line(self.session.screen.out(), &step)?;
+            let columns = self.session.screen.columns;
+            line(self.session.screen.out(), &step, columns)?;
             self.session.screen.flush()?;
         }
         self.all.push(step);

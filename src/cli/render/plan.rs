@@ -124,7 +124,8 @@ fn people<const N: usize>(
 
 fn conflict(conflict: &Conflict) -> Vec<String> {
     let subject = escape::value(&conflict.subject);
-    vec![alarm(&format!("{} {subject}: {}", conflict.kind, escape::value(&conflict.detail)))]
+    // Whole: what settles it stands at the end.
+    vec![alarm(&format!("{} {subject}: {}", conflict.kind, escape::text(&conflict.detail)))]
 }
 
 fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {

@@ -119,7 +119,7 @@ impl<'a> Explained<'a> {
     /// Whether the store has the person (L1, L6, M1).
     fn store(&mut self) {
         let Some(account) = self.facts.account else {
-            return self.say("U1", "store", Bearing::Note, format!("nobody in the store is `{}`", self.facts.who));
+            return self.say("U1", "store", Bearing::Note, format!("the store knows nobody as `{}`", self.facts.who));
         };
         let (bearing, access) = match account.state.access() {
             true => (Bearing::Fine, "has access"),

@@ -201,7 +201,7 @@ impl Store for Database {
     }
 
     async fn acquire(&self, scope: &str, holder: &Holder, keep: Duration) -> Result<Acquired, StoreError> {
-        self.told(format!("take the turn at {}", turn_at(scope)), leases::acquire(self, scope, holder, keep).await)
+        self.told(format!("begin {}", turn_at(scope)), leases::acquire(self, scope, holder, keep).await)
     }
 
     async fn renew(&self, lease: &Lease, keep: Duration) -> Result<(), StoreError> {

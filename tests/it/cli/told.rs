@@ -212,6 +212,9 @@ fn slips_are_told_and_do_no_harm() {
     slapd.ldif(&person("u02", "other@example.com", ""));
     let said = site.expect(0, &["sync", "--user", "u02"]);
     has(&said, &[&format!("but `{}` (unique id ", dn("u02")), "is `u02` now: if that is the same person"]);
+    // A plan that takes the place of another one says so.
+    let said = site.run(&["plan", "--out", file]);
+    assert!(said.err.contains("in place of the file that was there"), "{said:?}");
     // A name that is nearly one of a field's.
     let add = ["users", "add", "--origin", "manual", "--username", "info", "--address", "info@example.com"];
     let said = site.expect(0, &[&add[..], &["--set", "displa_name=Info", "--set", "badge=7"]].concat());
@@ -252,4 +255,16 @@ fn what_is_over_is_told_as_over() {
     assert!(refused.err.contains(says), "{refused:?}");
     assert_eq!(site.json(&["runs"]).as_array().unwrap().len(), 6, "no run was made");
     has(&site.expect(0, &["runs", "show", "4"]), &["It was approved: run 5 did it."]);
+}
+
+/// Every attribute that the schema does not know is named at once.
+#[test]
+fn unknown_attributes_are_named_together() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(1));
+    let mut site = Site::new(&slapd);
+    let mapped = "[users.attributes]\nmobile = \"mobil\"\nnotes = \"descripton\"\n";
+    site.set("users", &format!("base_dns = [\"ou=people,{BASE}\"]\n{mapped}"));
+    let said = site.expect(1, &["plan"]);
+    assert!(said.err.contains("`mobil` (users.attributes.mobile), `descripton` (users.attributes.notes)"), "{said:?}");
 }

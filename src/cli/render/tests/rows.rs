@@ -194,7 +194,7 @@ fn a_check_is_a_line_a_step_with_the_verdict_first() {
         Step::new(Verdict::Fail, "bind", "refused: `cn=rosterd` (49)\u{7}; look at the password file"),
     ];
     let text = plain(|out| {
-        steps.iter().try_for_each(|step| check::line(out, step))?;
+        steps.iter().try_for_each(|step| check::line(out, step, None))?;
         check::closing(out, &steps)
     });
     insta::assert_snapshot!(text, @r"
