@@ -17,7 +17,7 @@ mod draft;
 mod environment;
 mod files;
 mod forms;
-mod nearest;
+pub mod nearest;
 mod people;
 mod problem;
 mod proposal;

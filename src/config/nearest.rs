@@ -69,6 +69,15 @@ pub fn key(path: &str) -> Option<&'static str> {
     best(true, BESIDE).or_else(otherwise).or_else(|| best(false, ELSEWHERE))
 }
 
+/// The known name that is nearest to another one, if it is so near that it was probably meant.
+pub fn name<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const MEANT: f64 = 0.75;
+    let folded = written.to_ascii_lowercase().replace('-', "_");
+    let known = known.into_iter().map(|name| (strsim::normalized_damerau_levenshtein(&folded, name), name));
+    let near = known.filter(|(near, name)| *near >= MEANT && *name != written);
+    near.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, name)| name)
+}
+
 fn alike(a: &str, b: &str) -> f64 {
     let contained = a.len().min(b.len()) >= 3 && (a.contains(b) || b.contains(a));
     let distance = strsim::normalized_damerau_levenshtein(a, b);

@@ -156,16 +156,14 @@ impl<'a> Collector<'a> {
         match key(entry, &users.unique_id) {
             Key::One(key) => self.identified(users, entry, &key),
             Key::None => {
-                let detail = format!("there is no readable `{}`", users.unique_id.as_str());
-                self.reading.skips.push(skip(entry, None, "no-unique-id", detail));
+                self.reading.skips.extend(users.unidentified(entry));
                 if !self.shield(entry) && users.server_given() {
                     self.unidentified(entry, users.unique_id.as_str());
                 }
                 self.cover_unidentified(users, entry);
             }
             Key::Many(keys) => {
-                let detail = format!("`{}` has {} values where one is needed", users.unique_id.as_str(), keys.len());
-                self.reading.skips.push(skip(entry, None, "unreadable", detail));
+                self.reading.skips.extend(users.unidentified(entry));
                 self.shield(entry);
                 for position in keys.iter().filter_map(|key| self.index.position(key.digest())) {
                     self.reading.waiting.insert(position);

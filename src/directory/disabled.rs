@@ -41,7 +41,8 @@ pub fn judge(tests: &[Test], entry: &RawEntry<'_>, now: Timestamp) -> (Enabled, 
         match test.judge(entry, now) {
             Says::Holds => return (Enabled::No(test.says(entry, now).into()), None),
             Says::HoldsFrom(at) => review = review.map_or(Some(at), |earlier: Timestamp| Some(earlier.min(at))),
-            Says::Unknown => enabled = Enabled::Unknown,
+            Says::Unknown if enabled == Enabled::Yes => enabled = Enabled::Unknown(test.doubt(entry).into()),
+            Says::Unknown => {}
             Says::HoldsNot => {}
         }
     }
@@ -53,9 +54,7 @@ impl Test {
     fn says(&self, entry: &RawEntry<'_>, now: Timestamp) -> String {
         let found = |name: &AttributeName, holds: &dyn Fn(&[u8]) -> bool| {
             let value = entry.values(name).find(|value| holds(value)).unwrap_or_default();
-            let text = String::from_utf8_lossy(value);
-            let cut = if text.chars().count() > SHOWN { "…" } else { "" };
-            format!("`{}` is `{}{cut}`", name.as_str(), text.chars().take(SHOWN).collect::<String>())
+            format!("`{}` is `{}`", name.as_str(), shown(value))
         };
         match self {
             Self::Values(name, values) => found(name, &|value| values.contains(&fold(&String::from_utf8_lossy(value)))),
@@ -68,6 +67,43 @@ impl Test {
                 format!("{}, which is past", found(name, &holds))
             }
             Self::Filter(filter, _) => format!("the entry matches `{filter}`"),
+        }
+    }
+
+    /// In words what of it cannot be judged, and what to do.
+    fn doubt(&self, entry: &RawEntry<'_>) -> String {
+        let (name, looks, needs) = match self {
+            Self::Bits(name, bits) => (name, format!("bit {bits}"), "a whole number"),
+            Self::Values(name, _) | Self::Expired(name) => (name, "its value".to_owned(), "a time"),
+            Self::Filter(filter, _) => {
+                return format!(
+                    "the test `{filter}` needs what the entry lacks, or what the bind account may not read; correct the \
+                     entry, the rights of the account, or [[users.disabled]]"
+                );
+            }
+        };
+        let odd = |value: &[u8]| match self {
+            Self::Expired(name) => past(name, value).is_none(),
+            _ => number(value).is_none(),
+        };
+        match entry.values(name).find(|value| odd(value)) {
+            Some(value) => {
+                format!("`{}` is `{}`, not {needs}; correct it in the directory", name.as_str(), shown(value))
+            }
+            None => format!(
+                "`{}`, where {looks} would say so, is missing, or the bind account may not read it; give the account the \
+                 right, or the entry the attribute",
+                name.as_str()
+            ),
+        }
+    }
+
+    /// Whether it holds; `None` when it cannot be judged.
+    pub fn holds(&self, entry: &RawEntry<'_>, now: Timestamp) -> Option<bool> {
+        match self.judge(entry, now) {
+            Says::Holds => Some(true),
+            Says::HoldsFrom(_) | Says::HoldsNot => Some(false),
+            Says::Unknown => None,
         }
     }
 
@@ -136,6 +172,13 @@ impl Test {
             }
         }
     }
+}
+
+/// A value, cut where it is long.
+fn shown(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    let cut = if text.chars().count() > SHOWN { "…" } else { "" };
+    format!("{}{cut}", text.chars().take(SHOWN).collect::<String>())
 }
 
 const fn says(holds: Option<bool>) -> Says {
@@ -364,6 +407,51 @@ mod tests {
             let (enabled, _) = judge(&[test], &RawEntry::parse(&content).unwrap(), at("2026-06-01T00:00:00Z"));
             assert_eq!(enabled, Enabled::No(says.into()));
         }
+    }
+
+    /// U8
+    #[test]
+    fn a_test_that_cannot_be_judged_names_attribute_value_and_remedy() {
+        let uac = || Test::Bits(name("userAccountControl"), 2);
+        let shadow = || Test::Expired(name("shadowExpire"));
+        let filter = Filter::parse("(userAccountControl:1.2.840.113556.1.4.803:=2)").unwrap();
+        let filter = || Test::Filter(filter.clone(), vec![name("userAccountControl")]);
+        let left = || Test::Values(name("employeeType"), vec!["left".into()]);
+        for (tests, value, says) in [
+            (
+                vec![uac()],
+                None,
+                "`useraccountcontrol`, where bit 2 would say so, is missing, or the bind account may not",
+            ),
+            (
+                vec![uac()],
+                Some(("userAccountControl", "odd")),
+                "`useraccountcontrol` is `odd`, not a whole number; corr",
+            ),
+            (
+                vec![shadow()],
+                Some(("shadowExpire", "soon")),
+                "`shadowexpire` is `soon`, not a time; correct it in the d",
+            ),
+            (
+                vec![filter()],
+                None,
+                "the test `(userAccountControl:1.2.840.113556.1.4.803:=2)` needs what the entry lacks",
+            ),
+            (vec![uac(), shadow()], Some(("shadowExpire", "soon")), "`useraccountcontrol`, where bit 2"),
+        ] {
+            let attributes: Vec<(&str, Vec<&[u8]>)> =
+                value.iter().map(|(name, value)| (*name, vec![value.as_bytes()])).collect();
+            let attributes: Vec<(&str, &[&[u8]])> =
+                attributes.iter().map(|(name, values)| (*name, &**values)).collect();
+            let content = encoded(b"cn=x", &attributes);
+            let (enabled, _) = judge(&tests, &RawEntry::parse(&content).unwrap(), at("2026-06-01T00:00:00Z"));
+            assert!(enabled.doubt().is_some_and(|doubt| doubt.starts_with(says)), "{says}: {enabled:?}");
+        }
+        // One that holds decides.
+        let content = encoded(b"cn=x", &[("employeeType", &[b"left"])]);
+        let entry = RawEntry::parse(&content).unwrap();
+        assert_eq!(judge(&[uac(), left()], &entry, at("2026-06-01T00:00:00Z")).0.as_str(), "no");
     }
 
     /// U8

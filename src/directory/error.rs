@@ -183,6 +183,14 @@ pub enum DirectoryError {
         /// The attribute.
         attribute: String,
     },
+    /// The schema does not know several attributes that the configuration names.
+    #[error("the schema of {server} does not know {named}; correct their names")]
+    UnknownAttributes {
+        /// Which server.
+        server: String,
+        /// Each with the key that names it.
+        named: String,
+    },
     /// The configuration does not fit the kind of directory.
     #[error(transparent)]
     Mapping(#[from] super::mapping::MappingError),
@@ -298,7 +306,7 @@ impl DirectoryError {
             Self::Lost { .. } => "connection-lost",
             Self::Protocol { .. } => "protocol",
             Self::Base { .. } | Self::NoBase { .. } => "base",
-            Self::UnknownAttribute { .. } | Self::Mapping(_) => "configuration",
+            Self::UnknownAttribute { .. } | Self::UnknownAttributes { .. } | Self::Mapping(_) => "configuration",
             Self::Search { code, .. } => codes::cause(*code),
             Self::Paging { .. } => "paging",
             Self::Values { .. } => "values",

@@ -8,12 +8,13 @@ use super::collect::{Collector, UserSink};
 use super::connect::Connection;
 use super::entry::{AttributeName, RawEntry};
 use super::error::DirectoryError;
+use super::garbled;
 use super::mapped;
-use super::mapping::{GroupMapping, UserMapping, is_sid};
+use super::mapping::{GroupMapping, is_sid};
 use super::paging::{self, Search, Sink};
 use super::place::{Place, Watching};
 use super::ranges;
-use super::read::{Progress, check_base, must_see, readable_bases};
+use super::read::{Progress, must_see, readable_bases};
 use super::reference::is_outside;
 use super::schema;
 use super::searches::{Pass, Searches};
@@ -23,21 +24,11 @@ use crate::clock::Timestamp;
 use crate::roster::address::fold;
 use crate::roster::filter::escape;
 use crate::roster::{
-    Address, Before, Digest, Dn, FieldId, Giver, Group, Incomplete, Index, MemberRef, Passes, Reading, Snapshot,
-    UniqueId,
+    Before, Digest, Dn, Giver, Group, Incomplete, Index, MemberRef, Passes, Reading, Snapshot, UniqueId,
 };
 
 /// Ids in one filter.
 const BATCH: usize = 100;
-
-/// An entry that may be the person asked for.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Found {
-    /// Unique id.
-    pub key: UniqueId,
-    /// Where it stands.
-    pub dn: String,
-}
 
 /// What is looked for around one person.
 #[derive(Clone, Default, Debug)]
@@ -57,84 +48,6 @@ pub struct OnePerson {
     reading: Reading,
     trouble: Option<Incomplete>,
     place: Option<Place>,
-}
-
-/// Looks for entries that are WHO by DN, unique id, username or mail, each once: within bases and filter, or
-/// `anywhere` under `source.base_dn`.
-///
-/// # Errors
-/// When a base object cannot be read, or a search does not come to its end: then nobody knows who else it is.
-pub async fn find(
-    connection: &mut Connection,
-    searches: &Searches,
-    (who, anywhere): (&str, bool),
-) -> Result<Vec<Found>, DirectoryError> {
-    let (Some(mapping), Some(pass)) = (searches.mapping().users.as_ref(), searches.users.as_ref()) else {
-        return Ok(Vec::new());
-    };
-    let root = Pass {
-        bases: vec![searches.base_dn.clone()],
-        scope: Scope::Subtree,
-        filter: "(objectClass=*)".to_owned(),
-        ..pass.clone()
-    };
-    let (pass, key) = if anywhere { (&root, "source.base_dn") } else { (pass, "users.base_dns") };
-    let mut found = Entries { unique_id: &mapping.unique_id, found: BTreeSet::new() };
-    let terms = terms(who, mapping);
-    for base in &pass.bases {
-        check_base(&mut connection.wire, key, base).await?;
-        if terms.is_empty() {
-            continue;
-        }
-        let filter = format!("(&{}(|{terms}))", pass.filter);
-        let attributes = vec![mapping.unique_id.as_str().to_owned()];
-        let search = Search { filter, attributes, ..searches.search(pass, base) };
-        paging::all(&mut connection.wire, &search, "looking for one person", &mut found).await?;
-    }
-    if Dn::parse(who).is_some_and(|dn| dn.depth() > 0 && pass.covers(&dn)) {
-        let search = Search::once(who, Scope::Base, &pass.filter, &[mapping.unique_id.as_str()]);
-        paging::one(&mut connection.wire, &search, "looking for one person by DN", |entry| found.entry(entry)).await?;
-    }
-    Ok(found.found.into_iter().collect())
-}
-
-/// The filters of which one has to match.
-fn terms(who: &str, mapping: &UserMapping) -> String {
-    let value = escape(who.as_bytes());
-    let mut terms = String::new();
-    let binary = mapping.unique_id.base() == "objectguid";
-    if let Some(id) = UniqueId::new(who).filter(|_| !binary || uuid::Uuid::try_parse(who).is_ok()) {
-        let id = escape(&key_assertion(&id, &mapping.unique_id));
-        terms.push_str(&format!("({}={id})", mapping.unique_id.base()));
-    }
-    for (_, name) in mapping.fields.iter().filter(|(field, _)| *field == FieldId::USERNAME) {
-        terms.push_str(&format!("({}={value})", name.base()));
-    }
-    if Address::parse(who).is_some() {
-        for source in &mapping.addresses {
-            let name = source.attribute.base();
-            terms.push_str(&format!("({name}={value})"));
-            if source.prefixed {
-                terms.push_str(&format!("({name}=SMTP:{value})({name}=smtp:{value})"));
-            }
-        }
-    }
-    terms
-}
-
-struct Entries<'a> {
-    unique_id: &'a AttributeName,
-    found: BTreeSet<Found>,
-}
-
-impl Sink for Entries<'_> {
-    fn entry(&mut self, entry: &RawEntry<'_>) {
-        if let Key::One(key) = key(entry, self.unique_id) {
-            self.found.insert(Found { key, dn: entry.shown_dn() });
-        }
-    }
-
-    fn reference(&mut self, _: Vec<String>) {}
 }
 
 impl OnePerson {
@@ -186,6 +99,29 @@ impl OnePerson {
         self.place.as_ref().map(|place| place.dn.as_str())
     }
 
+    /// Looks at the DN where somebody stood who was not found by unique id: an entry without one shields its user (E5).
+    ///
+    /// # Errors
+    /// When the connection is of no use any more.
+    pub async fn shield(
+        &mut self,
+        connection: &mut Connection,
+        searches: &Searches,
+        (index, dn): (&Index, &str),
+    ) -> Result<(), DirectoryError> {
+        let Some(skip) = garbled::at(connection, searches, dn).await? else { return Ok(()) };
+        self.place = Some(Place { dn: skip.dn.clone(), username: None, member_of: Vec::new(), primary: None });
+        self.reading.skips.push(skip);
+        (0..index.len()).for_each(|position| self.reading.waiting.insert(position));
+        Ok(())
+    }
+
+    /// Why the entry cannot be understood, with where it stands.
+    pub fn garbled(&self) -> Option<String> {
+        let skip = self.reading.skips.first().filter(|_| self.reading.people.is_empty())?;
+        Some(format!("`{}` cannot be understood: {}", skip.dn, skip.detail))
+    }
+
     /// Reads the groups that name the person, or that the person names; nothing for somebody who was not read.
     ///
     /// # Errors
@@ -196,7 +132,10 @@ impl OnePerson {
         searches: &Searches,
         (circle, teams): (&Circle, bool),
     ) -> Result<(), DirectoryError> {
-        let Some(place) = self.place.take().filter(|_| self.reading.waiting.is_empty()) else { return Ok(()) };
+        if !self.reading.waiting.is_empty() {
+            return Ok(());
+        }
+        let Some(place) = self.place.take() else { return Ok(()) };
         let mapped = searches.mapped.as_ref();
         let wanted = teams || mapped.is_some_and(|mapped| mapped.flatten);
         let pass = searches.groups.as_ref().filter(|_| wanted);

@@ -11,6 +11,7 @@ use super::codes::printable;
 use super::connect::{About, Connection};
 use super::entry::RawEntry;
 use super::error::DirectoryError;
+use super::judged::Judged;
 use super::mapped;
 use super::mapping::{Mapping, UserMapping};
 use super::paging::{self, Sink};
@@ -227,6 +228,7 @@ struct Sample<'a> {
     without: u64,
     disabled: u64,
     unreadable: u64,
+    judged: Judged,
     references: BTreeMap<String, bool>,
     /// Domains of any address.
     all_domains: BTreeSet<Domain>,
@@ -274,6 +276,7 @@ impl<'a> Sample<'a> {
             without: 0,
             disabled: 0,
             unreadable: 0,
+            judged: Judged::default(),
             references: BTreeMap::new(),
             all_domains: BTreeSet::new(),
             pace: Pace::default(),
@@ -295,6 +298,7 @@ impl<'a> Sample<'a> {
         let addresses = person.claims.iter().filter_map(|claim| claim.value.as_ref().ok());
         self.all_domains.extend(addresses.map(crate::roster::Address::domain));
         self.disabled += u64::from(matches!(person.enabled, Enabled::No(_)));
+        self.judged.entry(&users.disabled, entry, self.now);
         match primary_domain(&person) {
             Some(domain) => {
                 let known = self.domains.entry(domain.to_string()).or_insert((Some(domain), 0));
@@ -348,6 +352,7 @@ impl<'a> Sample<'a> {
         for (count, one, many) in counts.into_iter().filter(|(count, ..)| *count > 0 && !explained) {
             probe.note("users", Verdict::Warn, format!("{count} of them {}", plural(count, one, many)));
         }
+        probe.findings.extend(self.judged.findings(self.searches.mapping()).into_iter().filter(|_| !explained));
         for (name, (domain, count)) in self.domains {
             let accepted = managed.is_none_or(|managed| domain.is_some_and(|domain| managed.contains(&domain)));
             let (verdict, says) =

@@ -13,9 +13,21 @@ use super::settings::Scope;
 /// does not show its schema.
 ///
 /// # Errors
-/// The first attribute that is unknown, with its key.
+/// The attributes that are unknown, each with its key.
 pub async fn check(connection: &mut Connection, searches: &Searches) -> Result<(), DirectoryError> {
-    unknown(connection, searches).await?.into_iter().next().map_or(Ok(()), Err)
+    let mut unknown = unknown(connection, searches).await?;
+    if unknown.len() < 2 {
+        return unknown.pop().map_or(Ok(()), Err);
+    }
+    let named: Vec<String> = unknown
+        .iter()
+        .filter_map(|error| match error {
+            DirectoryError::UnknownAttribute { key, attribute, .. } => Some(format!("`{attribute}` ({key})")),
+            _ => None,
+        })
+        .collect();
+    let (server, named) = (connection.about.server.clone(), named.join(", "));
+    Err(DirectoryError::UnknownAttributes { server, named })
 }
 
 /// Every attribute that [`check`] would refuse.

@@ -111,7 +111,8 @@ impl UserMapping {
         now: Timestamp,
         skips: &mut Vec<Skip>,
     ) -> Result<Person, Skip> {
-        let unreadable = |detail: String| skip(entry, Some(key), "unreadable", detail);
+        // With the address, so that whoever asks for it finds the entry.
+        let unreadable = |detail: String| skip(entry, Some(key), "unreadable", detail + &self.asks_for(entry));
         let dn = text(entry.dn).ok_or_else(|| unreadable("the DN is not UTF-8".to_owned()))?;
         if !entry.is_within(MAX_VALUES, MAX_VALUE) {
             self.asked.iter().try_for_each(|name| self.check_size(entry, name)).map_err(unreadable)?;
@@ -158,6 +159,16 @@ impl UserMapping {
             enabled,
             review_at,
         })
+    }
+
+    /// The address by which somebody may ask for an entry that cannot be applied; nothing where there is none.
+    pub fn asks_for(&self, entry: &RawEntry<'_>) -> String {
+        let parsed = |source: &AddressSource, value: &[u8]| Address::parse(source.claim(text(value)?)?.1);
+        let mut addresses = self.addresses.iter().filter_map(|source| {
+            let values = entry.values(&source.attribute).take(MAX_VALUES);
+            values.filter_map(|value| parsed(source, value)).min_by_key(Address::key)
+        });
+        addresses.next().map(|address| format!("; its address is `{address}`")).unwrap_or_default()
     }
 
     fn check_size(&self, entry: &RawEntry<'_>, name: &AttributeName) -> Result<(), String> {

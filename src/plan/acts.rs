@@ -103,6 +103,10 @@ impl Awards<'_> {
         let participant = at.and_then(|at| self.participants.get(at));
         let out = participant.is_some_and(|participant| lost.keeps_out(participant));
         findings.values(&comer.person, &comer.wish.findings);
+        // A disabled test does nothing to an account made by hand (M3).
+        if !comer.account.is_some_and(matching::is_manual) {
+            findings.maybe_disabled(&comer.person);
+        }
         match comer.account {
             None if out => None,
             Some(account) if out && account.state.tombstone() => None,

@@ -101,7 +101,7 @@ impl Basis {
         let (id, number) = before.change_numbers.iter().find(lower).filter(|_| !now.is_empty())?;
         let now = now.get(id).map_or("none", String::as_str);
         let why = match self.is_same_server(before) {
-            true => "was its data restored from a backup?",
+            true => "was its data restored from a backup, or did it lose its last changes in a crash?",
             false => "it is another server than the last time, and has not caught up yet",
         };
         let server = &self.server;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::plan::{AliasWindow, BrakeKind, Frozen, LateClock, Plan, Policy, View};
-use crate::roster::words::{counted, plural};
+use crate::roster::words::{counted, natural, plural};
 use crate::roster::{AddressKey, PendingReason, UserId};
 
 /// What somebody would lose.
@@ -80,6 +80,8 @@ impl Plan {
     pub fn first_held(&self, kind: BrakeKind) -> Vec<&str> {
         let mut names: Vec<&str> = self.held.iter().filter(|held| held.kind == kind).map(|held| &*held.label).collect();
         names.sort_unstable();
+        names.dedup();
+        names.sort_by_cached_key(|name| natural(name));
         names.truncate(FIRST_NAMES);
         names
     }
@@ -126,7 +128,8 @@ impl Hold {
 
     /// The first of those who went within the window already, by name; `None` when nobody did.
     pub fn went_in_words(&self) -> Option<String> {
-        let names: Vec<&str> = self.went.iter().map(|(_, label)| &**label).collect();
+        let names: BTreeSet<&str> = self.went.iter().map(|(_, label)| &**label).collect();
+        let names: Vec<&str> = names.into_iter().collect();
         let rest = self.gone.saturating_sub(names.len() as u64);
         let rest = if rest == 0 { String::new() } else { format!(" and {}", counted(rest, "other", "others")) };
         (!names.is_empty()).then(|| format!("already went within brake.window: {}{rest}", names.join(", ")))
@@ -163,7 +166,7 @@ pub(super) fn hold(kind: BrakeKind, now: u64, went: &[UserId], of: u64, policy: 
     let (are, have) = (plural(would_go, "is", "are"), plural(would_go, "has", "have"));
     let then = "when brake.window began";
     let word = match kind {
-        BrakeKind::Missing => &format!("people who had access {then} {are} missing from the directory"),
+        BrakeKind::Missing => &format!("people who had access {then} would be without it"),
         BrakeKind::Disabled => &format!("people who had access {then} {are} disabled in the directory"),
         BrakeKind::Domains => {
             &format!("people who had access {then} {have} the primary address in a domain that is not managed any more")

@@ -6,14 +6,12 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::plan::{
-    Conflict, ConflictId, Counts, GroupChange, GroupCounts, HandAct, Hold, LateClock, Loss, MappedGroups, RightsAct,
-    RightsCounts, Since, Via, Without,
+    Conflict, ConflictId, Counts, Frozen, GroupChange, GroupCounts, HandAct, Hold, LateClock, Loss, MappedGroups,
+    RightsAct, RightsCounts, Since, Via, Without,
 };
 use crate::roster::account::written;
-use crate::roster::words::counted;
 use crate::roster::{
-    Address, Digest, FieldId, FieldNames, Fields, Incomplete, Origin, PendingReason, Skip, Skipped, State, Tally,
-    UniqueId, UserId,
+    Address, Digest, FieldId, FieldNames, Fields, Origin, PendingReason, Skip, Skipped, State, Tally, UniqueId, UserId,
 };
 
 /// The store's row number of a group.
@@ -392,43 +390,6 @@ pub struct Held {
     pub loses: Loss,
 }
 
-/// What waits because an administrator froze the source (B5).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Frozen {
-    /// Until when.
-    pub until: Timestamp,
-    /// The administrator's words.
-    pub reason: String,
-    /// How many with access a complete read missed.
-    pub missing: u64,
-    /// How many deletions are due.
-    pub due: u64,
-}
-
-impl Frozen {
-    /// Whether anything waits.
-    pub fn withholds(&self) -> bool {
-        self.missing > 0 || self.due > 0
-    }
-
-    /// Nothing is taken away on the word of absence, as from a read that is not complete (E1).
-    pub fn doubt(&self) -> Incomplete {
-        Incomplete { cause: "frozen", says: self.says(), attribute: None }
-    }
-
-    /// One sentence.
-    pub fn says(&self) -> String {
-        let Self { until, reason, missing, due } = self;
-        let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-        let people = counted(*missing, "person is", "people are");
-        let deletions = counted(*due, "deletion is", "deletions are");
-        format!(
-            "frozen until {until}{why}: {people} missing and {deletions} due, and nothing is taken away before; \
-             `rosterd freeze --off` ends it"
-        )
-    }
-}
-
 /// All that a run does.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Plan {
@@ -444,6 +405,8 @@ pub struct Plan {
     pub resolved: Vec<ConflictId>,
     /// The whole of `roster_skipped` for this source after the run.
     pub skips: Vec<Skip>,
+    /// What became of each of these, in their order.
+    pub fates: Vec<Skipped>,
     /// How many of these are people who are left out, and values that people come in without.
     pub skipped: BTreeMap<Skipped, Tally>,
     /// Departures that wait for a person.

@@ -24,7 +24,7 @@ pub(super) fn reason(
         account.is_some_and(|account| account.reason == Some(PendingReason::Disabled) || account.state == State::Kept);
     let disabled = match person.enabled {
         Enabled::No(_) => true,
-        Enabled::Unknown => was_disabled,
+        Enabled::Unknown(_) => was_disabled,
         Enabled::Yes => was_disabled && view.has_vanished(policy, AttributeUse::Disabled),
     };
     if disabled {

@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::departures;
 use crate::plan::people::People;
-use crate::plan::view::{DUPLICATE_ID, UNJUDGED};
+use crate::plan::view::{DUPLICATE_ID, NOT_JUDGED, UNREADABLE};
 use crate::plan::wishes::{Finding, Wish};
 use crate::plan::{Claimant, Conflict, ConflictId, ConflictKind, OpenConflict, Policy, UserRef, View};
-use crate::roster::{Account, Dn, Enabled, PendingReason, Person, Skip, UniqueId};
+use crate::roster::skipped::UNJUDGED;
+use crate::roster::{Account, Dn, PendingReason, Person, Skip, UniqueId};
 
 const NO_ROLE: &str = "no mapped group gives a role or a grant";
-const MAY_BE_DISABLED: &str = "nobody can tell whether the person is disabled: what a disabled test looks at is missing, or the \
-                        account may not read it";
 
 /// Collects findings; the order in which they come does not matter.
 #[derive(Default)]
@@ -59,13 +58,15 @@ impl Findings {
     pub fn admit(&mut self, person: &Person, wish: &Wish, reason: Option<PendingReason>, policy: &Policy) -> bool {
         let nothing_usable = wish.primary.is_none() && policy.address_required;
         let malformed = wish.findings.iter().any(|(reason, ..)| *reason == "malformed-address");
+        // With the address, so that whoever asks for it finds the entry.
+        let asks = || wish.primary.as_ref().map_or_else(String::new, |it| format!("; the address would be `{it}`"));
         let (reason, rule, detail) = match reason {
-            Some(PendingReason::Disabled) => {
-                // With the address, so that whoever asks for it finds the entry.
-                let asks = wish.primary.as_ref().map(|primary| format!("; the address would be `{primary}`"));
-                ("disabled", "U4", departures::disabled(person) + &asks.unwrap_or_default())
+            Some(PendingReason::Disabled) => ("disabled", "U4", departures::disabled(person) + &asks()),
+            _ if let Some(doubt) = person.enabled.doubt() => {
+                let says =
+                    format!("nobody who may be disabled is let in, and a disabled test cannot be judged: {doubt}");
+                (UNREADABLE, UNJUDGED, says + &asks())
             }
-            _ if person.enabled == Enabled::Unknown => ("unreadable", "U8", MAY_BE_DISABLED.to_owned()),
             Some(PendingReason::UnmanagedDomain) => {
                 let address = wish.unmanaged.as_ref().map(ToString::to_string).unwrap_or_default();
                 ("unmanaged-domain", "D1", format!("the primary address `{address}` is in no managed domain"))
@@ -80,6 +81,14 @@ impl Findings {
         };
         self.skip(person, reason, rule, detail);
         false
+    }
+
+    /// Somebody who is in, and of whom nobody can tell whether the entry is disabled (U8).
+    pub fn maybe_disabled(&mut self, person: &Person) {
+        if let Some(doubt) = person.enabled.doubt() {
+            let says = format!("the state stays as it is, because a disabled test cannot be judged: {doubt}");
+            self.skip(person, UNREADABLE, UNJUDGED, says);
+        }
     }
 
     /// Somebody whose entry is as it was, and who is out at once for want of a role (R3).
@@ -98,7 +107,7 @@ impl Findings {
         self.skips.insert(Skip {
             dn: account.dn.clone().unwrap_or_default(),
             unique_id: account.key.as_ref().map(ToString::to_string),
-            reason: Cow::Borrowed(UNJUDGED),
+            reason: Cow::Borrowed(NOT_JUDGED),
             rule: Cow::Borrowed("L2"),
             detail: says.to_owned(),
         });

@@ -27,6 +27,7 @@ pub mod crossing;
 mod departures;
 pub mod explain;
 mod findings;
+mod frozen;
 mod groups;
 mod identity;
 mod leaves;
@@ -63,6 +64,7 @@ pub use clock::{ClockReading, LateClock};
 pub use conflict::{Claimant, Conflict, ConflictId, ConflictKind, OpenConflict};
 pub use counts::{Counts, GroupCounts};
 pub use crossing::{Holdings, Neighbour, Neighbours};
+pub use frozen::Frozen;
 pub use nesting::Via;
 pub use policy::Policy;
 pub use proof::Proof;
@@ -81,6 +83,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::clock::Timestamp;
 use crate::plan::members::Members;
 use crate::plan::rights::{Entitled, Mappings};
+use crate::roster::skipped::UNJUDGED;
 use crate::roster::{
     Account, Digest, Index, LookUp, Reading, Skip, Skipped, Snapshot, State, Tally, UniqueId, UserId, skipped,
 };
@@ -137,6 +140,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         users: decided.changes,
         groups: groups.changes,
         skips: decided.findings.into_skips(),
+        fates: Vec::new(),
         skipped: BTreeMap::new(),
         held: decided.held,
         holds: decided.holds,
@@ -216,11 +220,12 @@ fn kept_skips<'a>(
                 let known = view.index.get(at).and_then(|known| view.look_ups.get(&known.id));
                 known.is_some_and(|found| departures::cause(found).is_none())
             };
-            // An entry that is as it was can be understood (E5), and bears an id that no other one bears (I7).
-            let entry = [view::DUPLICATE_ID, view::UNREADABLE].contains(&&*skip.reason);
+            // An entry that is as it was can be understood (E5), and bears an id that no other one bears (I7). Whether it
+            // is disabled can be told no better than before (U8).
+            let entry = [view::DUPLICATE_ID, view::UNREADABLE].contains(&&*skip.reason) && skip.rule != UNJUDGED;
             let unchanged = |at| reading.unchanged.contains(at) && !entry;
             // Whoever was seen is judged, and of whom a complete run did not see it has said so anew (L2).
-            if skip.reason == view::UNJUDGED && reading.passes.users {
+            if skip.reason == view::NOT_JUDGED && reading.passes.users {
                 let seen = |at| reading.unchanged.contains(at) || reading.waiting.contains(at);
                 return all && !position.is_some_and(seen);
             }
@@ -254,7 +259,7 @@ impl Plan {
             counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
             counts.deleted += has(Act::deletes);
         }
-        self.skipped = self.tally(view, about);
+        (self.fates, self.skipped) = self.tally(view, about);
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;
         let others = (view.conflicts.len() + self.opened.len() - self.resolved.len()) as u64;
         let brought = self.users.iter().filter(|change| change.brings_pending()).count() as u64;
@@ -266,26 +271,27 @@ impl Plan {
         self.group_counts = GroupCounts::of(&self.groups);
     }
 
-    /// What was skipped, by whether the person is a user after this plan; `about` these people only, where only one was
-    /// looked at (S4).
-    fn tally(&self, view: &View, about: Option<&HashSet<Digest>>) -> BTreeMap<Skipped, Tally> {
+    /// What became of whatever was skipped, by whether the person is a user after this plan; counted are, where only one
+    /// was looked at (S4), those of `about`.
+    fn tally(&self, view: &View, about: Option<&HashSet<Digest>>) -> (Vec<Skipped>, BTreeMap<Skipped, Tally>) {
         if self.skips.is_empty() {
-            return BTreeMap::new();
+            return (Vec::new(), BTreeMap::new());
         }
         let comes = |act: &Act| match act {
             Act::Added(new) | Act::Revived(new) => Some(new.key.digest()),
             _ => None,
         };
         let come: HashSet<Digest> = self.users.iter().flat_map(|change| change.acts.iter().filter_map(comes)).collect();
+        let known = |key| view.index.find(key).is_some_and(|known| !known.state.tombstone());
         let skips = self.skips.iter().map(|skip| {
             let key = skip.unique_id.as_deref().and_then(UniqueId::new).map(|key| key.digest());
-            (skip, key)
+            (skip, key, key.is_some_and(|key| come.contains(&key) || known(key)))
         });
+        let fates = skips.clone().map(|(skip, _, is_user)| Skipped::of((&skip.reason, &skip.rule), is_user)).collect();
         let told = |key: Option<Digest>| about.is_none_or(|about| key.is_some_and(|key| about.contains(&key)));
-        skipped::tally(skips.filter(|(_, key)| told(*key)).map(|(skip, key)| {
-            let known = |key| view.index.find(key).is_some_and(|known| !known.state.tombstone());
-            (&*skip.dn, &*skip.reason, key.is_some_and(|key| come.contains(&key) || known(key)))
-        }))
+        let told = skips.filter(|(_, key, _)| told(*key));
+        let told = told.map(|(skip, _, is_user)| (&*skip.dn, (&*skip.reason, &*skip.rule), is_user));
+        (fates, skipped::tally(told))
     }
 
     /// How many people wait for deletion after this plan although their date is over.

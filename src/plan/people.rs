@@ -1,6 +1,6 @@
 //! Every person of a run: who comes in, what changes, who returns, who leaves.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::plan::acts;
@@ -313,7 +313,11 @@ impl<'a> People<'a> {
         let counted = self.leavers.iter().filter(|leaver| leaver.departure.counted);
         let counted = counted.map(|leaver| (leaver.departure.kind(), leaver.account.id));
         let leaving = counted.chain(self.parting()).collect();
-        self.decided.holds.extend(brake::holds(&leaving, self.policy, self.view));
+        let mut holds = brake::holds(&leaving, self.policy, self.view);
+        for hold in holds.iter_mut().filter(|hold| hold.kind == BrakeKind::Missing) {
+            hold.says.push_str(&self.causes());
+        }
+        self.decided.holds.extend(holds);
         self.held_kinds = self.decided.holds.iter().map(|hold| hold.kind).collect();
         if self.held_kinds.contains(&BrakeKind::Missing) {
             self.hold_parting();
@@ -336,6 +340,19 @@ impl<'a> People<'a> {
                 });
             }
         }
+    }
+
+    /// For which reasons people would go whom the brake counts as missing: to be filtered out is not to be gone.
+    fn causes(&self) -> String {
+        let mut causes: BTreeMap<&str, u64> = BTreeMap::new();
+        let missing = |leaver: &&Leaver| leaver.departure.counted && leaver.departure.kind() == BrakeKind::Missing;
+        for leaver in self.leavers.iter().filter(missing) {
+            *causes.entry(leaver.departure.reason.as_str()).or_default() += 1;
+        }
+        let parting = self.parting().count() as u64;
+        causes.extend((parting > 0).then_some(("dormant", parting)));
+        let causes: Vec<String> = causes.into_iter().map(|(cause, n)| format!("{n} {cause}")).collect();
+        format!("; now {}", causes.join(", "))
     }
 
     fn is_held(&self, leaver: &Leaver) -> bool {
@@ -405,10 +422,11 @@ impl<'a> People<'a> {
         acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen })
     }
 
-    /// Writes down the single values of a leaver's entry that are left out.
+    /// Writes down the single values of a leaver's entry that are left out, and what cannot be judged of it.
     fn values_of(&mut self, leaver: &Leaver) {
         if let Seen::Read(read) = &leaver.seen {
             self.decided.findings.values(&read.0, &read.1.findings);
+            self.decided.findings.maybe_disabled(&read.0);
         }
     }
 

@@ -255,7 +255,7 @@ fn resemblance((newcomer, dn, key): (&str, &str, &UniqueId), account: &Account, 
     let detail = format!(
         "`{newcomer}` ({dn}, unique id {key}) has the same {what} as `{}` (id {}), who is no longer in the directory; \
          `rosterd conflicts relink` says that they are one person, `rosterd conflicts delete` that they are two; it \
-         closes by itself when either of them comes or goes",
+         closes by itself when the old one's entry is back, or the newcomer is deleted or stays out",
         account.label(),
         account.uuid
     );

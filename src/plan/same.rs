@@ -42,7 +42,7 @@ impl Plan {
             let words = undated(&skip.detail);
             _ = write!(hashed, "{:?} {words}", (&skip.dn, &skip.unique_id, &skip.reason, &skip.rule));
         }
-        let frozen = frozen.as_ref().map(|frozen| (frozen.missing, frozen.due));
+        let frozen = frozen.as_ref().map(|frozen| (frozen.missing, &frozen.first, frozen.due));
         let late = self.late.as_ref().map(|late| late.due);
         _ = write!(hashed, "{:?}", (resolved, held, holds, unjudged, without, frozen, late, &self.mapped));
         let bytes = hashed.0.finalize();

@@ -17,7 +17,7 @@ pub(super) const DUPLICATE_ID: &str = "duplicate-id";
 pub(super) const UNREADABLE: &str = "unreadable";
 
 /// Why somebody is written down whom a complete run missed, and of whom looking up could not tell why (L2).
-pub(super) const UNJUDGED: &str = "unjudged";
+pub(super) const NOT_JUDGED: &str = "unjudged";
 
 /// One directory group of this source.
 #[derive(Clone, PartialEq, Eq, Debug)]

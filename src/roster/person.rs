@@ -57,8 +57,8 @@ pub enum Enabled {
     Yes,
     /// A test holds: the attribute, and the value that says so.
     No(Box<str>),
-    /// A test could not be judged: the state stays as it is.
-    Unknown,
+    /// A test could not be judged, so the state stays as it is: attribute, value, and what to do, in one sentence.
+    Unknown(Box<str>),
 }
 
 impl Enabled {
@@ -67,7 +67,15 @@ impl Enabled {
         match self {
             Self::Yes => "yes",
             Self::No(_) => "no",
-            Self::Unknown => "unknown",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// Why nobody can tell.
+    pub fn doubt(&self) -> Option<&str> {
+        match self {
+            Self::Unknown(doubt) => Some(doubt),
+            Self::Yes | Self::No(_) => None,
         }
     }
 }

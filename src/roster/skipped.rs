@@ -11,17 +11,33 @@ pub enum Skipped {
     Without,
     /// The person is in, as before: the entry as a whole was not applied.
     AsBefore,
+    /// The person is in, with the state of before: nobody can tell whether the entry is disabled (U8).
+    MaybeDisabled,
 }
 
 /// Reasons that are about a single value, where the person is in.
 const OF_VALUES: [&str; 3] = ["malformed-address", "unmanaged-domain", "unreadable-value"];
 
+/// The rule of a disabled test that could not be judged.
+pub const UNJUDGED: &str = "U8";
+
 impl Skipped {
-    /// What became of somebody, by the reason and whether there is such a user.
-    pub fn of(reason: &str, is_user: bool) -> Self {
+    /// The written name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LeftOut => "left-out",
+            Self::Without => "without",
+            Self::AsBefore => "as-before",
+            Self::MaybeDisabled => "maybe-disabled",
+        }
+    }
+
+    /// What became of somebody, by reason and rule and whether there is such a user.
+    pub fn of((reason, rule): (&str, &str), is_user: bool) -> Self {
         match (is_user, OF_VALUES.contains(&reason)) {
             (false, _) => Self::LeftOut,
             (true, true) => Self::Without,
+            (true, false) if rule == UNJUDGED => Self::MaybeDisabled,
             (true, false) => Self::AsBefore,
         }
     }
@@ -36,12 +52,12 @@ pub struct Tally {
     pub reasons: BTreeMap<String, u64>,
 }
 
-/// Counts what was skipped: DN, reason, and whether there is such a user.
-pub fn tally<'a>(skips: impl IntoIterator<Item = (&'a str, &'a str, bool)>) -> BTreeMap<Skipped, Tally> {
+/// Counts what was skipped: DN, reason and rule, and whether there is such a user.
+pub fn tally<'a>(skips: impl IntoIterator<Item = (&'a str, (&'a str, &'a str), bool)>) -> BTreeMap<Skipped, Tally> {
     let mut all: BTreeMap<Skipped, Tally> = BTreeMap::new();
     let mut people = BTreeSet::new();
-    for (dn, reason, is_user) in skips {
-        let what = Skipped::of(reason, is_user);
+    for (dn, (reason, rule), is_user) in skips {
+        let what = Skipped::of((reason, rule), is_user);
         let tally = all.entry(what).or_default();
         tally.total += u64::from(what == Skipped::Without || people.insert((what, dn)));
         *tally.reasons.entry(reason.to_owned()).or_default() += 1;
@@ -57,14 +73,19 @@ mod tests {
     #[test]
     fn people_and_values_are_counted_apart() {
         let all = tally([
-            ("uid=ada", "malformed-address", true),
-            ("uid=ada", "malformed-address", true),
-            ("uid=bob", "malformed-address", false),
-            ("uid=bob", "no-address", false),
-            ("uid=cy", "unreadable", true),
+            ("uid=ada", ("malformed-address", "A6"), true),
+            ("uid=ada", ("malformed-address", "A6"), true),
+            ("uid=bob", ("malformed-address", "A6"), false),
+            ("uid=bob", ("no-address", "A1"), false),
+            ("uid=cy", ("unreadable", "E5"), true),
+            ("uid=dee", ("unreadable", "U8"), true),
+            ("uid=eve", ("unreadable", "U8"), false),
         ]);
         let totals: Vec<_> = all.iter().map(|(what, tally)| (*what, tally.total)).collect();
-        assert_eq!(totals, [(Skipped::LeftOut, 1), (Skipped::Without, 2), (Skipped::AsBefore, 1)]);
+        assert_eq!(
+            totals,
+            [(Skipped::LeftOut, 2), (Skipped::Without, 2), (Skipped::AsBefore, 1), (Skipped::MaybeDisabled, 1)]
+        );
         assert_eq!(all[&Skipped::Without].reasons["malformed-address"], 2);
     }
 }

@@ -295,6 +295,8 @@ pub trait Store: Send + Sync {
     async fn close(&self);
     /// How old the schema is.
     async fn schema(&self) -> Result<Schema, StoreError>;
+    /// Why a run could not write here, with the remedy; `None` when it can. Writes nothing.
+    async fn hindrance(&self) -> Result<Option<String>, StoreError>;
     /// Brings the schema up to date; does nothing when it is. Refuses a newer one.
     async fn migrate(&self) -> Result<(), StoreError>;
     /// The id of this store, given once by the first migration.

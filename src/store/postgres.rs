@@ -129,6 +129,36 @@ impl Database {
         Ok(sqlx::query_scalar("SELECT to_regclass('rd_migrations') IS NULL").fetch_one(&self.pool).await?)
     }
 
+    /// Why the database cannot be written: the rights of the user on schema and tables, and whether it is a standby.
+    pub async fn cannot_be_written(&self) -> Result<Option<String>, Fault> {
+        const LACKS: &str = "SELECT coalesce(string_agg(quote_ident(c.relname), ', ' ORDER BY c.relname), '') \
+             FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' \
+             AND c.relname LIKE 'rd\\_%' AND c.relname <> 'rd_migrations' \
+             AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
+             AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))";
+        let remedy = "let the user in store.url own the database, or grant";
+        let read_only: bool =
+            sqlx::query_scalar("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean")
+                .fetch_one(&self.pool)
+                .await?;
+        if read_only {
+            return Ok(Some(
+                "the server is read-only (a standby, or default_transaction_read_only); use the primary".into(),
+            ));
+        }
+        if self.is_empty().await? {
+            let may: bool =
+                sqlx::query_scalar("SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
+                    .fetch_one(&self.pool)
+                    .await?;
+            let says = || format!("the user may not make tables in the schema; {remedy} CREATE on the schema");
+            return Ok((!may).then(says));
+        }
+        let lacks: String = sqlx::query_scalar(LACKS).fetch_one(&self.pool).await?;
+        let says = || format!("the user may not write {lacks}; {remedy} SELECT, INSERT, UPDATE and DELETE on them");
+        Ok((!lacks.is_empty()).then(says))
+    }
+
     /// Applies what is missing; other processes wait.
     pub async fn migrate(&self, migrations: &Migrator) -> Result<(), Fault> {
         // A connection of its own: when a migration fails, the migrator keeps its lock for the session.

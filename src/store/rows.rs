@@ -167,6 +167,8 @@ pub struct ConflictRow {
     pub opened_at: String,
     pub due_at: Option<String>,
     pub status: String,
+    /// When it was settled; not a column of the view.
+    pub closed_at: Option<String>,
     /// The source it belongs to; not a column of the view.
     pub source: String,
     /// What people call the present owner; not a column of the view.

@@ -215,6 +215,23 @@ impl Database {
         Ok(tables == 0)
     }
 
+    /// Why the file cannot be written, as far as its rights and those of its folder tell.
+    pub async fn cannot_be_written(&self) -> Result<Option<String>, Fault> {
+        let folder = folder_of(&self.path);
+        let denied = [self.path.as_path(), folder].into_iter().find(|path| {
+            // A file that is not there yet is made.
+            path.exists() && access(*path, Access::WRITE_OK).is_err()
+        });
+        Ok(denied.map(|path| {
+            format!(
+                "{} cannot be written by this user (uid {}), so no run can be recorded; run as the owner of the file, or \
+                 correct the rights: SQLite writes into the file and beside it",
+                path.display(),
+                rustix::process::geteuid().as_raw()
+            )
+        }))
+    }
+
     /// Applies what is missing, all or nothing; other processes wait.
     pub async fn migrate(&self, migrations: &Migrator) -> Result<(), Fault> {
         self.create()?;
@@ -427,7 +444,7 @@ mod tests {
         assert_eq!(database.sources().await.unwrap(), []);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no -wal, no -shm");
         let error = database.acquire("source:corp", &Holder::this_process(), BUSY).await.unwrap_err().to_string();
-        assert!(error.contains("cannot take the turn at a run of `corp`") && error.contains("read-only"), "{error}");
+        assert!(error.contains("cannot begin a run of `corp`") && error.contains("read-only"), "{error}");
     }
 
     #[tokio::test]

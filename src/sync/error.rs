@@ -73,9 +73,10 @@ pub enum SyncError {
     OtherPlan,
     /// The bind was refused a short while ago with the same password (E9).
     #[error(
-        "the bind of `{account}` was refused at {at} and the password has not changed since; the next try is at \
-         {again}, so that a stale password does not lock the account; put the right password into its file, or run \
-         `rosterd sync` on a terminal to try at once"
+        "the bind of `{account}` was refused at {at} (code 49: no such account, or not its password), and neither \
+         source.bind_dn nor the password has changed since; the next try is at {again}, so that a stale password does not \
+         lock the account; correct source.bind_dn, put the right password into its file, or run `rosterd sync` on a \
+         terminal to try at once"
     )]
     BindRefusedBefore {
         /// Who.
@@ -94,6 +95,9 @@ pub enum SyncError {
 }
 
 impl SyncError {
+    /// What a run's cause says of a failure that is nobody's trouble but that of whoever typed the command.
+    pub const OTHER_PLAN: &str = "other-plan";
+
     /// The exit status of a command that ends with this (contract: exit status).
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -56,6 +56,7 @@ struct Seen {
 
 enum Sight {
     Nowhere,
+    Garbled(String),
     Outside(LookUp),
     One(Box<LookOne>),
 }
@@ -116,6 +117,7 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
             Sight::One(Box::new(look))
         }
         Identified::Outside(found) => Sight::Outside(found),
+        Identified::Garbled(why) => Sight::Garbled(why),
         Identified::Nowhere => Sight::Nowhere,
     };
     Ok(Seen { account, sight, policy, server })
@@ -124,6 +126,7 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
 enum Identified {
     Key(crate::roster::UniqueId),
     Outside(LookUp),
+    Garbled(String),
     Nowhere,
 }
 
@@ -142,7 +145,10 @@ async fn identify(
     let text = living.and_then(Account::primary).map_or_else(|| question.who.to_owned(), ToString::to_string);
     for anywhere in [false, true] {
         let found = directory::find(connection, searches, (&text, anywhere)).await?;
-        match found.as_slice() {
+        match found.found.as_slice() {
+            [] if !anywhere && !found.garbled.is_empty() => {
+                return Ok((account, Identified::Garbled(found.garbled.join("; "))));
+            }
             [] => {}
             [one] => {
                 let users = scene.store.users_who(one.key.as_str()).await?;
@@ -166,17 +172,20 @@ async fn judge(scene: &Scene<'_>, question: &Question<'_>, seen: Seen) -> Result
     let Seen { account, sight, policy, server } = seen;
     let (view, plan) = match &sight {
         Sight::One(look) => look.look(scene).await?,
-        Sight::Nowhere | Sight::Outside(_) => without_entry(scene).await?,
+        Sight::Nowhere | Sight::Outside(_) | Sight::Garbled(_) => without_entry(scene).await?,
     };
     let account =
         view.accounts.values().find(|one| Some(one.id) == account.as_ref().map(|one| one.id)).or(account.as_ref());
     let entry = match &sight {
         Sight::Nowhere => Entry::Nowhere,
         Sight::Outside(found) => Entry::Outside(found),
+        Sight::Garbled(why) => Entry::Unreadable(why),
         Sight::One(look) => match (look.snapshot.reading().people.first(), account) {
             (Some(person), _) => Entry::Read(person),
-            (None, Some(account)) => look.look_ups.get(&account.id).map_or(Entry::Unreadable, Entry::Outside),
-            (None, None) => Entry::Unreadable,
+            (None, Some(account)) => {
+                look.look_ups.get(&account.id).map_or(Entry::Unreadable(&look.subject.found), Entry::Outside)
+            }
+            (None, None) => Entry::Unreadable(&look.subject.found),
         },
     };
     let reading = match &sight {

@@ -14,7 +14,7 @@ use crate::plan::{
 use crate::roster::{
     Account, Before, Digest, Dn, Incomplete, Index, LookUp, Passes, Positions, Snapshot, State, UniqueId, UserId,
 };
-use crate::store::{Action, Lease, Outcome, RunId, SourceRecord, Store, StoreError};
+use crate::store::{Action, Freeze, Lease, Outcome, RunId, SourceRecord, Store, StoreError};
 use crate::sync::approval::approved;
 use crate::sync::{Request, Scene, SyncError, basis, neighbours, refused, source};
 
@@ -235,7 +235,7 @@ impl Look {
             self.index = index;
             self.memberships = store.memberships(source).await?;
         }
-        let frozen = self.frozen(scene, now).await?;
+        let mut frozen = self.frozen(scene, now).await?;
         let before = store.basis(source, &Outcome::DONE).await?.map(|(_, before)| before).unwrap_or_default();
         self.basis.proven = before.proven;
         let clock = self.clock_doubt(before.clock);
@@ -265,6 +265,10 @@ impl Look {
         let mut view = self.view(store, source, &snapshot, now).await?;
         view.least_now = least_now(clock.as_ref(), basis.clock.as_ref());
         // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
+        if let (Some(frozen), Some(complete)) = (&mut frozen, snapshot.complete()) {
+            let missing = complete.missing(&view.index).filter(|known| known.state.access());
+            frozen.name(missing.filter_map(|known| view.accounts.get(&known.id)).map(Account::label));
+        }
         let snapshot = match &frozen {
             Some(frozen) => snapshot.doubted(frozen.doubt()),
             None => *snapshot,
@@ -390,7 +394,9 @@ impl Scene<'_> {
     pub(super) async fn frozen(&self, now: Timestamp, missing: u64, due: u64) -> Result<Option<Frozen>, SyncError> {
         let freeze = self.store.freeze(&self.config.source.name).await?;
         let freeze = freeze.filter(|freeze| freeze.until > now);
-        Ok(freeze.map(|freeze| Frozen { until: freeze.until, reason: freeze.reason, missing, due }))
+        let frozen =
+            |freeze: Freeze| Frozen { until: freeze.until, reason: freeze.reason, missing, first: Vec::new(), due };
+        Ok(freeze.map(frozen))
     }
 }
 

@@ -220,7 +220,7 @@ impl Scene<'_> {
             at: self.clock.now(),
             counts: Counts::default(),
             error: Some(chain(error)),
-            cause: None,
+            cause: matches!(error, SyncError::OtherPlan).then(|| SyncError::OTHER_PLAN.to_owned()),
             server: None,
             held: Vec::new(),
             coverage: None,
@@ -376,6 +376,8 @@ fn run_end(report: &Report, at: Timestamp, mut accepted: Vec<String>) -> RunEnd 
     accepted.extend(cause);
     accepted.extend(late.map(|_| "clock".to_owned()));
     accepted.extend(plan.mapped.causes.iter().cloned());
+    let only_frozen = plan.frozen.as_ref().is_some_and(Frozen::withholds) && plan.holds.is_empty() && late.is_none();
+    accepted.extend((only_frozen && report.incomplete.is_none()).then(|| Frozen::CAUSE.to_owned()));
     let cause = (!accepted.is_empty()).then(|| accepted.join(","));
     let run = report.run.map_or(0, |run| run.0);
     let frozen = plan.frozen.as_ref().filter(|frozen| frozen.withholds()).map(Frozen::says);

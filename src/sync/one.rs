@@ -53,7 +53,7 @@ pub(super) struct LookOne {
     version: i64,
     policy: Policy,
     server: String,
-    subject: Subject,
+    pub subject: Subject,
 }
 
 /// Synchronises one person now; nobody else is touched.
@@ -210,6 +210,11 @@ impl LookOne {
         let now = scene.clock.now();
         let behind = behind(scene, connection).await?;
         let mut one = OnePerson::read(connection, searches, (&index, &key), now, scene.progress).await?;
+        if let Some(dn) = account.as_ref().and_then(|account| account.dn.as_deref()).filter(|_| one.dn().is_none()) {
+            one.shield(connection, searches, (&index, dn)).await?;
+        }
+        // Before groups are read, of which some may be left out, too.
+        let garbled = one.garbled();
         let mut look_ups = HashMap::new();
         let former = match &account {
             None => former(scene, (connection, searches), &one).await?,
@@ -222,12 +227,15 @@ impl LookOne {
         let mut subject = Subject {
             label: account.as_ref().map_or_else(|| label(&one, &key), Account::label),
             unique_id: Some(key.to_string()),
-            found: one.dn().map(|dn| format!("found at `{dn}`")).unwrap_or_default(),
+            found: garbled.or_else(|| Some(format!("found at `{}`", one.dn()?))).unwrap_or_default(),
         };
         let mut snapshot = one.into_snapshot();
         if let Some(account) = account.as_ref().filter(|_| subject.found.is_empty()) {
             let found = look_up(scene, (connection, searches), &key).await;
             subject.found = says(&found);
+            if found == LookUp::Gone {
+                subject.found.push_str(&successor(connection, searches, account).await);
+            }
             if is_unjudged(&found) {
                 let says = format!("`{}` cannot be judged: {}", account.label(), subject.found);
                 snapshot = snapshot.doubted(Incomplete { cause: "person-unjudged", says, attribute: None });
@@ -340,7 +348,11 @@ impl LookOne {
             .complete()
             .map_or(0, |complete| complete.missing(&self.index).filter(|known| known.state.access()).count() as u64);
         let due = self.index.iter().filter(|known| plan::is_due(known, now)).count() as u64;
-        scene.frozen(now, missing, due).await
+        let mut frozen = scene.frozen(now, missing, due).await?;
+        if let Some(frozen) = frozen.as_mut().filter(|frozen| frozen.missing > 0) {
+            frozen.name([self.subject.label.clone()]);
+        }
+        Ok(frozen)
     }
 }
 
@@ -358,6 +370,25 @@ fn says(found: &LookUp) -> String {
         LookUp::InScope { dn } => format!("at `{dn}`, in scope, but the search did not show it; try again"),
         LookUp::Unjudged { says } => format!("looking it up gave no usable answer: {says}"),
     }
+}
+
+/// Another entry that has the username or the address of somebody whose own one is gone: perhaps the same person, deleted and
+/// re-added (I5).
+///
+/// Nothing where the search does not come to its end: it is a hint.
+async fn successor(connection: &mut Connection, searches: &Searches, account: &Account) -> String {
+    let name = account.fields.get(&FieldId::USERNAME).cloned();
+    for text in [name, account.primary().map(ToString::to_string)].into_iter().flatten() {
+        let Ok(found) = directory::find(connection, searches, (&text, false)).await else { continue };
+        if let Some(one) = found.found.first() {
+            let (dn, key) = (&one.dn, &one.key);
+            return format!(
+                ", but `{dn}` (unique id {key}) is `{text}` now: if that is the same person, deleted and re-added, \
+                 `rosterd sync --user '{dn}'` or the next run goes on with it"
+            );
+        }
+    }
+    String::new()
 }
 
 /// Somebody of this source with the address and the name that a newcomer claims, whose entry is gone (I5).

@@ -95,7 +95,10 @@ fn a_held_run_says_what_changed() {
         let status = site.expect(0, &["status"]).out;
         let shown = site.expect(0, &["runs", "show", &run]).out;
         for text in [&said, &status, &shown] {
-            assert!(text.contains("9 of 20 people who had access when brake.window began are missing"), "{text}");
+            assert!(
+                text.contains("9 of 20 people who had access when brake.window began would be without it"),
+                "{text}"
+            );
             assert!(text.contains("u11") && text.contains("u12"), "{text}");
             assert!(text.contains("`users.filter` was") && text.contains("(uid=u10)"), "{text}");
             assert!(text.contains("ince run 1"), "{text}");

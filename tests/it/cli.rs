@@ -1,6 +1,7 @@
 //! The command line, by the real binary: words, exit status, what goes where.
 
 mod real;
+mod told;
 mod words;
 
 use std::process::{Command, Output, Stdio};

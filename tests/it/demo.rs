@@ -41,7 +41,7 @@ const STORY: [&str; 40] = [
     "1 restored",
     // A held mass departure by mistake: what, how many of how many, who, why, and the two commands.
     "A mistake: the filter is changed",
-    "Held by the brake: 225 of 320 people who had access when brake.window began are missing from",
+    "Held by the brake: 225 of 320 people who had access when brake.window began would be without it",
     "They keep access until a person decides: aadler, abrandt,",
     "`users.filter` was not set and is \"(&(objectClass=inetOrgPerson)(title=Engineer))\"",
     "To see it: rosterd runs show ",

@@ -122,7 +122,7 @@ fn somebody_who_is_not_in_is_explained() {
     assert!(said.out.contains("somebody new") && said.out.contains("adds the person"), "{said:?}");
     assert!(last_line(&said).contains("rosterd sync --user 'ada'"), "{said:?}");
     site.expect(0, &["sync"]);
-    let none = "nobody in the store is";
+    let none = "the store knows nobody as";
     for (who, words, advice) in [
         (
             "bob",
@@ -175,7 +175,7 @@ fn somebody_who_was_in_is_explained() {
         let said = explain(&site, 0, "cy", &["lies outside of users.base_dns", "moved-out since"]);
         assert!(last_line(&said).contains("Move the entry under") && last_line(&said).contains("restore"), "{said:?}");
         site.expect(0, &["users", "restore", "cy"]);
-        explain(&site, 0, "cy", &["is kept: has access", "an administrator ignored"]);
+        explain(&site, 0, "cy", &["is kept: has access", "an administrator lets it be"]);
         let add = ["users", "add", "--origin", "manual", "--username", "info", "--address", "info@example.com"];
         site.expect(0, &add);
         let said = explain(&site, 0, "info", &["a manual account", "(by hand, "]);

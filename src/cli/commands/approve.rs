@@ -4,7 +4,7 @@ use crate::cli::args::Approve;
 use crate::cli::commands::runs::{approved_by, of_source};
 use crate::cli::commands::{Session, sync};
 use crate::cli::failure::Failure;
-use crate::cli::render::status::waiting;
+use crate::cli::render::status::{frozen_way_out, is_frozen, waiting};
 use crate::cli::render::{counted, distance, moment, report};
 use crate::clock::{Clock as _, Timestamp};
 use crate::store::rows::{ChangeRow, Changes, RunRow};
@@ -23,11 +23,25 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
     let held = store.held(args.run).await?.len();
     let source = &config.source.name;
     let runs = of_source(&*store, source).await?;
-    let waits = waiting(&runs).map(|run| run.id);
+    let waits = waiting(&runs);
     let before = approved_by(&runs, number);
-    let action = approvable(&row, source, (held, &waits_now(waits, session)))?;
-    if waits.is_none() {
-        return Err(settled(number, before));
+    let over = frozen_no_more(session, &*store, source).await?;
+    let now = waits_now(waits, over, session);
+    let action = approvable(&row, source, (held, &now))?;
+    match waits {
+        None => return Err(settled(number, before)),
+        // Absence is not believed meanwhile, whoever approves it (B5).
+        Some(run) if is_frozen(run) => {
+            let says = format!("run {number} cannot be approved now; nothing was done. {now}");
+            return Err(Failure::Refused(says));
+        }
+        Some(run) if run.id != number => {
+            let says = |by| format!("run {number} was approved already: run {by} did it; nothing was done. {now}");
+            if let Some(by) = before {
+                return Err(Failure::Refused(says(by)));
+            }
+        }
+        Some(_) => {}
     }
     let request = Request {
         trigger: Trigger::Command,
@@ -38,7 +52,7 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
     };
     let ended = sync::make(session, &config, &*store, sync::Run::Whole(request), args.wait).await;
     let told = match &ended {
-        Ok(report) => Some(afterwards(session, &*store, (source, report), (number, before)).await?),
+        Ok(report) => Some(afterwards(session, &*store, (source, report), (number, held)).await?),
         Err(_) => None,
     };
     sync::close(&*store).await;
@@ -54,7 +68,7 @@ async fn afterwards(
     session: &Session,
     store: &dyn Store,
     (source, report): (&str, &Report),
-    (number, before): (i64, Option<i64>),
+    (number, held): (i64, usize),
 ) -> Result<Vec<String>, Failure> {
     let mut lines = Vec::new();
     let changes = match report.run {
@@ -62,10 +76,15 @@ async fn afterwards(
         None => Vec::new(),
     };
     if changes.is_empty() && report.plan.held.is_empty() {
-        let by = before
-            .map(|run| format!("run {run} did it"))
-            .unwrap_or_else(|| "nobody and nothing that it held would go any more, or it is gone by now".to_owned());
-        lines.push(format!("Nothing of what run {number} held was left to do: {by}."));
+        let says = match (held, &report.incomplete) {
+            (_, Some(_)) => format!("Nothing of run {number} was done, because this run was not complete either."),
+            // A doubt was approved, not departures.
+            (0, None) => {
+                format!("What run {number} doubted is accepted from now on; nothing and nobody had to go for it.")
+            }
+            (_, None) => format!("Nobody and nothing that run {number} held would go any more, or it is gone by now."),
+        };
+        lines.push(says);
     }
     lines.extend(dates(&changes, session.clock.now()));
     if changes.iter().any(|change| change.kind == "user.flagged") {
@@ -76,10 +95,14 @@ async fn afterwards(
         lines.push("Who is back in the directory, and enabled, has access again with the next run.".to_owned());
     }
     let ours = report.run.map(|run| run.0);
-    match waiting(&of_source(store, source).await?).map(|run| run.id) {
+    let runs = of_source(store, source).await?;
+    match waiting(&runs) {
         // The report says how to go on.
-        Some(run) if Some(run) == ours => {}
-        now => lines.push(format!("{}.", waits_now(now, session))),
+        Some(run) if Some(run.id) == ours => {}
+        now => {
+            let over = frozen_no_more(session, store, source).await?;
+            lines.push(format!("{}.", waits_now(now, over, session)));
+        }
     }
     Ok(lines)
 }
@@ -97,13 +120,23 @@ fn settled(number: i64, before: Option<i64>) -> Failure {
 }
 
 /// Which run waits for a person.
-fn waits_now(run: Option<i64>, session: &Session) -> String {
+fn waits_now(run: Option<&RunRow>, over: bool, session: &Session) -> String {
     match run {
-        Some(run) => {
+        Some(run) if is_frozen(run) => {
+            let way_out = frozen_way_out(over, &|words| session.invocation(words));
+            format!("Run {} took nothing away because the source was frozen, and {way_out}", run.id)
+        }
+        Some(RunRow { id: run, .. }) => {
             format!("Run {run} is the one that waits now: {}", session.invocation(&format!("runs show {run}")))
         }
         None => "Nothing waits for approval now".to_owned(),
     }
+}
+
+/// Whether no freeze goes on.
+async fn frozen_no_more(session: &Session, store: &dyn Store, source: &str) -> Result<bool, Failure> {
+    let now = session.clock.now();
+    Ok(store.freeze(source).await?.is_none_or(|freeze| freeze.until <= now))
 }
 
 /// When those who were flagged are deleted.

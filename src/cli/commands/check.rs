@@ -55,7 +55,8 @@ struct Steps<'a> {
 impl Steps<'_> {
     fn add(&mut self, step: Step) -> Result<(), Failure> {
         if !self.session.screen.json {
-            line(self.session.screen.out(), &step)?;
+            let columns = self.session.screen.columns;
+            line(self.session.screen.out(), &step, columns)?;
             self.session.screen.flush()?;
         }
         self.all.push(step);
@@ -83,8 +84,11 @@ fn configuration(config: &Config) -> Step {
 /// is as this program wants it.
 async fn store(config: &Config) -> (Step, Option<Arc<dyn Store>>) {
     match opened(config).await {
-        Ok((store, schema)) => {
-            let (verdict, says) = state(store.describe(), schema);
+        Ok((store, schema, hindrance)) => {
+            let (verdict, says) = match hindrance {
+                Some(why) if schema != Schema::Newer => (Verdict::Fail, format!("{}: {why}", store.describe())),
+                _ => state(store.describe(), schema),
+            };
             (Step::new(verdict, "store", says), (schema == Schema::Current).then_some(store))
         }
         Err(error) => {
@@ -94,10 +98,11 @@ async fn store(config: &Config) -> (Step, Option<Arc<dyn Store>>) {
     }
 }
 
-async fn opened(config: &Config) -> Result<(Arc<dyn Store>, Schema), StoreError> {
+async fn opened(config: &Config) -> Result<(Arc<dyn Store>, Schema, Option<String>), StoreError> {
     let store = store::open(&config.store).await?;
     let schema = store.schema().await?;
-    Ok((store, schema))
+    let hindrance = store.hindrance().await?;
+    Ok((store, schema, hindrance))
 }
 
 fn state(name: &str, schema: Schema) -> (Verdict, String) {

@@ -8,7 +8,7 @@ use crate::cli::commands::by_hand::{Intent, account, carry_out, one};
 use crate::cli::commands::settle::{bearer, first};
 use crate::cli::failure::Failure;
 use crate::cli::provenance::mapping_last_read;
-use crate::config::Config;
+use crate::config::{Config, nearest};
 use crate::directory::{Kind, Mapping};
 use crate::plan::by_hand::Rivals;
 use crate::plan::manual::{self, Assignment, NewAccount};
@@ -59,7 +59,8 @@ pub async fn add(session: &mut Session, args: &NewUser) -> Result<u8, Failure> {
         let rivals = Rivals { name: bearer.as_ref(), address: owner.as_ref() };
         let change = manual::add(new.clone(), rivals)?;
         let done = format!("Done: `{}` added ({}).", args.username, new.origin);
-        Ok(Intent { account: None, changes: vec![change], asks: None, warns: None, done })
+        let warns = slips(&config, &args.set);
+        Ok(Intent { account: None, changes: vec![change], asks: None, warns, done })
     };
     carry_out(session, &config, &*store, (true, &names), decide).await
 }
@@ -88,9 +89,22 @@ pub async fn set(session: &mut Session, who: &str, values: &[(String, String)]) 
         let rivals = Rivals { name: named.as_ref(), address: owner.as_ref() };
         let change = manual::set(&account, &wanted, &owned, rivals, &names)?;
         let done = format!("Done: `{}` updated.", account.label());
-        Ok(Intent::plain(account, change, done))
+        Ok(Intent { warns: slips(&config, values), ..Intent::plain(account, change, done) })
     };
     carry_out(session, &config, &*store, (true, &names), decide).await
+}
+
+/// What is set in `extra` although its name is nearly that of a field.
+fn slips(config: &Config, values: &[(String, String)]) -> Option<String> {
+    let extras = config.names();
+    let known: Vec<&str> = FieldId::COLUMNS.iter().copied().chain(extras.extras().map(|(_, name)| name)).collect();
+    let strange =
+        values.iter().map(|(name, _)| name.as_str()).filter(|name| !known.contains(name) && !is_address(name));
+    let says = strange.filter_map(|name| {
+        let near = nearest::name(name, known.iter().copied().chain(["address"]))?;
+        Some(format!("`{name}` is no field of users, so it is set in `extra`; did you mean `{near}`?"))
+    });
+    says.reduce(|all, one| format!("{all} {one}"))
 }
 
 /// The fields that the directory gives this user; before the first run, and without a kind in the configuration, those that

@@ -37,9 +37,11 @@ pub async fn run(session: &mut Session, args: &Plan) -> Result<u8, Failure> {
         labels: &labels,
         all: args.all,
     };
+    let mut replaced = false;
     if let Some(path) = &args.out {
         let whole = serde_json::to_value(plan_json::Whole(&view)).map_err(std::io::Error::from)?;
         let made = (args.only.into(), preview.plan.digest(), whole);
+        replaced = path.exists();
         saved::write(session, (&config, &*store), path, made).await?;
     }
     if json {
@@ -48,7 +50,8 @@ pub async fn run(session: &mut Session, args: &Plan) -> Result<u8, Failure> {
         text::print(session.screen.out(), &view)?;
         if let Some(path) = &args.out {
             let apply = session.invocation(&format!("sync --plan {}", path.display()));
-            session.screen.say(&format!("saved to {}; apply exactly this with `{apply}`", path.display()))?;
+            let place = if replaced { ", in place of the file that was there" } else { "" };
+            session.screen.say(&format!("saved to {}{place}; apply exactly this with `{apply}`", path.display()))?;
         }
     }
     Ok(exit_code(&preview))

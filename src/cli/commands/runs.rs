@@ -11,7 +11,7 @@ use crate::cli::render::runs::{View, list as print_list, show as print_one, valu
 use crate::cli::render::status::waiting;
 use crate::plan::approved_run;
 use crate::store::rows::{ChangeRow, Changes, RunRow, Which};
-use crate::store::{Action, RunId, Store};
+use crate::store::{Action, Outcome, RunId, Store};
 
 /// How many runs are listed as text.
 const LISTED: u32 = 50;
@@ -49,7 +49,12 @@ pub async fn show(session: &mut Session, run: RunId) -> Result<u8, Failure> {
     let held = store.held(run).await?;
     let names = if session.screen.json { Names::default() } else { names(&*store, &changes).await? };
     let runs = of_source(&*store, &row.source).await?;
+    let left_out = match last_look(&*store, &row.source).await? == Some(row.id) {
+        true => Some(store.skip_rows(Some(&row.source)).await?),
+        false => None,
+    };
     let view = View {
+        left_out: left_out.as_deref(),
         run: &row,
         changes: &changes,
         held: &held,
@@ -67,6 +72,13 @@ pub async fn show(session: &mut Session, run: RunId) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
+/// The last run of a source that came to its end: what it left out is what the store knows of.
+async fn last_look(store: &dyn Store, source: &str) -> Result<Option<i64>, Failure> {
+    let runs = store.run_rows(Some(source), LOOKED_AT).await?;
+    let done = |run: &&RunRow| Outcome::parse(&run.outcome).is_some_and(|how| Outcome::DONE.contains(&how));
+    Ok(runs.iter().find(done).map(|run| run.id))
+}
+
 /// The runs of a source that concern more than one person, newest first, as far back as what waits is looked for.
 pub async fn of_source(store: &dyn Store, source: &str) -> Result<Vec<RunRow>, Failure> {
     let mut runs = store.run_rows(Some(source), LOOKED_AT).await?;
@@ -75,10 +87,14 @@ pub async fn of_source(store: &dyn Store, source: &str) -> Result<Vec<RunRow>, F
     Ok(runs)
 }
 
-/// The first run that accepted what this one held, if it ended.
+/// The run that carried out what this one held, if it was approved: of several the first that took something away, else
+/// the first that could have done so.
 pub fn approved_by(runs: &[RunRow], run: i64) -> Option<i64> {
     let accepts = |later: &&RunRow| later.cause.as_deref().and_then(approved_run) == Some(run);
-    runs.iter().rev().find(accepts).map(|later| later.id)
+    let done = |later: &&RunRow| Outcome::parse(&later.outcome).is_some_and(|how| Outcome::COMPLETE.contains(&how));
+    let able: Vec<&RunRow> = runs.iter().rev().filter(accepts).filter(done).collect();
+    let took = able.iter().find(|later| later.flagged > 0 || later.deleted > 0 || later.changed);
+    took.or(able.first()).map(|later| later.id)
 }
 
 /// What people call everybody and everything that changes speak of.

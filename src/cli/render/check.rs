@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::cli::render::told;
+use crate::cli::render::{folded, told};
 use crate::cli::{escape, style};
 
 /// How a step ended.
@@ -48,14 +48,15 @@ impl Step {
 }
 
 /// Prints one step.
-pub fn line(out: &mut dyn Write, step: &Step) -> io::Result<()> {
+pub fn line(out: &mut dyn Write, step: &Step, columns: Option<usize>) -> io::Result<()> {
     let colour = match step.verdict {
         Verdict::Ok => style::GAIN,
         Verdict::Warn => style::CHANGE,
         Verdict::Fail => style::ALARM,
     };
     let (name, says) = (escape::value(&step.name), told(&step.says));
-    writeln!(out, "{colour}{:<4}{colour:#}  {name:<14}  {says}", step.verdict.as_str())
+    let line = format!("{colour}{:<4}{colour:#}  {name:<14}  {says}", step.verdict.as_str());
+    writeln!(out, "{}", folded(&line, 22, columns))
 }
 
 /// The last line: how many of each.

@@ -32,20 +32,28 @@ pub fn list(out: &mut dyn Write, rows: &[ConflictRow], now: Timestamp, command: 
 pub fn show(out: &mut dyn Write, row: &ConflictRow, now: Timestamp, command: Invocation<'_>) -> io::Result<()> {
     let (heading, kind) = (style::HEADING, escape::value(&row.kind));
     writeln!(out, "{heading}{}{heading:#}  {kind}  {heading}{}{heading:#}", row.id, escape::value(&row.subject))?;
-    if row.status != "open" {
-        writeln!(out, "  status: {}", escape::value(&row.status))?;
+    let open = row.status == "open";
+    if !open {
+        let at = row.closed_at.as_deref().map(|at| format!(" on {}", dated(at, now))).unwrap_or_default();
+        writeln!(out, "  status: {}{at}", escape::value(&row.status))?;
     }
     if let Some(user) = &row.user {
-        let what = if row.kind == ConflictKind::PendingDeletion.as_str() { "user" } else { "present owner" };
+        let what = match row.kind == ConflictKind::PendingDeletion.as_str() {
+            true => "user",
+            false if open => "present owner",
+            false => "owner then",
+        };
         let state = row.user_state.as_deref().unwrap_or("unknown");
         writeln!(out, "  {what}: {} ({})", escape::value(user), escape::value(state))?;
     }
-    writeln!(out, "  cause: {}", told(&row.detail))?;
-    if let Some(says) = meanwhile(row).filter(|_| row.status == "open") {
+    // What would settle it is no news of what is settled.
+    let cause = row.detail.split("; it is settled ").next().filter(|_| row.status == "resolved").unwrap_or(&row.detail);
+    writeln!(out, "  {}: {}", if open { "cause" } else { "cause then" }, told(cause))?;
+    if let Some(says) = meanwhile(row).filter(|_| open) {
         writeln!(out, "  meanwhile: {says}")?;
     }
-    writeln!(out, "  since: {}", dated(&row.opened_at, now))?;
-    if let Some(due) = &row.due_at {
+    writeln!(out, "  {}: {}", if open { "since" } else { "opened" }, dated(&row.opened_at, now))?;
+    if let Some(due) = row.due_at.as_ref().filter(|_| row.status != "resolved") {
         writeln!(out, "  due: {}", dated(due, now))?;
     }
     for (words, does) in settled_by(row) {

@@ -8,6 +8,7 @@ pub mod check;
 pub mod conflicts;
 pub mod explain;
 pub mod groups;
+pub mod left_out;
 pub mod plan;
 pub mod plan_json;
 pub mod report;
@@ -15,7 +16,7 @@ pub mod runs;
 pub mod status;
 pub mod users;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr as _;
@@ -24,6 +25,7 @@ use crate::cli::escape;
 use crate::clock::Timestamp;
 use crate::plan::{Counts, GroupCounts, Plan, RightsCounts, UserRef};
 use crate::roster::UserId;
+use crate::roster::words::natural;
 pub use crate::roster::words::{counted, number};
 
 /// What people call the users that a plan speaks of.
@@ -170,9 +172,12 @@ pub fn distance(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// The first few names of a list, escaped, and how many more there are.
-pub fn first_names<'a>(names: impl ExactSizeIterator<Item = &'a str>, shown: usize) -> String {
+pub fn first_names<'a>(names: impl IntoIterator<Item = &'a str>, shown: usize) -> String {
+    let names: BTreeSet<&str> = names.into_iter().collect();
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_by_cached_key(|name| natural(name));
     let rest = names.len().saturating_sub(shown);
-    let first: Vec<_> = names.take(shown).map(|name| escape::cut(name, 40).into_owned()).collect();
+    let first: Vec<_> = names.into_iter().take(shown).map(|name| escape::cut(name, 40).into_owned()).collect();
     let first = first.join(", ");
     if rest == 0 { first } else { format!("{first} and {} more", number(rest as u64)) }
 }

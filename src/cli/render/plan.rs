@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
+use crate::cli::render::left_out::Item;
 use crate::cli::render::{Labels, PlanLabels, Tense, counted, moment, number, report, totals};
 use crate::cli::{escape, style};
 use crate::plan::{
@@ -102,6 +103,8 @@ pub fn print(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     let members = if view.all { usize::MAX } else { MEMBERS };
     let mut groups = plan.groups.iter().map(|change| group(change, view.labels, &named, members));
     print_chapter(out, "Groups", &mut groups, "groups", lines)?;
+    let mut left_out = Item::of_plan(plan).into_iter().filter(|_| view.all).map(|item| vec![item.line()]);
+    print_chapter(out, "Left out", &mut left_out, "entries and values", lines)?;
     closing(out, view)
 }
 
@@ -121,11 +124,15 @@ fn people<const N: usize>(
 
 fn conflict(conflict: &Conflict) -> Vec<String> {
     let subject = escape::value(&conflict.subject);
-    vec![alarm(&format!("{} {subject}: {}", conflict.kind, escape::value(&conflict.detail)))]
+    // Whole: what settles it stands at the end.
+    vec![alarm(&format!("{} {subject}: {}", conflict.kind, escape::text(&conflict.detail)))]
 }
 
 fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     report::skipped(out, view.plan)?;
+    if !view.all && !view.plan.skipped.is_empty() {
+        writeln!(out, "  --all says who, and why.")?;
+    }
     report::incomplete(out, view.incomplete)?;
     report::frozen(out, view.plan)?;
     let server = view.server.map(|server| format!(" from {}", escape::value(server))).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::plan::{
     Broken, Conflict, Counts, Frozen, GroupChange, Held, Hold, LateClock, Loss, Since, UserChange, UserRef, Via,
     Without,
 };
-use crate::roster::{Incomplete, Skip, UserId};
+use crate::roster::{Incomplete, Skip, Skipped, UserId};
 
 /// The whole plan; its people are written one by one, so that a million of them need no memory of their own.
 pub struct Whole<'a>(pub &'a View<'a>);
@@ -37,7 +37,7 @@ impl Serialize for Whole<'_> {
         all.serialize_entry("opened", &Stream(|| plan.opened.iter().map(conflict)))?;
         all.serialize_entry("reworded", &Stream(|| plan.reworded.iter().map(conflict)))?;
         all.serialize_entry("resolved", &plan.resolved.iter().map(|id| id.0).collect::<Vec<_>>())?;
-        all.serialize_entry("skipped", &Stream(|| plan.skips.iter().map(skipped)))?;
+        all.serialize_entry("skipped", &Stream(|| plan.skips.iter().zip(&plan.fates).map(skipped)))?;
         all.serialize_entry("strangers", &plan.strangers)?;
         all.serialize_entry("mapped_groups", &Stream(|| plan.mapped.broken.iter().map(broken)))?;
         all.serialize_entry("without_group", &plan.without.as_ref().map(without))?;
@@ -51,6 +51,7 @@ pub fn frozen(frozen: &Frozen) -> Value {
         "until": frozen.until.to_string(),
         "reason": frozen.reason,
         "missing": frozen.missing,
+        "first": frozen.first,
         "due": frozen.due,
     })
 }
@@ -82,8 +83,9 @@ fn conflict(conflict: &Conflict) -> Value {
     json!({ "kind": conflict.kind.as_str(), "subject": conflict.subject, "detail": conflict.detail })
 }
 
-fn skipped(skip: &Skip) -> Value {
+fn skipped((skip, fate): (&Skip, &Skipped)) -> Value {
     json!({
+        "what": fate.as_str(),
         "dn": skip.dn,
         "unique_id": skip.unique_id,
         "reason": skip.reason,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::cli::render::{Tense, counted, first_names, number, plan_json, told, totals};
+use crate::cli::render::{NOTHING, Tense, counted, first_names, number, plan_json, told, totals};
 use crate::cli::{escape, style};
 use crate::plan::{self, BrakeKind, Held, Hold, LateClock, Plan};
 use crate::roster::{Incomplete, Skipped, Tally};
@@ -28,7 +28,10 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
         return late(out, &report.plan);
     }
     let heading = style::HEADING;
-    let (people, groups) = totals(&report.counts, &report.plan, Tense::Past);
+    let (mut people, groups) = totals(&report.counts, &report.plan, Tense::Past);
+    if report.incomplete.is_some() && people == NOTHING {
+        "nothing was changed".clone_into(&mut people);
+    }
     let opening = if report.incomplete.is_some() { "Not complete" } else { "Done" };
     writeln!(out, "{heading}{opening}: {people}.{heading:#}")?;
     if let Some(groups) = groups {
@@ -108,9 +111,14 @@ pub fn left_out(skipped: &BTreeMap<Skipped, Tally>) -> Vec<String> {
             Skipped::LeftOut => ("Left out", counted(tally.total, "person", "people")),
             Skipped::Without => ("Came in without", counted(tally.total, "value", "values")),
             Skipped::AsBefore => ("Stay as they were", counted(tally.total, "person", "people")),
+            Skipped::MaybeDisabled => ("Maybe disabled", counted(tally.total, "person", "people")),
         };
         let why: Vec<String> = tally.reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
-        format!("{word}: {total} ({})", escape::text(&why.join(", ")))
+        let why = match what {
+            Skipped::MaybeDisabled => "; a disabled test cannot be judged, the state stays as it was (U8)".to_owned(),
+            _ => format!(" ({})", escape::text(&why.join(", "))),
+        };
+        format!("{word}: {total}{why}")
     };
     skipped.iter().map(line).collect()
 }

@@ -7,16 +7,20 @@ use anstyle::Style;
 use serde_json::{Value, json};
 
 use crate::cli::render::change::{Names, details, sign, subject};
-use crate::cli::render::{counted, folded, moment_text, number, plan_json, report, span, to_the_second, told};
+use crate::cli::render::left_out::Item;
+use crate::cli::render::{counted, folded, moment_text, number, plan_json, report, span, status, to_the_second, told};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
 use crate::plan::{self, Held, Loss, Proof};
 use crate::roster::words::plural;
-use crate::store::rows::{ChangeRow, RunRow};
+use crate::store::rows::{ChangeRow, RunRow, SkipRow};
 
 /// How many changes of a run are printed; what is beyond is counted.
 const LINES: usize = 1_000;
+
+/// How many of those whom a run left out are printed.
+const SKIPPED: usize = 200;
 
 /// What an outcome looks like.
 pub fn of_outcome(outcome: &str) -> Style {
@@ -91,6 +95,8 @@ pub struct View<'a> {
     pub run: &'a RunRow,
     /// Its changes in order.
     pub changes: &'a [ChangeRow],
+    /// What it left out, if it is the last one that looked; `None` of earlier ones, of which only the number is kept.
+    pub left_out: Option<&'a [SkipRow]>,
     /// Departures it held.
     pub held: &'a [Held],
     /// What the changes speak of.
@@ -107,7 +113,7 @@ pub struct View<'a> {
 
 /// Prints one run.
 pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
-    head(out, view.run)?;
+    head(out, view)?;
     if !view.changes.is_empty() {
         writeln!(out, "\n{}Changes{:#}", style::HEADING, style::HEADING)?;
     }
@@ -119,10 +125,26 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     if rest > 0 {
         writeln!(out, "  … and {} more; --json shows them all", number(rest as u64))?;
     }
+    left_out(out, view)?;
     waiting(out, view)
 }
 
-fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
+/// Whom the run left out, and why.
+fn left_out(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    let items = Item::of_rows(view.left_out.unwrap_or_default());
+    if items.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}Left out{:#}", style::HEADING, style::HEADING)?;
+    for item in items.iter().take(SKIPPED) {
+        writeln!(out, "{}", folded(&item.line(), 8, view.columns))?;
+    }
+    let rest = items.len().saturating_sub(SKIPPED);
+    if rest > 0 { writeln!(out, "  … and {} more; --json shows them all", number(rest as u64)) } else { Ok(()) }
+}
+
+fn head(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
+    let run = view.run;
     let colour = of_outcome(&run.outcome);
     let outcome = escape::value(&run.outcome);
     writeln!(out, "{}Run {}{:#}: {colour}{outcome}{colour:#}", style::HEADING, run.id, style::HEADING)?;
@@ -138,8 +160,21 @@ fn head(out: &mut dyn Write, run: &RunRow) -> io::Result<()> {
     }
     writeln!(out, "  read      {}", counted(u64::try_from(run.entries).unwrap_or(0), "entry", "entries"))?;
     writeln!(out, "  people    {}", changes(run))?;
-    let skipped = plural(run.skipped.cast_unsigned(), "person left out, or value", "people left out, or values");
-    writeln!(out, "  skipped   {} {skipped} that somebody came in without", shown(run.skipped))?;
+    match view.left_out {
+        None => {
+            let skipped =
+                plural(run.skipped.cast_unsigned(), "person left out, or value", "people left out, or values");
+            writeln!(out, "  skipped   {} {skipped} that somebody came in without", shown(run.skipped))?;
+        }
+        Some([]) => writeln!(out, "  skipped   nobody and nothing")?,
+        Some(rows) => {
+            let mut name = "skipped";
+            for line in report::left_out(&status::skipped_by(rows)) {
+                writeln!(out, "  {name:<9} {line}")?;
+                name = "";
+            }
+        }
+    }
     writeln!(out, "  conflicts {} open", shown(run.conflicts))?;
     for (name, says) in proof(run) {
         writeln!(out, "  {name:<9} {}", escape::value(&says))?;
@@ -219,6 +254,8 @@ pub fn value(view: &View<'_>) -> Value {
     if let Some(object) = run.as_object_mut() {
         object.insert("changes".into(), json!(view.changes));
         object.insert("held".into(), held.collect());
+        object.insert("left_out".into(), json!(view.left_out));
+        object.insert("skipped_by".into(), view.left_out.map(status::skipped_json).into());
         object.insert("approved_by".into(), json!(view.approved_by));
         object.insert("approves".into(), json!(view.run.cause.as_deref().and_then(plan::approved_run)));
     }

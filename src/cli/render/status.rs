@@ -1,6 +1,6 @@
 //! One glance: healthy or not and since when, what ran, what runs next, what waits for a person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use crate::cli::render::{counted, distance, first_names, moment, number, report,
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
 use crate::config::{Schedule, When};
-use crate::plan::{ConflictKind, Held};
-use crate::roster::State;
+use crate::plan::{ConflictKind, Frozen, Held};
 use crate::roster::skipped::tally;
+use crate::roster::{Skipped, State, Tally, UserId};
 use crate::store::rows::{ConflictRow, RunRow, SkipRow};
-use crate::store::{Freeze, Outcome};
+use crate::store::{Freeze, Outcome, Trigger};
+use crate::sync::SyncError;
 
 /// How many open conflicts are told one by one.
 const CONFLICTS: usize = 5;
@@ -77,6 +78,22 @@ pub fn waiting(runs: &[RunRow]) -> Option<&RunRow> {
     None
 }
 
+/// Whether a run waits for the end of a freeze only, which nobody approves (B5).
+pub fn is_frozen(run: &RunRow) -> bool {
+    run.outcome == "held"
+        && run.cause.as_deref().is_some_and(|causes| causes.split(',').any(|one| one == Frozen::CAUSE))
+}
+
+/// What becomes of what a run found that waits for the end of a freeze; `over` when it has ended.
+pub fn frozen_way_out(over: bool, command: &dyn Fn(&str) -> String) -> String {
+    let sync = command("sync");
+    if over {
+        return format!("there is nothing to approve: the freeze is over, and the next run decides (now: {sync})");
+    }
+    let off = command("freeze --off");
+    format!("there is nothing to approve: the freeze ends by itself, or with {off}; then the next run decides ({sync})")
+}
+
 /// Judges the runs: the latest that read users and the latest that read groups have to be fine, and on time.
 pub fn health(facts: &Facts<'_>) -> Health {
     if !facts.enabled {
@@ -98,10 +115,22 @@ pub fn health(facts: &Facts<'_>) -> Health {
     }
 }
 
+/// Whether a run that is over read users, or groups.
+fn reads(run: &RunRow, what: &str) -> bool {
+    (run.action == what || run.action == "all") && run.outcome != "running"
+}
+
+/// Whether a run failed for what somebody typed: a saved plan that is another one now, or a command with whatever
+/// configuration, where a daemon keeps the source in step and says itself when it cannot.
+fn is_slip(run: &RunRow, runs: &[RunRow]) -> bool {
+    let stale = run.cause.as_deref() == Some(SyncError::OTHER_PLAN);
+    let daemon = || runs.iter().any(|run| run.trigger != Trigger::Command.as_str());
+    run.outcome == "failed" && (stale || (run.trigger == Trigger::Command.as_str() && daemon()))
+}
+
 /// The runs since the last change between fine and not, of those that read `what`.
 fn streak(runs: &[RunRow], what: &str) -> Option<Health> {
-    let mut relevant =
-        runs.iter().filter(|run| (run.action == what || run.action == "all") && run.outcome != "running").peekable();
+    let mut relevant = runs.iter().filter(|run| reads(run, what) && !is_slip(run, runs)).peekable();
     let last = *relevant.peek()?;
     let healthy = last.outcome == "ok";
     let first = relevant.take_while(|run| (run.outcome == "ok") == healthy).last().unwrap_or(last);
@@ -114,8 +143,8 @@ fn streak(runs: &[RunRow], what: &str) -> Option<Health> {
 /// The run that the source is not healthy for.
 fn bad_run(runs: &[RunRow]) -> Option<i64> {
     let last = |what: &str| {
-        let read = |run: &&RunRow| (run.action == what || run.action == "all") && run.outcome != "running";
-        runs.iter().find(read).filter(|run| run.outcome != "ok").map(|run| run.id)
+        let judges = |run: &&RunRow| reads(run, what) && !is_slip(run, runs);
+        runs.iter().find(judges).filter(|run| run.outcome != "ok").map(|run| run.id)
     };
     last("users").or(last("groups"))
 }
@@ -212,19 +241,35 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
     waits(out, facts, command)
 }
 
+/// Deletions that are due, or become so.
+struct Due {
+    /// When the first of them is.
+    first: Timestamp,
+    /// How many at that moment, or until now.
+    now: u64,
+    /// How many after it.
+    later: u64,
+}
+
 /// When the next deletions become due: the first run after that carries them out.
-fn deletions(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
+fn due(facts: &Facts<'_>) -> Option<Due> {
     let pending = facts.conflicts.iter().filter(|conflict| conflict.kind == ConflictKind::PendingDeletion.as_str());
     let mut due: Vec<Timestamp> = pending.filter_map(|row| Timestamp::parse(row.due_at.as_deref()?)).collect();
     due.sort_unstable();
-    let Some(first) = due.first().copied() else { return Ok(()) };
-    let (same, word) = if first <= facts.now { (facts.now, "due now") } else { (first, "") };
-    let n = due.iter().filter(|at| **at <= same).count() as u64;
-    let what = counted(n, "deletion", "deletions");
-    let at = format!("{} ({})", moment(first), distance(first, facts.now));
-    let said = if word.is_empty() { format!("{at}: {what} due") } else { format!("{word}: {what}") };
-    let rest = due.len() as u64 - n;
-    let later = if rest > 0 { format!("; {} later", number(rest)) } else { String::new() };
+    let first = *due.first()?;
+    let now = due.iter().filter(|at| **at <= first.max(facts.now)).count() as u64;
+    Some(Due { first, now, later: due.len() as u64 - now })
+}
+
+fn deletions(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
+    let Some(Due { first, now, later }) = due(facts) else { return Ok(()) };
+    let what = counted(now, "deletion", "deletions");
+    let said = if first <= facts.now {
+        format!("due now: {what}")
+    } else {
+        format!("{} ({}): {what} due", moment(first), distance(first, facts.now))
+    };
+    let later = if later > 0 { format!("; {} later", number(later)) } else { String::new() };
     writeln!(out, "{:<14} {said}{later}", "Next")
 }
 
@@ -266,7 +311,7 @@ fn run_in_brief(run: &RunRow, now: Timestamp) -> String {
 
 /// Who is left out, who came in without something.
 fn skipped(out: &mut dyn Write, rows: &[SkipRow]) -> io::Result<()> {
-    let tally = tally(rows.iter().map(|row| (row.dn.as_str(), row.reason.as_str(), row.is_user)));
+    let tally = skipped_by(rows);
     if tally.is_empty() {
         return writeln!(out, "{:<14} nobody", "Left out");
     }
@@ -275,6 +320,19 @@ fn skipped(out: &mut dyn Write, rows: &[SkipRow]) -> io::Result<()> {
         writeln!(out, "{word:<14} {what}")?;
     }
     Ok(())
+}
+
+/// How many people and values are left out, and why.
+pub fn skipped_by(rows: &[SkipRow]) -> BTreeMap<Skipped, Tally> {
+    tally(rows.iter().map(|row| (row.dn.as_str(), (row.reason.as_str(), row.rule.as_str()), row.is_user)))
+}
+
+/// The same as one object, each number under what became of them.
+pub fn skipped_json(rows: &[SkipRow]) -> Value {
+    let by = skipped_by(rows);
+    let all = [Skipped::LeftOut, Skipped::Without, Skipped::AsBefore, Skipped::MaybeDisabled];
+    let number = |what: &Skipped| (what.as_str().replace('-', "_"), json!(by.get(what).map_or(0, |tally| tally.total)));
+    Value::Object(all.iter().map(number).collect())
 }
 
 fn conflicts(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
@@ -317,10 +375,13 @@ fn waits(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> Strin
         let what = if contested == 0 { "nothing" } else { &conflicts };
         return writeln!(out, "{name:<14} {what}");
     };
-    let what = if facts.held.is_empty() {
+    let what = if is_frozen(run) {
+        format!("the end of a freeze, in which run {} took nothing away", run.id)
+    } else if facts.held.is_empty() {
         format!("run {} ended {}", run.id, escape::value(&run.outcome))
     } else {
-        let people = counted(facts.held.len() as u64, "person", "people");
+        let people: BTreeSet<UserId> = facts.held.iter().map(|held| held.user).collect();
+        let people = counted(people.len() as u64, "person", "people");
         let names = first_names(facts.held.iter().map(|held| &*held.label), 10);
         format!("run {} held {people}: {names}", run.id)
     };
@@ -328,7 +389,11 @@ fn waits(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> Strin
     if let Some(why) = run.error.as_deref().filter(|_| run.outcome == "held") {
         writeln!(out, "  Why:            {}", told(report::without_commands(why)))?;
     }
-    report::ways_out(out, run.id, command)?;
+    if is_frozen(run) {
+        writeln!(out, "  What to do:     {}", frozen_way_out(facts.freeze.is_none(), command))?;
+    } else {
+        report::ways_out(out, run.id, command)?;
+    }
     if contested == 0 { Ok(()) } else { writeln!(out, "{:<14} {conflicts}", "") }
 }
 
@@ -343,6 +408,20 @@ pub fn value(facts: &Facts<'_>) -> Value {
     let [attempt, success, complete] = lasts(facts.runs).map(|(_, run)| json!(run));
     let people: Map<String, Value> =
         facts.people.iter().map(|(state, n)| (state.as_str().to_owned(), (*n).into())).collect();
+    let contested = contested(facts.conflicts).len();
+    let run = waiting(facts.runs);
+    let waits = (run.is_some() || contested > 0).then(|| {
+        json!({
+            "run": run.map(|run| run.id),
+            "outcome": run.map(|run| &run.outcome),
+            "approvable": run.is_some_and(|run| !is_frozen(run)),
+            "held": facts.held.iter().map(|held| &*held.label).collect::<Vec<_>>(),
+            "conflicts": contested,
+        })
+    });
+    let deletions = due(facts).map(|Due { first, now, later }| {
+        json!({ "schedule": null, "action": "deletion", "next": first.to_string(), "deletions": now, "later": later })
+    });
     let schedules = facts.schedules.iter().map(|schedule| {
         json!({
             "schedule": schedule.text,
@@ -362,14 +441,11 @@ pub fn value(facts: &Facts<'_>) -> Value {
         "last_attempt": attempt,
         "last_success": success,
         "last_complete": complete,
-        "next": schedules.collect::<Vec<_>>(),
+        "next": schedules.chain(deletions).collect::<Vec<_>>(),
         "users": people,
         "conflicts": kinds(facts.conflicts),
         "skipped": facts.skipped.len(),
-        "waiting": waiting(facts.runs).map(|run| json!({
-            "run": run.id,
-            "outcome": run.outcome,
-            "held": facts.held.iter().map(|held| &*held.label).collect::<Vec<_>>(),
-        })),
+        "skipped_by": skipped_json(facts.skipped),
+        "waiting": waits,
     })
 }

@@ -154,8 +154,9 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         writeln!(out, "  would lose access, but the brake holds it: see run {run}")?;
     }
     for skip in view.left_out {
-        let what = match Skipped::of(&skip.reason, true) {
+        let what = match Skipped::of((&skip.reason, &skip.rule), true) {
             Skipped::AsBefore => "as before, because the last run did not apply the entry",
+            Skipped::MaybeDisabled => "maybe disabled",
             _ => "came in without, in the last run",
         };
         writeln!(out, "  {what}: {}", left_out(skip))?;
@@ -182,9 +183,11 @@ fn settles(user: &UserRow) -> Option<&'static str> {
         ("pending", Some("unmanaged-domain")) => Some("an address in a managed domain, or the date"),
         ("pending", Some("no-role")) => Some("a group that gives a role or a grant, or the date"),
         ("pending", _) => Some("the date"),
-        ("kept", _) => Some("the end of the reason it was flagged for; then it is active again"),
+        ("kept", _) if user.origin != "directory" => Some("nothing: it is made by hand, and stays until it is deleted"),
+        ("kept", _) => Some("the run that finds the entry enabled and in scope; then it is active again"),
         ("dormant", _) => Some("the return of the address"),
-        ("deleted", _) => Some("the return of the same entry; then the internal id is used again"),
+        ("deleted", _) if user.origin != "directory" => Some("`rosterd users restore`; it was made by hand"),
+        ("deleted", _) => Some("the same entry, enabled and in scope again; then the internal id is used again"),
         _ => None,
     }
 }
@@ -283,10 +286,11 @@ fn left_out(skip: &SkipRow) -> String {
 pub fn absent(who: &str, skips: &[&SkipRow], conflicts: &[&ConflictRow]) -> Vec<String> {
     let skipped = skips.iter().map(|skip| {
         let (source, dn) = (escape::value(&skip.source), escape::value(&skip.dn));
-        let what = match Skipped::of(&skip.reason, skip.is_user) {
+        let what = match Skipped::of((&skip.reason, &skip.rule), skip.is_user) {
             Skipped::LeftOut => format!("left out {dn}"),
             Skipped::Without => format!("took {dn} in without a value"),
             Skipped::AsBefore => format!("left {dn} as before"),
+            Skipped::MaybeDisabled => format!("left the state of {dn} as before"),
         };
         format!("the last run of `{source}` {what}: {}", left_out(skip))
             + &format!("; `rosterd explain {}` reads the directory now and says what to do", escape::value(who))

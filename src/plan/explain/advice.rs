@@ -33,7 +33,7 @@ impl Explained<'_> {
                 "Kept, with access, until the entry gives no reason to leave any more; `rosterd users delete {who}` ends it."
             ),
             (Entry::Outside(found), account) => outside(found, account, &who),
-            (Entry::Unreadable, _) => "Correct the entry in the directory as said above.".to_owned(),
+            (Entry::Unreadable(_), _) => "Correct the entry in the directory as said above.".to_owned(),
             (Entry::Nowhere, None) => {
                 "Look at the spelling; somebody who is to come in needs an entry in the directory, or an account made \
                  with `rosterd users add`."
@@ -44,6 +44,11 @@ impl Explained<'_> {
                  back as kept now."
             ),
             (_, Some(account)) if account.state == State::Pending => pending(account, &who),
+            (Entry::Read(person), Some(account)) if account.state.access() && person.enabled.doubt().is_some() => {
+                "In, with access, and nobody can tell whether the entry is disabled: do what is said at the disabled test, \
+                 or correct [[users.disabled]]; `rosterd check` counts those it cannot judge."
+                    .to_owned()
+            }
             (Entry::Read(_), Some(account)) if account.state.access() && self.lacks_something() => {
                 "In, with access, but without what belongs to somebody else, as said above: take it from one of the two \
                  entries in the directory, and the next run settles it."

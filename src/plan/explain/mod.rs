@@ -1,9 +1,11 @@
 //! Why somebody is in, or is not: what each rule says of one person, and what to do (`explain`).
 
 mod advice;
+mod words;
 
 use std::collections::HashSet;
 
+use crate::plan::explain::words::{rule_of, says};
 use crate::plan::policy::Place;
 use crate::plan::{Act, ConflictKind, Frozen, Plan, Policy, UserRef, View, wishes};
 use crate::roster::account::written;
@@ -57,8 +59,8 @@ pub enum Entry<'a> {
     Nowhere,
     /// Not within bases and filter; what looking up found.
     Outside(&'a LookUp),
-    /// Within bases and filter, but it cannot be understood.
-    Unreadable,
+    /// Within bases and filter, but it cannot be understood: which entry, and why.
+    Unreadable(&'a str),
     /// Within bases and filter.
     Read(&'a Person),
 }
@@ -117,7 +119,7 @@ impl<'a> Explained<'a> {
     /// Whether the store has the person (L1, L6, M1).
     fn store(&mut self) {
         let Some(account) = self.facts.account else {
-            return self.say("U1", "store", Bearing::Note, format!("nobody in the store is `{}`", self.facts.who));
+            return self.say("U1", "store", Bearing::Note, format!("the store knows nobody as `{}`", self.facts.who));
         };
         let (bearing, access) = match account.state.access() {
             true => (Bearing::Fine, "has access"),
@@ -157,9 +159,9 @@ impl<'a> Explained<'a> {
                 };
                 self.say("I4", about, Bearing::Stops, says);
             }
-            Entry::Unreadable => {
-                let says = "there is one within bases and filter, but it cannot be understood; its user stays as it is";
-                self.say("E5", "entry", Bearing::Stops, says);
+            Entry::Unreadable(why) => {
+                let then = if self.facts.account.is_some() { "; its user stays as it is" } else { "" };
+                self.say("E5", "entry", Bearing::Stops, format!("{why}{then}"));
             }
             Entry::Read(person) => {
                 let says = format!("`{}`, unique id {}", person.dn, person.key);
@@ -203,11 +205,11 @@ impl<'a> Explained<'a> {
             Enabled::No(test) => {
                 self.say("U8", "disabled test", Bearing::Stops, format!("holds: {test}{until}: no access"));
             }
-            Enabled::Unknown => {
+            Enabled::Unknown(doubt) => {
                 let is_in = self.facts.account.is_some_and(|account| account.state != State::Deleted);
                 let bearing = if is_in { Bearing::Note } else { Bearing::Stops };
-                let then = if is_in { "the state stays as it is" } else { "nobody comes in who may be disabled" };
-                let says = format!("what a test looks at is missing or unreadable; {then}");
+                let then = if is_in { "the state stays as it is" } else { "nobody who may be disabled is let in" };
+                let says = format!("cannot be judged, so {then}: {doubt}");
                 self.say("U8", "disabled test", bearing, says);
             }
         }
@@ -347,7 +349,12 @@ impl<'a> Explained<'a> {
             self.say("L2", "pending", Bearing::Stops, format!("{reason}{since}; deleted {until}"));
         }
         if account.state == State::Kept {
-            let says = "an administrator ignored the reason for which it was flagged; active again when it is over";
+            let says = match account.origin {
+                Origin::Directory => {
+                    "an administrator lets it be, whatever the entry says; active again when that is fine"
+                }
+                _ => "an administrator restored it; made by hand, it stays until it is deleted",
+            };
             self.say("L8", "kept", Bearing::Note, says);
         }
         if let Some(run) = self.facts.held_by {
@@ -458,42 +465,5 @@ impl<'a> Explained<'a> {
             });
         let name = account.map_or_else(|| format!("user {}", user.0), Account::label);
         format!("`{name}`{}", until.unwrap_or_default())
-    }
-}
-
-/// The rule that a skip names, as one that lives for ever.
-fn rule_of(skip: &Skip) -> &'static str {
-    ["U4", "A1", "A4", "A6", "D1", "E5", "I5", "I7", "L2", "M2", "R3", "U7"]
-        .into_iter()
-        .find(|rule| *rule == skip.rule)
-        .unwrap_or("U9")
-}
-
-/// What happens to the person, in a few words.
-fn says(act: &Act, names: &crate::roster::FieldNames) -> String {
-    match act {
-        Act::Added(_) => "adds the person".to_owned(),
-        Act::Revived(_) => "brings the person back under the internal id of before".to_owned(),
-        Act::Relinked { .. } => "goes on with the user under the new unique id".to_owned(),
-        Act::Updated(fields) => {
-            let names: Vec<&str> = fields.iter().map(|field| field.name(names)).collect();
-            format!("updates {}", names.join(", "))
-        }
-        Act::Crossed { source: (before, _), .. } => format!("takes the user over from the source `{before}`"),
-        Act::Parted { address, .. } => format!("parks the user: the entry has the address {address} now"),
-        Act::Woken { .. } => "wakes the user: the address is back".to_owned(),
-        Act::Moved { after, .. } => format!("notes the move to `{after}`"),
-        Act::AliasAdded(address) => format!("gives the alias {address}"),
-        Act::AliasRemoved { address, .. } => format!("takes the alias {address}"),
-        Act::Flagged { reason, delete_after, .. } => {
-            let until = delete_after.map_or_else(|| "never deleted".to_owned(), |at| format!("deleted after {at}"));
-            format!("takes access away ({reason}), {until}")
-        }
-        Act::Restored { .. } => "gives access back".to_owned(),
-        Act::Deleted { .. } => "deletes the person: the date has come".to_owned(),
-        Act::Removed { domain, .. } => format!("deletes the person: `{domain}` is not managed any more"),
-        Act::Rights(act) => act.says(),
-        Act::Linked { dn, .. } => format!("links the account with `{dn}`"),
-        Act::ByHand(_) => "by hand".to_owned(),
     }
 }

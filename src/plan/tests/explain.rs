@@ -29,7 +29,7 @@ impl World {
         let entry = match (person, found) {
             (Some(person), _) => Entry::Read(person),
             (None, Some(found)) => Entry::Outside(found),
-            (None, None) if self.people.contains_key(name) => Entry::Unreadable,
+            (None, None) if self.people.contains_key(name) => Entry::Unreadable("it cannot be understood"),
             (None, None) => Entry::Nowhere,
         };
         let reading = Some((again.reading(), None));
@@ -65,6 +65,7 @@ fn a_newcomer_is_told_what_is_in_the_way() {
     let cases: &[Case] = &[
         (|_| {}, &[], "The next run"),
         (|world| world.entry("eve").enabled = false, &["U8", "U4"], "Enable the entry"),
+        (|world| world.entry("eve").doubtful = true, &["U8", "U8"], "Correct the entry"),
         (|world| world.entry("eve").mail.clear(), &["A1", "A1"], "Give the entry"),
         (|world| world.entry("eve").mail = vec!["eve".into()], &["A1", "A6", "A6"], "Correct the address"),
         (|world| world.entry("eve").mail = vec!["eve@other.example".into()], &["D1", "D1", "D1"], "Add the domain"),
@@ -97,6 +98,7 @@ fn somebody_known_is_told_the_state_and_what_changes_it() {
     let cases: &[Case] = &[
         (|_| {}, &[], "In, with access."),
         (|world| world.entry("ada").enabled = false, &["L1", "U8", "L2"], "Enable the entry"),
+        (|world| world.entry("ada").doubtful = true, &["U8"], "In, with access,"),
         (|world| world.entry("ada").mail.clear(), &["L1", "A1", "L2"], "Give the entry"),
         (|world| world.entry("ada").in_base = false, &["L1", "I4", "L2"], "Move the entry"),
         (|world| world.entry("ada").in_filter = false, &["L1", "I4", "L2"], "Change the entry"),

@@ -5,7 +5,7 @@ use crate::plan::findings::Findings;
 use crate::plan::policy::AttributeUse;
 use crate::plan::tests::policy;
 use crate::plan::{View, departures, wishes};
-use crate::roster::{Account, Enabled, FieldId, PendingReason, State};
+use crate::roster::{Account, Enabled, FieldId, PendingReason, Skip, Skipped, State};
 
 /// U8: a test that cannot be judged disables nobody, and restores nobody.
 #[test]
@@ -13,7 +13,7 @@ fn what_cannot_be_judged_leaves_everybody_as_they_are() {
     let mut world = World::with(&["ada"]);
     world.run();
     let mut read = person("ada", &world.people["ada"]);
-    read.enabled = Enabled::Unknown;
+    read.enabled = Enabled::Unknown("`locked` is missing".into());
     let wish = wishes::addresses(read.claims.to_vec(), None, None, &world.policy);
     let view = View::default();
     let reason = |account: &Account| departures::reason(&read, &wish, (Some(account), false), &world.policy, &view);
@@ -29,6 +29,35 @@ fn what_cannot_be_judged_leaves_everybody_as_they_are() {
     assert!(!findings.admit(&read, &wish, None, &world.policy), "nobody comes in who may be disabled");
     let skips: Vec<_> = findings.into_skips().into_iter().map(|skip| (skip.reason, skip.rule)).collect();
     assert_eq!(skips, [("unreadable".into(), "U8".into())]);
+}
+
+/// U8, U3: who is in, and may be disabled for all that can be told, is told in every run until it can be told.
+#[test]
+fn who_may_be_disabled_is_told_in_every_run() {
+    let mut world = World::with(&["ada", "bob"]);
+    let rows = |world: &World| -> Vec<(String, String, String)> {
+        let row = |skip: &Skip| (skip.unique_id.clone().unwrap(), skip.reason.to_string(), skip.rule.to_string());
+        world.store.skips.iter().map(row).collect()
+    };
+    let ada = [("ada".to_owned(), "unreadable".to_owned(), "U8".to_owned())];
+    (world.entry("ada").doubtful, world.entry("ada").notes) = (true, vec!["on leave".into()]);
+    assert_eq!(world.run(), ["ada: update notes - -> on leave"], "everything else is applied");
+    assert_eq!(rows(&world), ada);
+    assert!(world.store.skips[0].detail.contains("`locked` is `odd`"), "{:?}", world.store.skips);
+    let skipped = world.look().plan.skipped;
+    assert_eq!(skipped[&Skipped::MaybeDisabled].total, 1, "{skipped:?}");
+    assert_eq!((world.run(), rows(&world)), (Vec::new(), ada.to_vec()), "unchanged, and told again");
+    world.broken = Some("connection-lost");
+    assert_eq!((world.run(), rows(&world)), (Vec::new(), ada.to_vec()), "also by a partial read");
+    world.broken = None;
+    world.entry("ada").doubtful = false;
+    assert_eq!((world.run(), rows(&world)), (Vec::new(), Vec::new()));
+    // Whoever waits because the entry was disabled waits on.
+    world.entry("bob").enabled = false;
+    world.run();
+    (world.entry("bob").enabled, world.entry("bob").doubtful) = (true, true);
+    world.run();
+    assert_eq!((world.account("bob").state, rows(&world).len()), (State::Pending, 1));
 }
 
 /// VIPRE-1, VIPRE-3, UNBLU-14, U1, U3: a second run changes nothing.

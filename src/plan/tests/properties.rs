@@ -25,6 +25,7 @@ pub(super) enum Step {
     Hire(usize),
     Leave(usize),
     Toggle(usize),
+    Doubt(usize),
     Mail(usize, Vec<(usize, usize)>),
     Alias(usize, Vec<(usize, usize)>),
     Name(usize, Option<usize>),
@@ -60,6 +61,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         3 => who().prop_map(Step::Hire),
         2 => who().prop_map(Step::Leave),
         2 => who().prop_map(Step::Toggle),
+        1 => who().prop_map(Step::Doubt),
         3 => (who(), addresses()).prop_map(|(who, mail)| Step::Mail(who, mail)),
         3 => (who(), addresses()).prop_map(|(who, mail)| Step::Alias(who, mail)),
         2 => (who(), prop::option::weighted(0.8, who())).prop_map(|(who, name)| Step::Name(who, name)),
@@ -114,6 +116,7 @@ pub(super) fn edit(world: &mut World, step: &Step) {
         }
         Step::Leave(who) => _ = world.people.remove(PEOPLE[*who]),
         Step::Toggle(who) => on(who, &mut |entry| entry.enabled = !entry.enabled),
+        Step::Doubt(who) => on(who, &mut |entry| entry.doubtful = !entry.doubtful),
         Step::Mail(who, mail) => on(who, &mut |entry| entry.mail = text(mail)),
         Step::Alias(who, mail) => on(who, &mut |entry| entry.aliases = text(mail)),
         Step::Name(who, name) => on(who, &mut |entry| entry.uid = name.map(|name| PEOPLE[name].to_uppercase())),
@@ -375,6 +378,7 @@ fn checked_run(world: &mut World, broken: bool) {
             let entry = world.people.get(&key);
             let healthy = |entry: &&Entry| {
                 entry.enabled
+                    && !entry.doubtful
                     && entry.in_base
                     && entry.in_filter
                     && entry.readable
@@ -404,6 +408,14 @@ fn checked_run(world: &mut World, broken: bool) {
     // P2: quiet when run again at the same moment.
     let again = world.look();
     assert!(again.plan.is_empty() && again.plan.users.is_empty(), "P2: {:?} after {:?}", again.plan, said.plan);
+    // U8: who is in, and may be disabled, is told in every run.
+    for (name, entry) in world.people.iter().filter(|(_, entry)| entry.doubtful && entry.enabled && !broken) {
+        let known = world.store.accounts.values().find(|one| one.key.as_ref().is_some_and(|key| key.as_str() == name));
+        let ours = known.filter(|one| one.state.access() && one.origin == Origin::Directory && world.passes.users);
+        let read = entry.in_base && entry.in_filter && entry.readable && !entry.twin;
+        let told = |skip: &crate::roster::Skip| skip.unique_id.as_deref() == Some(name) && skip.rule == "U8";
+        assert!(ours.is_none() || !read || again.plan.skips.iter().any(told), "U8: {name} in {:?}", again.plan.skips);
+    }
     // I1: an internal id is of one user, who keeps it.
     for (id, account) in &before.accounts {
         assert_eq!(world.store.accounts[id].uuid, account.uuid, "I1");

@@ -20,6 +20,8 @@ pub struct Entry {
     pub aliases: Vec<String>,
     pub notes: Vec<String>,
     pub enabled: bool,
+    /// A disabled test cannot be judged.
+    pub doubtful: bool,
     /// Under a configured base.
     pub in_base: bool,
     /// Matches the filter.
@@ -119,6 +121,7 @@ impl World {
             aliases: Vec::new(),
             notes: Vec::new(),
             enabled: true,
+            doubtful: false,
             in_base: true,
             in_filter: true,
             readable: true,
@@ -440,7 +443,11 @@ pub fn person(name: &str, entry: &Entry) -> Person {
         fingerprint: Digest::of(format!("{sorted:?}")),
         fields: Fields::new(uid.chain(notes)),
         claims: claims.into_boxed_slice(),
-        enabled: if entry.enabled { Enabled::Yes } else { Enabled::No("`locked` is `yes`".into()) },
+        enabled: match (entry.enabled, entry.doubtful) {
+            (false, _) => Enabled::No("`locked` is `yes`".into()),
+            (true, true) => Enabled::Unknown("`locked` is `odd`".into()),
+            (true, false) => Enabled::Yes,
+        },
         review_at: None,
     }
 }

@@ -178,6 +178,10 @@ impl Store for Database {
         self.told("read the schema's version", self.schema_now().await)
     }
 
+    async fn hindrance(&self) -> Result<Option<String>, StoreError> {
+        self.told("look whether it can be written", self.cannot_be_written().await)
+    }
+
     async fn migrate(&self) -> Result<(), StoreError> {
         self.told("bring the schema up to date", self.bring_up_to_date().await)
     }
@@ -197,7 +201,7 @@ impl Store for Database {
     }
 
     async fn acquire(&self, scope: &str, holder: &Holder, keep: Duration) -> Result<Acquired, StoreError> {
-        self.told(format!("take the turn at {}", turn_at(scope)), leases::acquire(self, scope, holder, keep).await)
+        self.told(format!("begin {}", turn_at(scope)), leases::acquire(self, scope, holder, keep).await)
     }
 
     async fn renew(&self, lease: &Lease, keep: Duration) -> Result<(), StoreError> {

@@ -161,7 +161,7 @@ pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Ve
         "SELECT c.id, c.kind, c.subject, u.uuid, c.detail, c.opened_at, \
          coalesce(c.due_at, CASE WHEN c.kind = 'address-taken' AND c.status = 'open' AND u.state = 'pending' \
          THEN u.delete_after END), c.status, c.source, \
-         coalesce(u.username, a.address, u.dn), u.state, u.origin, c.other FROM rd_conflicts c \
+         coalesce(u.username, a.address, u.dn), u.state, u.origin, c.other, c.closed_at FROM rd_conflicts c \
          LEFT JOIN rd_users u ON u.id = c.user_id \
          LEFT JOIN rd_addresses a ON a.user_id = u.id AND a.kind = 'primary' WHERE c.status = 'open' OR NOT $1 \
          ORDER BY CASE c.status WHEN 'open' THEN 0 ELSE 1 END, c.id",
@@ -186,6 +186,7 @@ pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Ve
                 opened_at: moment(row, 5)?.unwrap_or_default(),
                 due_at: moment(row, 6)?,
                 status: row.try_get(7)?,
+                closed_at: moment(row, 13)?,
             })
         })
         .collect()

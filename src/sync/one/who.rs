@@ -50,7 +50,7 @@ pub(super) async fn identify(
         let refused = || of_another_source(theirs, &scene.config.source.name);
         let key = theirs.key.clone().filter(|_| elsewhere(theirs)).ok_or_else(refused)?;
         let found = directory::find(connection, searches, (key.as_str(), false)).await?;
-        return if found.iter().any(|one| one.key == key) { Ok((key, None)) } else { Err(refused()) };
+        return if found.found.iter().any(|one| one.key == key) { Ok((key, None)) } else { Err(refused()) };
     }
     let manual = account.as_ref().filter(|account| account.key.is_none());
     let text = match (who, manual) {
@@ -65,7 +65,7 @@ pub(super) async fn identify(
     let found = directory::find(connection, searches, (&text, false)).await?;
     let pass = scene.config.users.as_ref();
     let bases = pass.map(|users| users.base_dns.join("`, `")).unwrap_or_default();
-    match found.as_slice() {
+    match found.found.as_slice() {
         [one] => {
             let known = scene.store.users_who(one.key.as_str()).await?;
             let known = scene.store.accounts(&known).await?;
@@ -76,6 +76,9 @@ pub(super) async fn identify(
                 known => Ok((one.key.clone(), known.filter(|account| ours(account)).cloned())),
             }
         }
+        [] if !found.garbled.is_empty() => Err(SyncError::Who {
+            says: format!("{}; nothing was done, correct the entry in the directory", found.garbled.join("; ")),
+        }),
         [] => Err(SyncError::Who {
             says: match manual {
                 Some(manual) => format!(

@@ -115,7 +115,21 @@ async fn what_postgres_refuses_is_named_with_the_remedy() {
     let empty = open(&Settings { url: server.socket_url(&database), password: None }).await.unwrap();
     let error = empty.index(SOURCE).await.unwrap_err();
     assert!(error.to_string().contains("it has no schema yet; run `rosterd migrate`"), "{error}");
+    // Who may not write is told so by looking alone.
+    let says = store.hindrance().await.unwrap().unwrap();
+    assert!(says.contains("may not make tables in the schema"), "{says}");
+    assert_eq!(empty.hindrance().await.unwrap(), None);
     empty.migrate().await.unwrap();
+    assert_eq!(empty.hindrance().await.unwrap(), None);
+    server.psql(&database, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO guarded");
+    let says = store.hindrance().await.unwrap().unwrap();
+    assert!(says.contains("may not write rd_addresses, ") && says.contains("INSERT, UPDATE and DELETE"), "{says}");
+    server.psql(&database, "GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO guarded");
+    assert_eq!(store.hindrance().await.unwrap(), None);
+    server
+        .psql(&database, &format!("ALTER ROLE guarded IN DATABASE {database} SET default_transaction_read_only = on"));
+    let store = open(&right).await.unwrap();
+    assert!(store.hindrance().await.unwrap().unwrap().contains("read-only"));
 }
 
 #[tokio::test]

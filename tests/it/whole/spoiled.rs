@@ -90,6 +90,7 @@ macro_rules! through {
 
 through! {
     schema() -> Schema;
+    hindrance() -> Option<String>;
     migrate() -> ();
     id() -> Uuid;
     version() -> i64;

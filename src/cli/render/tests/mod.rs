@@ -89,6 +89,7 @@ fn conflict_row() -> ConflictRow {
         opened_at: "2026-01-14T12:00:00.000Z".into(),
         due_at: None,
         status: "open".into(),
+        closed_at: None,
         source: "corp".into(),
         user: Some("ada".into()),
         user_state: Some("active".into()),

@@ -7,7 +7,7 @@ use crate::plan::{
     GroupRef, Hold, MappedGroups, NewUser, RightsAct, RightsCounts, UserChange, Via, Without,
 };
 use crate::roster::skipped::tally;
-use crate::roster::{Digest, FieldId, FieldNames, Fields, Skip, UniqueId};
+use crate::roster::{Digest, FieldId, FieldNames, Fields, Skip, Skipped, UniqueId};
 
 fn changed(label: &str, id: i64, acts: Vec<Act>) -> UserChange {
     UserChange { subject: UserRef::Known(UserId(id)), label: label.into(), unit: 0, acts, mark: None }
@@ -52,11 +52,12 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
         }],
         resolved: vec![ConflictId(4)],
         skips: vec![skip("disabled", "U4"), skip("disabled", "U4"), skip("no-address", "A1")],
+        fates: vec![Skipped::LeftOut; 3],
         skipped: tally([
-            ("uid=a", "disabled", false),
-            ("uid=b", "disabled", false),
-            ("uid=c", "no-address", false),
-            ("uid=d", "malformed-address", true),
+            ("uid=a", ("disabled", "U4"), false),
+            ("uid=b", ("disabled", "U4"), false),
+            ("uid=c", ("no-address", "A1"), false),
+            ("uid=d", ("malformed-address", "A6"), true),
         ]),
         held: vec![
             Held {
@@ -76,7 +77,7 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             kind: BrakeKind::Missing,
             would_go: 12,
             of: 40,
-            says: "12 of 40 people who had access when brake.window began are missing from the directory (10 of them \
+            says: "12 of 40 people who had access when brake.window began would be without it (10 of them \
                    already went within brake.window): more than brake.percent = 10"
                 .into(),
             gone: 10,

@@ -69,6 +69,7 @@ fn one_run_is_read_line_by_line() {
     }];
     let changes = [added, updated, flagged, joined];
     let view = runs::View {
+        left_out: None,
         run: &run,
         changes: &changes,
         held: &held,
@@ -193,7 +194,7 @@ fn a_check_is_a_line_a_step_with_the_verdict_first() {
         Step::new(Verdict::Fail, "bind", "refused: `cn=rosterd` (49)\u{7}; look at the password file"),
     ];
     let text = plain(|out| {
-        steps.iter().try_for_each(|step| check::line(out, step))?;
+        steps.iter().try_for_each(|step| check::line(out, step, None))?;
         check::closing(out, &steps)
     });
     insta::assert_snapshot!(text, @r"

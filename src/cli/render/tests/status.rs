@@ -141,6 +141,21 @@ fn health_is_judged_by_the_last_read_of_users_and_of_groups_and_by_the_clock() {
     assert_eq!(judged(&asleep, &[every(72, Action::All)]), (true, since("2026-01-14 11:00 UTC")));
 }
 
+/// A command that failed is its own trouble where a daemon keeps the source in step; so is a saved plan that is another one now.
+#[test]
+fn a_slip_does_not_make_a_source_unhealthy() {
+    let at = "2026-01-15T11:00:00.000Z";
+    let by_command = |run: RunRow| RunRow { trigger: "command".to_owned(), ..run };
+    let healthy = |runs: &[RunRow]| health(&facts(runs, &[], &[])).healthy;
+    let failed = by_command(run_row(3, "failed", at));
+    assert!(healthy(&[failed.clone(), run_row(2, "ok", at)]));
+    assert!(!healthy(&[failed.clone(), by_command(run_row(2, "ok", at))]), "nobody else would say so");
+    assert!(!healthy(&[run_row(3, "failed", at), run_row(2, "ok", at)]), "a scheduled one");
+    assert!(!healthy(&[by_command(run_row(3, "incomplete", at)), run_row(2, "ok", at)]));
+    let stale = RunRow { cause: Some("other-plan".to_owned()), ..failed };
+    assert!(healthy(&[stale, by_command(run_row(2, "ok", at))]));
+}
+
 /// B1
 #[test]
 fn a_held_run_waits_until_a_later_read_of_users_is_fine() {

@@ -1,0 +1,114 @@
+//! Which entries are the person somebody asks for (S4).
+
+use std::collections::BTreeSet;
+
+use super::connect::Connection;
+use super::entry::RawEntry;
+use super::error::DirectoryError;
+use super::mapping::UserMapping;
+use super::paging::{self, Search, Sink};
+use super::read::check_base;
+use super::searches::{Pass, Searches};
+use super::settings::Scope;
+use super::understand::{Key, key, key_assertion};
+use crate::roster::filter::escape;
+use crate::roster::{Address, Dn, FieldId, UniqueId};
+
+/// An entry that may be the person asked for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Found {
+    /// Unique id.
+    pub key: UniqueId,
+    /// Where it stands.
+    pub dn: String,
+}
+
+/// The entries that are WHO.
+#[derive(Clone, Default, Debug)]
+pub struct Finds {
+    /// Those with a unique id, each once.
+    pub found: Vec<Found>,
+    /// Those without one that can be read: DN, and why.
+    pub garbled: Vec<String>,
+}
+
+/// Looks for entries that are WHO by DN, unique id, username or mail, each once: within bases and filter, or
+/// `anywhere` under `source.base_dn`.
+///
+/// # Errors
+/// When a base object cannot be read, or a search does not come to its end: then nobody knows who else it is.
+pub async fn find(
+    connection: &mut Connection,
+    searches: &Searches,
+    (who, anywhere): (&str, bool),
+) -> Result<Finds, DirectoryError> {
+    let (Some(mapping), Some(pass)) = (searches.mapping().users.as_ref(), searches.users.as_ref()) else {
+        return Ok(Finds::default());
+    };
+    let root = Pass {
+        bases: vec![searches.base_dn.clone()],
+        scope: Scope::Subtree,
+        filter: "(objectClass=*)".to_owned(),
+        ..pass.clone()
+    };
+    let (pass, key) = if anywhere { (&root, "source.base_dn") } else { (pass, "users.base_dns") };
+    let mut found = Entries { mapping, found: BTreeSet::new(), garbled: BTreeSet::new() };
+    let terms = terms(who, mapping);
+    for base in &pass.bases {
+        check_base(&mut connection.wire, key, base).await?;
+        if terms.is_empty() {
+            continue;
+        }
+        let filter = format!("(&{}(|{terms}))", pass.filter);
+        let attributes = vec![mapping.unique_id.as_str().to_owned()];
+        let search = Search { filter, attributes, ..searches.search(pass, base) };
+        paging::all(&mut connection.wire, &search, "looking for one person", &mut found).await?;
+    }
+    if Dn::parse(who).is_some_and(|dn| dn.depth() > 0 && pass.covers(&dn)) {
+        let search = Search::once(who, Scope::Base, &pass.filter, &[mapping.unique_id.as_str()]);
+        paging::one(&mut connection.wire, &search, "looking for one person by DN", |entry| found.entry(entry)).await?;
+    }
+    Ok(Finds { found: found.found.into_iter().collect(), garbled: found.garbled.into_iter().collect() })
+}
+
+/// The filters of which one has to match.
+fn terms(who: &str, mapping: &UserMapping) -> String {
+    let value = escape(who.as_bytes());
+    let mut terms = String::new();
+    let binary = mapping.unique_id.base() == "objectguid";
+    if let Some(id) = UniqueId::new(who).filter(|_| !binary || uuid::Uuid::try_parse(who).is_ok()) {
+        let id = escape(&key_assertion(&id, &mapping.unique_id));
+        terms.push_str(&format!("({}={id})", mapping.unique_id.base()));
+    }
+    for (_, name) in mapping.fields.iter().filter(|(field, _)| *field == FieldId::USERNAME) {
+        terms.push_str(&format!("({}={value})", name.base()));
+    }
+    if Address::parse(who).is_some() {
+        for source in &mapping.addresses {
+            let name = source.attribute.base();
+            terms.push_str(&format!("({name}={value})"));
+            if source.prefixed {
+                terms.push_str(&format!("({name}=SMTP:{value})({name}=smtp:{value})"));
+            }
+        }
+    }
+    terms
+}
+
+struct Entries<'a> {
+    mapping: &'a UserMapping,
+    found: BTreeSet<Found>,
+    garbled: BTreeSet<String>,
+}
+
+impl Sink for Entries<'_> {
+    fn entry(&mut self, entry: &RawEntry<'_>) {
+        if let Key::One(key) = key(entry, &self.mapping.unique_id) {
+            self.found.insert(Found { key, dn: entry.shown_dn() });
+        } else if let Some(skip) = self.mapping.unidentified(entry) {
+            self.garbled.insert(format!("`{}` cannot be understood: {}", skip.dn, skip.detail));
+        }
+    }
+
+    fn reference(&mut self, _: Vec<String>) {}
+}
