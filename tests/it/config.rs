@@ -382,7 +382,9 @@ fn what_is_printed_reads_the_same_again() {
 fn a_file_that_is_not_there_is_told_with_the_way_out() {
     let shown = load_in(Path::new("/nowhere/rosterd.toml"), &surroundings(&[])).unwrap_err().to_string();
     assert!(
-        shown.starts_with("/nowhere/rosterd.toml: cannot read the configuration: there is no such file; copy"),
+        shown.starts_with(
+            "/nowhere/rosterd.toml: cannot read the configuration: there is no such file; let `rosterd init URL --out FILE`"
+        ),
         "{shown}"
     );
 }
