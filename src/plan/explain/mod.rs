@@ -10,6 +10,7 @@ use crate::plan::policy::Place;
 use crate::plan::{Act, ConflictKind, Frozen, Plan, Policy, UserRef, View, wishes};
 use crate::roster::account::written;
 use crate::roster::address::fold;
+use crate::roster::skipped::UNJUDGED;
 use crate::roster::{
     Account, Address, Claim, ClaimKind, Dn, Enabled, FieldId, Incomplete, LookUp, MemberRef, Origin, Person, Reading,
     Skip, State,
@@ -373,12 +374,10 @@ impl<'a> Explained<'a> {
             self.say(rule, "conflict", Bearing::Note, says);
         }
         for skip in skips {
-            let says = if skip.detail.is_empty() {
-                skip.reason.to_string()
-            } else {
-                format!("{}: {}", skip.reason, skip.detail)
-            };
-            self.say(rule_of(skip), "left out", Bearing::Stops, says);
+            let detail = if skip.detail.is_empty() { String::new() } else { format!(": {}", skip.detail) };
+            let is_in = self.facts.account.is_some_and(|account| !account.state.tombstone());
+            let bearing = if is_in && skip.rule == UNJUDGED { Bearing::Note } else { Bearing::Stops };
+            self.say(rule_of(skip), "left out", bearing, format!("{}{detail}", skip.reason));
         }
     }
 

@@ -98,7 +98,7 @@ fn somebody_known_is_told_the_state_and_what_changes_it() {
     let cases: &[Case] = &[
         (|_| {}, &[], "In, with access."),
         (|world| world.entry("ada").enabled = false, &["L1", "U8", "L2"], "Enable the entry"),
-        (|world| world.entry("ada").doubtful = true, &["U8"], "In, with access,"),
+        (|world| world.entry("ada").doubtful = true, &[], "In, with access,"),
         (|world| world.entry("ada").mail.clear(), &["L1", "A1", "L2"], "Give the entry"),
         (|world| world.entry("ada").in_base = false, &["L1", "I4", "L2"], "Move the entry"),
         (|world| world.entry("ada").in_filter = false, &["L1", "I4", "L2"], "Change the entry"),

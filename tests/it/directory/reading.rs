@@ -308,7 +308,7 @@ async fn a_probe_shows_every_step_samples_and_domains() {
     assert!(of("sample")[0].text.contains("primary=u00000@example.com"), "{:?}", of("sample"));
     assert_eq!(found.domains, BTreeMap::from([("example.com".to_owned(), 30)]));
     assert_eq!(of("domain")[0].verdict, Verdict::Warn, "not managed");
-    assert_eq!(of("base").len(), 2);
+    assert_eq!(of("base").len(), 3, "source.base_dn as well");
     assert!(of("tls")[0].text.contains("CN=localhost"));
     let wrong = UserSettings { base_dns: vec!["ou=nowhere,dc=example,dc=com".to_owned()], ..users };
     let found = probe(&settings, Some(&wrong), (Some(&groups), None), (None, Stored::default()), &SystemClock).await;
