@@ -108,6 +108,24 @@ fn tells(text: &str, named: &BTreeSet<String>) -> bool {
     named.iter().any(|name| quoted(name, ('`', '`')) || quoted(name, ('(', ')')))
 }
 
+/// A sentence without the person's names, where they stand as words of their own; `None` when there are none.
+fn without(text: &str, named: &BTreeSet<String>) -> Option<String> {
+    let ends = |next: Option<char>| next.is_none_or(|next| !next.is_alphanumeric() && !"@.-_=+".contains(next));
+    let mut left = text.to_owned();
+    for name in named.iter().rev() {
+        let stands = |at: usize, text: &str| {
+            let after = text.get(at + name.len()..).unwrap_or_default().trim_start_matches(['.', '-']);
+            ends(text.get(..at).and_then(|text| text.chars().next_back())) && ends(after.chars().next())
+        };
+        let found: Vec<usize> =
+            left.match_indices(name.as_str()).map(|(at, _)| at).filter(|at| stands(*at, &left)).collect();
+        for at in found.into_iter().rev() {
+            left.replace_range(at..at + name.len(), ERASED);
+        }
+    }
+    (left != text).then_some(left)
+}
+
 /// Skipped entries of the person under another id, by DN.
 async fn skipped(write: &mut Statements, named: &BTreeSet<String>) -> Result<Vec<i64>, Fault> {
     let rows = sqlx::query("SELECT id, dn FROM rd_skipped").fetch_all(write.connection()).await?;
@@ -165,5 +183,38 @@ async fn tell_no_more(write: &mut Statements, named: &BTreeSet<String>) -> Resul
         .bind(any_list(&changes))
         .execute(write.connection())
         .await?;
+    unname_runs(write, named).await
+}
+
+/// What runs said that held the person's departure, or missed the person.
+async fn unname_runs(write: &mut Statements, named: &BTreeSet<String>) -> Result<(), Fault> {
+    let rows =
+        sqlx::query("SELECT id, error FROM rd_runs WHERE error IS NOT NULL").fetch_all(write.connection()).await?;
+    for row in &rows {
+        let Some(left) = without(row.try_get(1)?, named) else { continue };
+        let statement = "UPDATE rd_runs SET error = $2 WHERE id = $1";
+        sqlx::query(statement).bind(row.try_get::<i64, _>(0)?).bind(left).execute(write.connection()).await?;
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// B3
+    #[test]
+    fn names_go_where_they_are_words_of_their_own() {
+        let named = ["bob", "bob@example.com", "uid=bob,dc=example"].map(str::to_owned).into();
+        let without = |text: &str| without(text, &named);
+        assert_eq!(
+            without("(first: ada, bob, cy); `bob@example.com`.").unwrap(),
+            "(first: ada, erased, cy); `erased`."
+        );
+        assert_eq!(without("bob").unwrap(), "erased");
+        assert_eq!(without("missed (uid=bob,dc=example) and bob.").unwrap(), "missed (erased) and erased.");
+        for other in ["bobby and jim-bob", "bob.x@example.com", "bob@example.org", "ou=bob,x"] {
+            assert_eq!(without(other), None, "{other}");
+        }
+    }
 }

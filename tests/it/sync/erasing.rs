@@ -33,8 +33,8 @@ fn everything(site: &Site) -> Vec<String> {
 #[test]
 fn nothing_personal_is_left_of_somebody_erased() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
-    slapd.ldif(&people(&["ada", "bob"]));
-    let site = Site::new(&slapd);
+    slapd.ldif(&people(&["ada", "bob", "dan"]));
+    let mut site = Site::new(&slapd);
     site.expect(0, &["sync"]);
     let id = site.user("bob").unwrap()["id"].as_str().unwrap().to_owned();
     // Bob wants what ada has, and somebody wants what bob has.
@@ -44,6 +44,12 @@ fn nothing_personal_is_left_of_somebody_erased() {
     assert_eq!(site.json(&["conflicts"]).as_array().unwrap().len(), 2);
     slapd.ldif(&format!("dn: {}\nchangetype: delete\n", dn("bob")));
     slapd.ldif(&format!("dn: {}\nchangetype: delete\n", dn("cy")));
+    slapd.ldif(&format!("dn: {}\nchangetype: delete\n", dn("dan")));
+    // A held run names people, too.
+    site.set("brake", "at_least = 1\n");
+    site.expect(4, &["sync"]);
+    site.unset("brake");
+    assert!(everything(&site).iter().any(|line| line.starts_with("rd_runs") && line.contains("first: bob, dan")));
     site.expect(0, &["sync"]);
     let said = site.expect(1, &["users", "erase", "bob"]);
     assert!(said.err.contains("is pending: only what is left of a deleted user is erased"), "{said:?}");
@@ -54,6 +60,7 @@ fn nothing_personal_is_left_of_somebody_erased() {
     assert!(done.out.contains(&format!("Done: `{id}` erased.")), "{done:?}");
     let after = everything(&site);
     assert_eq!(tells(&after), Vec::<String>::new());
+    assert!(after.iter().any(|line| line.starts_with("rd_runs") && line.contains("first: erased, dan")));
     assert!(after.iter().any(|line| line.starts_with("rd_changes") && line.contains("ada@example.com")));
     let user = site.json(&["users", "show", &id]);
     assert_eq!((&user["state"], &user["unique_id"]), (&json!("deleted"), &Value::Null));
