@@ -438,6 +438,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether this user goes on with another entry than before (I5).
+    pub fn relinks(&self, user: UserId) -> bool {
+        let relinks = |change: &&UserChange| change.acts.iter().any(|act| matches!(act, Act::Relinked { .. }));
+        self.users.iter().filter(relinks).any(|change| change.subject == UserRef::Known(user))
+    }
+
     /// Whether applying it would change anything that anybody can see.
     pub fn is_empty(&self) -> bool {
         self.users.iter().all(|change| change.acts.is_empty())

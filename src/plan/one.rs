@@ -1,7 +1,7 @@
 //! One person at a time (S4): the plan of a whole run, of a view that holds nobody else.
 
 use crate::clock::Timestamp;
-use crate::plan::{Act, GroupAct, GroupChange, GroupRef, Plan, Policy, UserRef, View, plan};
+use crate::plan::{GroupAct, GroupChange, GroupRef, Plan, Policy, View, plan};
 use crate::roster::{Account, Digest, Dn, Index, Known, LookUp, Origin, Snapshot};
 
 /// What a run does about the one person that was read. Nobody else is touched and nobody is missed: the index of
@@ -17,11 +17,7 @@ pub fn plan_one(snapshot: &Snapshot, view: &View, former: Option<&Account>, poli
     let with_former = former.and_then(|former| {
         let both = view.index.iter().copied().chain(known(former));
         let planned = planned(&View { index: Index::new(both.collect()), ..view.clone() });
-        let relinks = planned.users.iter().any(|change| {
-            let relinked = change.acts.iter().any(|act| matches!(act, Act::Relinked { .. }));
-            relinked && change.subject == UserRef::Known(former.id)
-        });
-        relinks.then_some(planned)
+        planned.relinks(former.id).then_some(planned)
     });
     let mut one = with_former.unwrap_or_else(|| planned(view));
     one.groups = one.groups.into_iter().filter_map(about_members).collect();

@@ -200,7 +200,29 @@ impl LookOne {
     }
 
     /// Reads what concerns the person with this unique id; `index` holds the user, if there is one.
+    ///
+    /// A user whose own entry is gone is looked at by the one that was made anew, if a run re-links the two (I5).
     pub async fn of(
+        scene: &Scene<'_>,
+        (connection, searches): (&mut Connection, &Searches),
+        rules: (Policy, Vec<SourceRecord>),
+        (key, account, index): (UniqueId, Option<Account>, Index),
+        version: i64,
+    ) -> Result<Self, SyncError> {
+        if let Some(account) = &account
+            && let Some(anew) = who::anew(scene, (&mut *connection, searches), account).await?
+        {
+            let newcomer = (anew, None, Index::default());
+            let look = Self::read(scene, (&mut *connection, searches), rules.clone(), newcomer, version);
+            let look = Box::pin(look).await?;
+            if look.look(scene).await?.1.relinks(account.id) {
+                return Ok(look);
+            }
+        }
+        Box::pin(Self::read(scene, (connection, searches), rules, (key, account, index), version)).await
+    }
+
+    async fn read(
         scene: &Scene<'_>,
         (connection, searches): (&mut Connection, &Searches),
         (policy, neighbours): (Policy, Vec<SourceRecord>),
@@ -383,8 +405,8 @@ async fn successor(connection: &mut Connection, searches: &Searches, account: &A
         if let Some(one) = found.found.first() {
             let (dn, key) = (&one.dn, &one.key);
             return format!(
-                ", but `{dn}` (unique id {key}) is `{text}` now: if that is the same person, deleted and re-added, \
-                 `rosterd sync --user '{dn}'` or the next run goes on with it"
+                ", but `{dn}` is `{text}` now: if that is the same person, deleted and re-added, `rosterd sync --user \
+                 {key}` or the next run reads that entry"
             );
         }
     }

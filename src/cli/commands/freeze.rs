@@ -37,7 +37,8 @@ fn tell(session: &mut Session, source: &str, before: Option<&Freeze>, freeze: Op
     }
     let says = match (before, freeze) {
         (_, Some(freeze)) => format!(
-            "Done: `{source}` is frozen until {}; until then nobody is missed and nothing is taken away. `{}` ends it.",
+            "Done: `{source}` is frozen until {}; until then nobody is missed and nothing is taken away, but by a disabled test \
+             that was read. `{}` ends it.",
             moment(freeze.until),
             session.invocation("freeze --off")
         ),

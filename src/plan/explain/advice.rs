@@ -1,7 +1,7 @@
 //! What to do if what was explained is not what was wanted.
 
 use crate::plan::explain::{Bearing, Entry, Explained};
-use crate::roster::{Account, LookUp, Origin, PendingReason, State};
+use crate::roster::{Account, LookUp, Origin, PendingReason, Skip, Skipped, State};
 
 impl Explained<'_> {
     /// What to do if that is not what was wanted: the first obstacle decides.
@@ -18,14 +18,15 @@ impl Explained<'_> {
                  approve {run}` lets it go; if it is a mistake, put the directory or the configuration right, and sync."
             );
         }
-        if changes && self.skips().is_empty() {
+        let stops = |skip: &&Skip| matches!(self.becomes(skip), Skipped::LeftOut | Skipped::AsBefore);
+        let stopped: Vec<&Skip> = self.skips().into_iter().filter(stops).collect();
+        if changes && stopped.is_empty() {
             let target = self.facts.account.map_or(self.facts.who, |_| who.as_str());
             return format!(
                 "The next run does what is said last; `rosterd sync --user '{target}'` does it now, for this person alone."
             );
         }
-        if let Some(skip) = self.skips().into_iter().find(|_| self.facts.account.is_none_or(|one| !one.state.access()))
-        {
+        if let Some(skip) = stopped.first().filter(|_| self.facts.account.is_none_or(|one| !one.state.access())) {
             return by_reason(&skip.reason).to_owned();
         }
         match (&self.facts.entry, self.facts.account) {

@@ -10,10 +10,9 @@ use crate::plan::policy::Place;
 use crate::plan::{Act, ConflictKind, Frozen, Plan, Policy, UserRef, View, wishes};
 use crate::roster::account::written;
 use crate::roster::address::fold;
-use crate::roster::skipped::UNJUDGED;
 use crate::roster::{
     Account, Address, Claim, ClaimKind, Dn, Enabled, FieldId, Incomplete, LookUp, MemberRef, Origin, Person, Reading,
-    Skip, State,
+    Skip, Skipped, State,
 };
 
 /// How a rule bears on the person.
@@ -375,10 +374,21 @@ impl<'a> Explained<'a> {
         }
         for skip in skips {
             let detail = if skip.detail.is_empty() { String::new() } else { format!(": {}", skip.detail) };
-            let is_in = self.facts.account.is_some_and(|account| !account.state.tombstone());
-            let bearing = if is_in && skip.rule == UNJUDGED { Bearing::Note } else { Bearing::Stops };
-            self.say(rule_of(skip), "left out", bearing, format!("{}{detail}", skip.reason));
+            let (about, bearing) = match self.becomes(skip) {
+                Skipped::LeftOut => ("left out", Bearing::Stops),
+                Skipped::AsBefore => ("as before", Bearing::Stops),
+                Skipped::Without => ("came in without", Bearing::Note),
+                Skipped::MaybeDisabled => ("maybe disabled", Bearing::Note),
+            };
+            self.say(rule_of(skip), about, bearing, format!("{}{detail}", skip.reason));
         }
+    }
+
+    /// What becomes of the person of whom something is skipped (U9).
+    fn becomes(&self, skip: &Skip) -> Skipped {
+        let is_in = self.facts.account.is_some_and(|account| !account.state.tombstone());
+        let comes = self.acts().any(|act| matches!(act, Act::Added(_) | Act::Revived(_) | Act::Relinked { .. }));
+        Skipped::of((&*skip.reason, &*skip.rule), is_in || comes)
     }
 
     fn conflicts(&self) -> Vec<(String, &'static str)> {

@@ -1,9 +1,9 @@
 //! Whose entry is to be looked at when one person is asked for (S4).
 
 use crate::directory::{self, Connection, Found, Searches};
-use crate::roster::{Account, UniqueId, UserId};
+use crate::roster::{Account, FieldId, LookUp, Origin, UniqueId, UserId};
 use crate::store::SourceRecord;
-use crate::sync::one::Who;
+use crate::sync::one::{Who, look_up};
 use crate::sync::{Scene, SyncError};
 
 /// How many candidates an error names.
@@ -33,6 +33,33 @@ pub(in crate::sync) fn of_another_source(account: &Account, ours: &str) -> SyncE
              that source"
         ),
     }
+}
+
+/// The unique id of the one entry that has both the username and the address of a user whose own entry is gone, and that
+/// nobody in the store has (I5).
+pub(super) async fn anew(
+    scene: &Scene<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+    account: &Account,
+) -> Result<Option<UniqueId>, SyncError> {
+    let living = account.origin == Origin::Directory && !account.state.tombstone();
+    let (Some(key), Some(name), Some(address)) =
+        (account.key.as_ref().filter(|_| living), account.fields.get(&FieldId::USERNAME), account.primary())
+    else {
+        return Ok(None);
+    };
+    if look_up(scene, (&mut *connection, searches), key).await != LookUp::Gone {
+        return Ok(None);
+    }
+    // Where a search does not come to its end nobody knows who else it is; reading the person says why.
+    let Ok(named) = directory::find(connection, searches, (name.as_str(), false)).await else { return Ok(None) };
+    let Ok(mut both) = directory::find(connection, searches, (&address.to_string(), false)).await else {
+        return Ok(None);
+    };
+    both.found.retain(|one| named.found.contains(one));
+    let [one] = both.found.as_slice() else { return Ok(None) };
+    let known = scene.store.users_who(one.key.as_str()).await?;
+    Ok(known.is_empty().then(|| one.key.clone()))
 }
 
 /// The unique id of the entry to be read, and the user it belongs to.
