@@ -6,7 +6,7 @@
 //!   settings, kinds --> mapping --> understand (RawEntry -> Person, Group) <----/
 //! ```
 //!
-//! For a directory that nobody has described yet, [`reach`] finds the way in and [`survey`] what is there.
+//! For a directory that nobody has described yet, [`reach()`] finds the way in and [`survey`] what is there.
 //!
 //! # Guarantees
 //! - A [`crate::roster::Complete`] snapshot is made only from passes that ended with result code 0, the paging
