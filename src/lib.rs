@@ -29,6 +29,8 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod directory;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod plan;
 pub mod roster;
 pub mod store;

@@ -81,9 +81,10 @@ Without a terminal, and with [log] format set to text, json or journald, the
 log is written to standard error instead of plain progress lines.
 
 With --user one person is looked up, with this person's groups, and what is
-found is applied: no brake holds it, and nobody else is touched. Somebody whom
-the store does not know is looked for in the directory, by DN, unique id,
-username and mail.
+found is applied: no brake holds it, and nobody else is touched. When a run
+holds what this person would lose, a warning says so. Somebody whom the store
+does not know is looked for in the directory, by DN, unique id, username and
+mail.
 
 Example, everything now, after the run that may be going on:
   rosterd sync --wait
@@ -235,7 +236,8 @@ search that found nobody, or an attribute that vanished, is right.
 
 Was it a mistake, do not approve: put the configuration or the directory right
 and run `rosterd sync`. Nothing has to be approved then, what was held is
-forgotten, and who was flagged meanwhile comes back.
+forgotten, and who was flagged meanwhile comes back. The same undoes an
+approval that was a mistake: whoever the directory shows again, comes back.
 
 Whoever is flagged has no access from then on and is deleted by the date that
 is told at the end; before it `rosterd conflicts ignore N` keeps somebody.
@@ -245,9 +247,13 @@ Example, after `rosterd runs show 17` was read:
     Approve(Approve),
     /// Believe no absence for a while: during work on the directory
     #[command(after_help = "\
-Until it ends, nobody is missed, nothing is taken away and no due deletion is
-carried out; additions, changes, returns and a disabled test that was read are
-applied. It ends by itself, or with --off.
+Until it ends, nobody is missed, nothing is taken away by absence, and no due
+deletion is carried out. Additions, changes and returns are applied, and people
+who are disabled in the directory still lose access. It ends by itself, or with
+--off; given again, the new end holds, also when it is earlier.
+
+While somebody is missing, `sync` and `plan` end with 4, because something
+waits; `status` stays healthy.
 
 Examples:
   rosterd freeze --for 4h 'DC patching'

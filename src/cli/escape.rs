@@ -61,6 +61,20 @@ pub fn value(raw: &str) -> Cow<'_, str> {
     cut(raw, LONGEST)
 }
 
+/// Any text: nothing hazardous comes through, it is no wider than asked for, and safe text stays what it is.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(data: &[u8]) {
+    let Ok(raw) = std::str::from_utf8(data.get(1..).unwrap_or_default()) else { return };
+    let columns = usize::from(data.first().copied().unwrap_or_default());
+    let safe = text(raw);
+    assert!(!safe.contains(hazardous), "{raw:?}");
+    assert!(!safe.chars().any(char::is_control), "{raw:?}");
+    assert_eq!(text(&safe), safe, "{raw:?}");
+    let short = cut(raw, columns);
+    assert!(!short.contains(hazardous) && short.width() <= columns, "{raw:?} in {columns} columns: {short:?}");
+    assert!(short.chars().count() <= columns * 4 + 1, "{raw:?} in {columns} columns: {short:?}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,9 @@ use crate::cli::{escape, style};
 
 /// The narrowest a column gets when a table has to fit a terminal.
 const NARROWEST: usize = 8;
+/// The widest a column gets where there is no terminal to fit: one long cell does not push all others away. The last one is
+/// as wide as it is.
+const WIDEST: usize = 64;
 
 /// One cell: text that is already safe, and how it looks.
 #[derive(Clone, Debug)]
@@ -82,7 +85,11 @@ impl Table {
                 *width = cell.text.width().max(*width);
             }
         }
-        let gaps = 2 * widths.len().saturating_sub(1);
+        let last = widths.len().saturating_sub(1);
+        if columns.is_none() {
+            widths.iter_mut().take(last).for_each(|width| *width = (*width).min(WIDEST));
+        }
+        let gaps = 2 * last;
         while columns.is_some_and(|columns| widths.iter().sum::<usize>() + gaps > columns) {
             match widths.iter_mut().max() {
                 Some(widest) if *widest > NARROWEST => *widest -= 1,
@@ -114,6 +121,24 @@ mod tests {
         let mut out = Vec::new();
         table.print(&mut out, columns).unwrap();
         anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
+    }
+
+    #[test]
+    fn one_long_cell_does_not_push_the_others_away() {
+        let long = "x".repeat(150);
+        let mut table = Table::new(["NAME", "ADDRESS", "WHY"]);
+        table.row([Cell::new(&long), Cell::new("a@example.com"), Cell::new(&long)]);
+        for columns in [None, Some(80)] {
+            let mut out = Vec::new();
+            table.print(&mut out, columns).unwrap();
+            let text = anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string();
+            let at = text.lines().next().unwrap().find("ADDRESS").unwrap();
+            assert!(
+                at <= WIDEST + 2 && text.lines().all(|line| columns.is_none_or(|wide| line.width() <= wide)),
+                "{text}"
+            );
+            assert!(text.contains("a@example.com") && text.contains(&long) == columns.is_none(), "{text}");
+        }
     }
 
     #[test]

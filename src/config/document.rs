@@ -173,6 +173,14 @@ fn merge(under: &mut Table, over: Table) {
     }
 }
 
+/// One file by itself, without what it includes; `None` when it is no TOML.
+#[cfg(any(test, fuzzing))]
+pub fn parsed(path: &Path, text: &str, problems: &mut Problems) -> Option<Table> {
+    let mut whole = true;
+    let table = parse(path, text, &mut whole, problems);
+    whole.then_some(table)
+}
+
 fn parse(path: &Path, text: &str, whole: &mut bool, problems: &mut Problems) -> Table {
     let lines = Lines { file: path.into(), text };
     let (table, mut errors) = DeTable::parse_recoverable(text);

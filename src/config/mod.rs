@@ -17,6 +17,8 @@ mod draft;
 mod environment;
 mod files;
 mod forms;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod nearest;
 mod people;
 mod problem;
@@ -27,6 +29,7 @@ mod rights;
 pub mod schedule;
 mod schema;
 mod service;
+mod siblings;
 mod source;
 mod typed;
 mod urls;
@@ -47,6 +50,7 @@ pub use proposal::{Choices, Proposal, proposal};
 pub use reference::{missing_from_example, reference};
 pub use render::duration;
 pub use schedule::{Schedule, When};
+pub use siblings::{Sibling, USUAL_STORE, siblings};
 pub use urls::{check_store, ways};
 
 /// How log lines are written (`log.format`).

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::render::quoted;
+use super::siblings::USUAL_STORE;
 use crate::clock::Timestamp;
 use crate::directory::survey::{ALIASES, Found, IDS, NAMES, People, Survey, Why};
-use crate::directory::{CertificateInfo, DirectoryError, Kind, ServerUrl};
+use crate::directory::{CertificateInfo, DirectoryError, Kind, ServerUrl, SourceUrl};
 use crate::roster::Domain;
 use crate::roster::words::{counted, number, plural};
 
@@ -15,6 +16,9 @@ const COLUMN: usize = 40;
 const WIDTH: usize = 118;
 /// Domains that are listed by themselves, at most; with more of them, it is not up to a list.
 const DOMAINS: usize = 50;
+
+/// `source.name` where nothing is said.
+const DEFAULT_NAME: &str = "default";
 
 /// What a person decides, and no directory says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +33,13 @@ pub struct Choices {
     pub store: Option<String>,
     /// When it was made.
     pub now: Timestamp,
+}
+
+impl Choices {
+    /// `source.name`.
+    pub fn source_name(&self, survey: &Survey) -> String {
+        self.name.clone().or_else(|| name_of(&survey.base.dn)).unwrap_or_else(|| DEFAULT_NAME.to_owned())
+    }
 }
 
 /// The text of a configuration.
@@ -56,6 +67,7 @@ pub fn proposal(survey: &Survey, passed: &[DirectoryError], choices: &Choices) -
     source(&mut page, survey, passed, choices);
     users(&mut page, survey);
     attributes(&mut page, survey);
+    disabled(&mut page, survey);
     groups(&mut page, survey);
     domains(&mut page, &survey.people, &choices.domains);
     page.table("deletion");
@@ -66,9 +78,7 @@ pub fn proposal(survey: &Survey, passed: &[DirectoryError], choices: &Choices) -
     page.table("store");
     match &choices.store {
         Some(url) => page.set("url", &quoted(url), ""),
-        None => {
-            page.unset("url", &quoted("sqlite:///var/lib/rosterd/roster.db"), "or postgres://rosterd@host/database")
-        }
+        None => page.unset("url", &quoted(USUAL_STORE), "or postgres://rosterd@host/database"),
     }
     page.finish()
 }
@@ -143,11 +153,11 @@ fn list<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> String {
 fn source(page: &mut Page, survey: &Survey, passed: &[DirectoryError], choices: &Choices) {
     let (settings, about) = (&survey.settings, &survey.about);
     page.table("source");
-    let name = choices.name.clone().or_else(|| name_of(&survey.base.dn));
+    let name = choices.source_name(survey);
     let keep = "its name in the store; give it once and keep it";
-    match name.filter(|name| name != "default") {
-        Some(name) => page.set("name", &quoted(&name), keep),
-        None => page.unset("name", &quoted("default"), keep),
+    match &*name {
+        DEFAULT_NAME => page.unset("name", &quoted(DEFAULT_NAME), keep),
+        name => page.set("name", &quoted(name), keep),
     }
     let vendor = if about.vendor.is_empty() { "a server that does not say what it is" } else { &about.vendor };
     page.set("urls", &list(settings.urls.iter().map(ToString::to_string)), vendor);
@@ -200,12 +210,13 @@ fn transport(page: &mut Page, survey: &Survey, passed: &[DirectoryError]) {
         None => "TLS".to_owned(),
     };
     let url = settings.urls.first();
-    let secure = settings.starttls || matches!(url, Some(ServerUrl::Ldaps { .. }));
+    let tls = |url: &SourceUrl| matches!(url, SourceUrl::Server(ServerUrl::Ldaps { .. }) | SourceUrl::Domain(_));
+    let secure = settings.starttls || url.is_some_and(tls);
     match url {
-        Some(ServerUrl::Ldap { .. }) if settings.starttls => {
+        Some(SourceUrl::Server(ServerUrl::Ldap { .. })) if settings.starttls => {
             page.set("starttls", "true", &shown(&about.certificate));
         }
-        Some(ServerUrl::Ldap { .. }) => {
+        Some(SourceUrl::Server(ServerUrl::Ldap { .. })) => {
             for error in passed {
                 page.remark(&format!("TLS was tried first: {error}"));
             }
@@ -213,10 +224,17 @@ fn transport(page: &mut Page, survey: &Survey, passed: &[DirectoryError]) {
                 page.warn("The password and all that is read travel over the network in clear text.");
                 page.set("cleartext", "true", "given; better is TLS on the server");
             } else {
+                let distrusted = |error| matches!(error, &DirectoryError::Tls { certificate: Some(_), .. });
+                if passed.iter().any(distrusted) {
+                    page.warn(
+                        "The server offers TLS, but its certificate is not trusted, so the password and all that is read \
+                         travel in clear text, on this host only. To use TLS, name its CA with --ca-file.",
+                    );
+                }
                 page.unset("starttls", "false", "without TLS, but nothing leaves this host");
             }
         }
-        Some(ServerUrl::Ldaps { .. }) => page.remark(&format!("TLS: {}.", shown(&about.certificate))),
+        Some(url) if tls(url) => page.remark(&format!("TLS: {}.", shown(&about.certificate))),
         _ => {}
     }
     match &settings.ca_file {
@@ -366,6 +384,19 @@ fn attributes(page: &mut Page, survey: &Survey) {
         if *key == "mail" {
             aliases(page, people, defaults.aliases, &more);
         }
+    }
+}
+
+/// The kind's disabled tests: who writes one has to write all that are to stay (U8).
+fn disabled(page: &mut Page, survey: &Survey) {
+    page.text.push('\n');
+    page.remark(
+        "What disables somebody in this kind of directory. [[users.disabled]] replaces all of it: take the \"# \" away where \
+         a test is to stay beside your own.",
+    );
+    for test in survey.about.kind.defaults().disabled() {
+        page.line("# [[users.disabled]]");
+        test.lines().iter().for_each(|line| page.line(&format!("# {line}")));
     }
 }
 

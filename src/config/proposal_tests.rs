@@ -11,7 +11,7 @@ use crate::directory::{About, Bind, PasswordSource, Settings, Typed};
 fn settings() -> Settings {
     Settings {
         name: String::new(),
-        urls: vec![ServerUrl::Ldaps { host: "dc1.example.com".to_owned(), port: 636 }],
+        urls: vec![ServerUrl::Ldaps { host: "dc1.example.com".to_owned(), port: 636 }.into()],
         starttls: false,
         cleartext: false,
         ca_file: None,
@@ -44,6 +44,7 @@ fn survey(people: People) -> Survey {
         pages: true,
         certificate: None,
         clock: None,
+        read_only: false,
         schema: None,
     };
     let base = Base { dn: "dc=example,dc=com".to_owned(), why: Why::Only };
@@ -112,7 +113,7 @@ fn what_needs_a_look_is_a_warning_in_the_file_and_beside_it() {
         people
     };
     let open = |mut survey: Survey| {
-        survey.settings.urls = vec![ServerUrl::Ldap { host: "dc1.example.com".to_owned(), port: 389 }];
+        survey.settings.urls = vec![ServerUrl::Ldap { host: "dc1.example.com".to_owned(), port: 389 }.into()];
         survey.settings.cleartext = true;
         survey
     };

@@ -163,6 +163,13 @@ pub fn parse(text: &str) -> Result<Cron, Fault> {
             format!("known are {}", known.join(", ")),
         ));
     }
+    // The library takes it for a character it does not know.
+    let fields = FIELDS.iter().zip(text.split_whitespace());
+    let open = |(field, value): &(&Field, &str)| value.contains('?') && !field.takes.contains('?');
+    if let Some((Field { name, takes }, value)) = fields.into_iter().find(open) {
+        let says = "? stands for a day only";
+        return Err(fault(&format!("the field for the {name}, {}: {says}; it takes {takes}, or *", quoted(value))));
+    }
     let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Optional).build();
     parser.parse(text).map_err(|error| {
         let says = error.to_string();
@@ -252,6 +259,7 @@ mod tests {
             ("x 0 * * * ?", "the field for the second, \"x\""),
             ("0 0 3 * * mo-fry", "the field for the weekday, \"mo-fry\""),
             ("0 0 25 13 * ?", "the field for the hour, \"25\""),
+            ("? ? ? * * ?", "the field for the second, \"?\": ? stands for a day only; it takes 0 to 59, or *"),
         ] {
             let fault = parse(text).unwrap_err().says;
             assert!(fault.contains(field), "{fault}");

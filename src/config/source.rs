@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::files;
 use super::problem::Fault;
 use super::urls;
-use crate::directory::{Bind, Kind, PasswordSource, ServerUrl, Settings};
+use crate::directory::{Bind, Kind, PasswordSource, ServerUrl, Settings, SourceUrl};
 
 /// The settings of the directory. Where something is wrong, a problem is recorded and a stand-in returned.
 pub fn settings(draft: &mut Draft<'_>) -> Settings {
@@ -44,7 +44,7 @@ pub fn settings(draft: &mut Draft<'_>) -> Settings {
     }
 }
 
-fn servers(draft: &mut Draft<'_>) -> Vec<ServerUrl> {
+fn servers(draft: &mut Draft<'_>) -> Vec<SourceUrl> {
     draft.not_empty("source.urls", "name at least one server, like urls = [\"ldaps://dc1.example.com\"]");
     let starttls = draft.values.flag("source.starttls");
     let items = draft.values.list("source.urls").unwrap_or_default().to_vec();
@@ -52,7 +52,7 @@ fn servers(draft: &mut Draft<'_>) -> Vec<ServerUrl> {
     for item in items {
         // The form was checked when the list was read.
         let Ok(server) = urls::directory(&item.text) else { continue };
-        if starttls && !matches!(server, ServerUrl::Ldap { .. }) {
+        if starttls && !matches!(server, SourceUrl::Server(ServerUrl::Ldap { .. })) {
             let says = format!("{} cannot begin with StartTLS", item.text);
             let fault = Fault::new(says, "StartTLS belongs to ldap://; take starttls out, or the server");
             draft.wrong_at(item.place, "source.urls", fault);
@@ -87,7 +87,7 @@ fn check_file(draft: &mut Draft<'_>, key: &str, file: Option<&Path>, check: fn(&
     }
 }
 
-fn bind(draft: &mut Draft<'_>, urls: &[ServerUrl]) -> Bind {
+fn bind(draft: &mut Draft<'_>, urls: &[SourceUrl]) -> Bind {
     let password = password(draft, "source.bind_password_file", "source.bind_password_credential");
     let dn = draft.values.text("source.bind_dn").map(str::to_owned);
     if draft.values.is_broken("source.bind_dn") {
@@ -115,14 +115,14 @@ fn bind(draft: &mut Draft<'_>, urls: &[ServerUrl]) -> Bind {
 }
 
 /// SASL EXTERNAL needs something that says who we are.
-fn external(draft: &mut Draft<'_>, urls: &[ServerUrl]) {
+fn external(draft: &mut Draft<'_>, urls: &[SourceUrl]) {
     let starttls = draft.values.flag("source.starttls");
     let files = ["source.client_cert_file", "source.client_key_file"];
     let certificate = files.into_iter().any(|key| draft.values.text(key).is_some() || draft.values.is_broken(key));
-    let told = |url: &ServerUrl| match url {
-        ServerUrl::Ldapi { .. } => true,
-        ServerUrl::Ldaps { .. } => certificate,
-        ServerUrl::Ldap { .. } => certificate && starttls,
+    let told = |url: &SourceUrl| match url {
+        SourceUrl::Server(ServerUrl::Ldapi { .. }) => true,
+        SourceUrl::Server(ServerUrl::Ldaps { .. }) | SourceUrl::Domain(_) => certificate,
+        SourceUrl::Server(ServerUrl::Ldap { .. }) => certificate && starttls,
     };
     if urls.iter().all(told) {
         return;
@@ -146,7 +146,7 @@ fn clear_text(draft: &mut Draft<'_>) {
         return;
     }
     for item in draft.values.list("source.urls").unwrap_or_default().to_vec() {
-        if let Ok(ServerUrl::Ldap { host, .. }) = urls::directory(&item.text)
+        if let Ok(SourceUrl::Server(ServerUrl::Ldap { host, .. })) = urls::directory(&item.text)
             && !urls::is_loopback(&host)
         {
             let says = format!("the password would travel to {host} in clear text");

@@ -356,7 +356,7 @@ fn percent(raw: &Raw) -> Result<Value, Fault> {
     }
 }
 
-fn time(text: &str, least: &str, most: &str, never: bool) -> Result<Value, Fault> {
+pub(super) fn time(text: &str, least: &str, most: &str, never: bool) -> Result<Value, Fault> {
     if never && text == "never" {
         return Ok(Value::Never);
     }

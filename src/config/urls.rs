@@ -5,23 +5,23 @@ use std::path::PathBuf;
 
 use super::forms::quoted;
 use super::problem::Fault;
-use crate::directory::{ServerUrl, Way};
+use crate::directory::{ServerUrl, SourceUrl, Way};
 use crate::roster::Domain;
 
 const SHAPE: &str =
     "write it like \"ldaps://dc1.example.com\", \"ldap://[2001:db8::1]:389\" or \"ldapi://%2Frun%2Fslapd%2Fldapi\"";
 
-/// The URL of a directory server (E7): scheme, host and port, or the socket.
-pub fn directory(text: &str) -> Result<ServerUrl, Fault> {
+/// The URL of a directory server, or of a domain's servers (E7): scheme, host and port, the socket, or the domain.
+pub fn directory(text: &str) -> Result<SourceUrl, Fault> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(Fault::new(format!("{} is not a URL", unsigned(text)), SHAPE));
     };
     let scheme = scheme.to_ascii_lowercase();
-    if matches!(scheme.as_str(), "ldap+srv" | "ldaps+srv") {
-        let remedy = "name the servers: urls = [\"ldaps://dc1.example.com\", \"ldaps://dc2.example.com\"]";
-        return Err(Fault::new(format!("{scheme}:// is not available in this version"), remedy));
+    if scheme == "ldap+srv" {
+        let remedy = "write ldaps+srv://, or name the servers with ldap:// and starttls = true";
+        return Err(Fault::new("servers that DNS names are used over TLS from the first byte only", remedy));
     }
-    if !matches!(scheme.as_str(), "ldap" | "ldaps" | "ldapi") {
+    if !matches!(scheme.as_str(), "ldap" | "ldaps" | "ldapi" | "ldaps+srv") {
         return Err(Fault::new(format!("{} is not a URL of a directory", unsigned(text)), SHAPE));
     }
     if rest.contains('@') {
@@ -31,16 +31,32 @@ pub fn directory(text: &str) -> Result<ServerUrl, Fault> {
         ));
     }
     if scheme == "ldapi" {
-        return socket(rest);
+        return socket(rest).map(SourceUrl::Server);
     }
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if authority.contains(['/', '?', '#']) {
         let remedy = "a base belongs into source.base_dn, a filter into users.filter";
         return Err(Fault::new("a URL takes only host and port", remedy));
     }
+    if scheme == "ldaps+srv" {
+        return domain(authority);
+    }
     let (host, port) = host_and_port(authority)?;
     let port = port.unwrap_or(if scheme == "ldaps" { 636 } else { 389 });
-    Ok(if scheme == "ldaps" { ServerUrl::Ldaps { host, port } } else { ServerUrl::Ldap { host, port } })
+    let server = if scheme == "ldaps" { ServerUrl::Ldaps { host, port } } else { ServerUrl::Ldap { host, port } };
+    Ok(server.into())
+}
+
+/// The domain whose servers DNS names.
+fn domain(authority: &str) -> Result<SourceUrl, Fault> {
+    let (host, port) = host_and_port(authority)?;
+    if port.is_some() {
+        return Err(Fault::new("ldaps+srv:// takes no port: DNS says which one", "take the port out"));
+    }
+    let numbers = host.parse::<IpAddr>().is_ok();
+    let domain = Domain::parse(host.trim_end_matches('.')).filter(|_| !numbers);
+    let remedy = "write the domain, like \"ldaps+srv://example.com\"";
+    domain.map(SourceUrl::Domain).ok_or_else(|| Fault::new(format!("{} is not a domain", quoted(authority)), remedy))
 }
 
 /// How to try to reach a server that somebody names by its URL, or by its host alone: with TLS first (E8).
@@ -50,18 +66,19 @@ pub fn directory(text: &str) -> Result<ServerUrl, Fault> {
 pub fn ways(text: &str) -> Result<Vec<Way>, Fault> {
     let url = if text.contains("://") { Some(directory(text)?) } else { None };
     let (host, port) = match url {
-        Some(ServerUrl::Ldap { host, port }) => return Ok(with_and_without(&host, port).to_vec()),
+        Some(SourceUrl::Server(ServerUrl::Ldap { host, port })) => return Ok(with_and_without(&host, port).to_vec()),
         Some(other) => return Ok(vec![Way { url: other, starttls: false }]),
         None => host_and_port(text)?,
     };
     let (secure, plain) = (port.unwrap_or(636), port.unwrap_or(389));
-    let mut ways = vec![Way { url: ServerUrl::Ldaps { host: host.clone(), port: secure }, starttls: false }];
+    let secure = ServerUrl::Ldaps { host: host.clone(), port: secure };
+    let mut ways = vec![Way { url: secure.into(), starttls: false }];
     ways.extend(with_and_without(&host, plain));
     Ok(ways)
 }
 
 fn with_and_without(host: &str, port: u16) -> [Way; 2] {
-    [true, false].map(|starttls| Way { url: ServerUrl::Ldap { host: host.to_owned(), port }, starttls })
+    [true, false].map(|starttls| Way { url: ServerUrl::Ldap { host: host.to_owned(), port }.into(), starttls })
 }
 
 fn socket(rest: &str) -> Result<ServerUrl, Fault> {
@@ -89,6 +106,7 @@ fn decoded(text: &str) -> Option<String> {
             continue;
         }
         let digits = [rest.next()?, rest.next()?];
+        let digits = Some(digits).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
         bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
     }
     String::from_utf8(bytes).ok().filter(|path| !path.contains('\0'))
@@ -220,8 +238,8 @@ fn unsigned(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn ldap(host: &str, port: u16) -> ServerUrl {
-        ServerUrl::Ldap { host: host.to_owned(), port }
+    fn ldap(host: &str, port: u16) -> SourceUrl {
+        ServerUrl::Ldap { host: host.to_owned(), port }.into()
     }
 
     /// VIPRE-44, E7
@@ -232,10 +250,13 @@ mod tests {
         assert_eq!(directory("ldap://[2001:db8::1]"), Ok(ldap("2001:db8::1", 389)));
         assert_eq!(directory("ldap://[::1]:1389"), Ok(ldap("::1", 1389)));
         assert_eq!(directory("ldap://bücher.example"), Ok(ldap("xn--bcher-kva.example", 389)));
-        assert_eq!(directory("ldaps://10.0.0.1"), Ok(ServerUrl::Ldaps { host: "10.0.0.1".into(), port: 636 }));
-        let socket = ServerUrl::Ldapi { path: "/run/slapd/ldapi".into() };
+        assert_eq!(directory("ldaps://10.0.0.1"), Ok(ServerUrl::Ldaps { host: "10.0.0.1".into(), port: 636 }.into()));
+        let socket = SourceUrl::from(ServerUrl::Ldapi { path: "/run/slapd/ldapi".into() });
         assert_eq!(directory("ldapi://%2Frun%2fslapd%2Fldapi"), Ok(socket.clone()));
         assert_eq!(directory("ldapi://%2Frun%2Fslapd%2Fldapi/"), Ok(socket));
+        let domain = |text: &str| SourceUrl::Domain(Domain::parse(text).unwrap());
+        assert_eq!(directory("ldaps+srv://example.com"), Ok(domain("example.com")));
+        assert_eq!(directory("LDAPS+SRV://Bücher.Example/"), Ok(domain("xn--bcher-kva.example")));
     }
 
     /// E8
@@ -250,6 +271,7 @@ mod tests {
         assert_eq!(shown("dc1"), ["ldaps://dc1:636", "ldap://dc1:389 starttls", "ldap://dc1:389"]);
         assert_eq!(shown("[::1]:1636"), ["ldaps://[::1]:1636", "ldap://[::1]:1636 starttls", "ldap://[::1]:1636"]);
         assert_eq!(shown("ldapi://%2Frun%2Fldapi"), ["ldapi://%2Frun%2Fldapi"]);
+        assert_eq!(shown("ldaps+srv://example.com"), ["ldaps+srv://example.com"]);
         for text in ["", "http://dc1", "dc 1", "dc1:x", "dc1/dc=x", "ldaps://"] {
             assert!(ways(text).is_err(), "{text}");
         }
@@ -274,7 +296,12 @@ mod tests {
         for text in [
             "dc1.example.com",
             "http://dc1.example.com",
-            "ldaps+srv://example.com",
+            "ldap+srv://example.com",
+            "ldaps+srv://",
+            "ldaps+srv://example.com:636",
+            "ldaps+srv://10.0.0.1",
+            "ldaps+srv://[::1]",
+            "ldaps+srv://example.com/dc=example",
             "ldap://",
             "ldap://:389",
             "ldap://dc1:0",

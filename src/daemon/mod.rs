@@ -64,8 +64,12 @@ pub trait Engine: Send + Sync {
     /// What earlier runs of the source did, and when they began; newest first. Runs that failed or were interrupted
     /// did not do their work, and are left out.
     async fn history(&self, source: &str) -> Result<Vec<(Action, Timestamp)>, StoreError>;
+    /// What the last run of the source was to do, if its process died in the middle; the run is marked so.
+    async fn cut_off(&self, source: &str) -> Result<Option<Action>, StoreError>;
     /// The next moment after `after` at which somebody of the source is due for deletion or for another look.
     async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    /// Tries whether the store can be written, and leaves nothing behind; `false` when somebody else tries just now.
+    async fn can_write(&self) -> Result<bool, StoreError>;
 }
 
 /// The daemon, in the foreground, until SIGTERM or SIGINT.
@@ -128,8 +132,16 @@ impl Engine for RealEngine {
             .collect())
     }
 
+    async fn cut_off(&self, source: &str) -> Result<Option<Action>, StoreError> {
+        sync::cut_off(&*self.store, &*self.clock, source).await
+    }
+
     async fn next_deadline(&self, source: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.store.next_deadline(source, after).await
+    }
+
+    async fn can_write(&self) -> Result<bool, StoreError> {
+        sync::can_write(&*self.store).await
     }
 }
 

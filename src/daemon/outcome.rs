@@ -12,19 +12,33 @@ use super::agenda::Ending;
 use super::log::panicked;
 use super::schedule::Moment;
 
+/// What makes a run incomplete and may be over, or put right, at any moment: a server that was away, overloaded, or not set up
+/// as the configuration says. What waits for a person or the clock is left to the schedule.
+const PASSING: [&str; 11] = [
+    "admin-limit",
+    "base",
+    "busy",
+    "connection-lost",
+    "no-groups",
+    "no-users",
+    "size-limit",
+    "time-limit",
+    "timeout",
+    "unavailable",
+    "unreachable",
+];
+
 /// So far away that the longest wait is meant.
 const LATEST: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// How the task of a run ended; a [`JoinError`] when the run panicked.
 pub type RunResult = Result<Result<Report, SyncError>, JoinError>;
 
-/// Whether a run is tried again before the schedule's next: when it failed, or when the server went away or was
-/// overloaded while it read. Limits and missing rights do not pass by themselves.
+/// Whether a run is tried again before the schedule's next: when it failed, or for what may have passed.
 pub fn ending(result: &RunResult) -> Ending {
-    let passing = ["connection-lost", "timeout", "time-limit", "busy", "unavailable", "unreachable"];
     match result {
         Ok(Ok(report)) => {
-            let passing = report.incomplete.as_ref().is_some_and(|why| passing.contains(&why.cause));
+            let passing = report.incomplete.as_ref().is_some_and(|why| PASSING.contains(&why.cause));
             let failed = matches!(report.outcome, Outcome::Failed | Outcome::Interrupted);
             if passing || failed { Ending::Failed } else { Ending::Done }
         }
@@ -41,6 +55,11 @@ pub fn why(result: &RunResult) -> Option<String> {
         Ok(Err(error @ (SyncError::Store(_) | SyncError::Busy { .. }))) => Some(chain(error)),
         _ => None,
     }
+}
+
+/// Whether a run that failed like this had begun, and so had written into the store.
+pub fn had_begun(error: &SyncError) -> bool {
+    matches!(error, SyncError::Directory(_) | SyncError::Mapping(_) | SyncError::BindRefusedBefore { .. })
 }
 
 /// What a task that did not end well said.
@@ -84,6 +103,11 @@ impl Reach {
         let news = self.since.is_none();
         self.since.get_or_insert(now);
         news
+    }
+
+    /// Whether it is away, as far as is known.
+    pub fn is_lost(&self) -> bool {
+        self.since.is_some()
     }
 
     /// It can be reached. For how many seconds it could not be, if that is news.

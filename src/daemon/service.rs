@@ -13,7 +13,7 @@ use crate::sync::{Report, Request, SyncError, chain};
 
 use super::Engine;
 use super::agenda::Agenda;
-use super::outcome::{Reach, RunResult, ending, internal_error, last_line, why};
+use super::outcome::{Reach, RunResult, ending, had_begun, internal_error, last_line, why};
 use super::reload::{changed, needs_restart};
 use super::schedule::{Alarm, Moment};
 use super::signals::{Signal, Signals};
@@ -58,6 +58,8 @@ pub struct Service {
     deadline: DeadlineWatch,
     source: Reach,
     store: Reach,
+    /// A run could not write: only a run that can says that the store is back.
+    run_refused: bool,
     /// One line about the last run.
     last: Option<String>,
 }
@@ -75,7 +77,14 @@ struct DeadlineWatch {
     after: Timestamp,
     /// When it is asked again.
     ask_at: Moment,
-    asking: Option<JoinHandle<Result<Option<Timestamp>, StoreError>>>,
+    asking: Option<JoinHandle<Result<Answer, StoreError>>>,
+}
+
+/// What the store answered when it was asked who is due next.
+struct Answer {
+    deadline: Option<Timestamp>,
+    /// Something was written beside it.
+    written: bool,
 }
 
 enum Woken {
@@ -83,7 +92,7 @@ enum Woken {
     Rung,
     Signal(Signal),
     Ended(Box<RunResult>),
-    Answered(Result<Result<Option<Timestamp>, StoreError>, JoinError>),
+    Answered(Result<Result<Answer, StoreError>, JoinError>),
 }
 
 impl Service {
@@ -102,11 +111,17 @@ impl Service {
             deadline: DeadlineWatch { after: Timestamp::from_millis(0), ask_at: now, asking: None },
             source: Reach::default(),
             store: Reach::default(),
+            run_refused: false,
             last: None,
             config: Arc::new(config),
             outside,
         };
         service.say_started();
+        match service.outside.engine.cut_off(&service.config.source.name).await {
+            Ok(None) => {}
+            Ok(Some(action)) => service.agenda.ask(Trigger::Startup, action),
+            Err(error) => service.store_lost(&error, None, now),
+        }
         service.outside.systemd.ready();
         service.look();
         Ok(service)
@@ -150,7 +165,11 @@ impl Service {
         if self.running.is_none() && self.deadline.asking.is_none() && self.deadline.ask_at.reached(now) {
             let (engine, config, after) =
                 (Arc::clone(&self.outside.engine), Arc::clone(&self.config), self.deadline.after);
-            let ask = async move { engine.next_deadline(&config.source.name, after).await };
+            let writes = self.store.is_lost() && !self.run_refused;
+            let ask = async move {
+                let deadline = engine.next_deadline(&config.source.name, after).await?;
+                Ok(Answer { deadline, written: writes && engine.can_write().await? })
+            };
             self.deadline.asking = Some(tokio::spawn(ask));
         }
         let next = self.agenda.next(now);
@@ -189,12 +208,14 @@ impl Service {
                     self.source_back(now);
                 }
             }
-            Ok(Err(error)) => self.failed(&error, at.as_deref(), now),
-            Err(error) => {
-                let error = internal_error(error);
-                let (trigger, action) = (request.trigger.as_str(), request.action.as_str());
-                tracing::error!(event = "run.failed", trigger, action, error, "the run failed, the daemon goes on");
+            Ok(Err(error)) => {
+                // The store is there, and no run may begin in it.
+                if let SyncError::Store(StoreError::Newer { .. }) = error {
+                    run_failed(request, &chain(&error));
+                }
+                self.failed(&error, at.as_deref(), now);
             }
+            Err(error) => run_failed(request, &internal_error(error)),
         }
         if let Some(at) = at {
             let action = request.action.as_str();
@@ -205,14 +226,15 @@ impl Service {
 
     /// Says when something went away; that the run failed was said by the run.
     fn failed(&mut self, error: &SyncError, retry: Option<&str>, now: Moment) {
+        if had_begun(error) {
+            self.store_back(now);
+        }
         match error {
-            SyncError::Store(error) if error.is_transient() => {
+            SyncError::Store(error) if error.is_away() => {
+                self.run_refused = true;
                 self.store_lost(error, retry, now);
             }
-            SyncError::Directory(error) => {
-                self.store_back(now);
-                self.source_lost(error, retry, now);
-            }
+            SyncError::Directory(error) => self.source_lost(error, retry, now),
             _ => {}
         }
     }
@@ -240,26 +262,30 @@ impl Service {
     fn store_lost(&mut self, error: &StoreError, retry: Option<&str>, now: Moment) {
         if self.store.lost(now) {
             let (store, error) = (self.outside.engine.store(), chain(error));
-            tracing::error!(event = "store.unreachable", store, error, retry, "cannot reach the store");
+            tracing::error!(event = "store.unreachable", store, error, retry, "the store cannot be reached or written");
         }
     }
 
+    /// Something was written.
     fn store_back(&mut self, now: Moment) {
+        self.run_refused = false;
         if let Some(seconds) = self.store.back(now) {
             let store = self.outside.engine.store();
-            tracing::info!(event = "store.recovered", store, seconds, "the store is reached again");
+            tracing::info!(event = "store.recovered", store, seconds, "the store is reached and written again");
         }
     }
 
-    fn answered(&mut self, answer: Result<Result<Option<Timestamp>, StoreError>, JoinError>) {
+    fn answered(&mut self, answer: Result<Result<Answer, StoreError>, JoinError>) {
         self.deadline.asking = None;
         let now = self.now();
         self.deadline.ask_at = now.after(ASK_EVERY);
         match answer {
             // After the run that began meanwhile it is asked anew.
             _ if self.running.is_some() => {}
-            Ok(Ok(deadline)) => {
-                self.store_back(now);
+            Ok(Ok(Answer { deadline, written })) => {
+                if written {
+                    self.store_back(now);
+                }
                 self.agenda.expect(deadline);
             }
             Ok(Err(error)) => self.store_lost(&error, None, now),
@@ -389,6 +415,12 @@ impl Service {
             None => format!("{last}; no run is scheduled"),
         }
     }
+}
+
+/// Says what no run says of itself.
+fn run_failed(request: Request, error: &str) {
+    let (trigger, action) = (request.trigger.as_str(), request.action.as_str());
+    tracing::error!(event = "run.failed", trigger, action, error, "the run failed, the daemon goes on: {error}");
 }
 
 async fn joined<T>(task: Option<&mut JoinHandle<T>>) -> Result<T, JoinError> {

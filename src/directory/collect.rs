@@ -14,7 +14,7 @@ use super::reference::is_outside;
 use super::searches::Searches;
 use super::understand::{Key, PrimaryGroup, key, primary_group, skip};
 use crate::clock::Timestamp;
-use crate::roster::{Digest, Dn, Group, Incomplete, Index, Passes, Person, Reading, Skip, State, UniqueId};
+use crate::roster::{Digest, Dn, Group, Incomplete, Index, Known, Passes, Person, Reading, Skip, State, UniqueId};
 
 /// What has been read so far.
 pub struct Collector<'a> {
@@ -156,19 +156,22 @@ impl<'a> Collector<'a> {
         match key(entry, &users.unique_id) {
             Key::One(key) => self.identified(users, entry, &key),
             Key::None => {
-                self.reading.skips.extend(users.unidentified(entry));
-                if !self.shield(entry) && users.server_given() {
+                let bearers = self.shield(entry);
+                if bearers.is_empty() && users.server_given() {
                     self.unidentified(entry, users.unique_id.as_str());
                 }
-                self.cover_unidentified(users, entry);
+                self.garbled(users, entry, (None, &bearers));
             }
             Key::Many(keys) => {
-                self.reading.skips.extend(users.unidentified(entry));
-                self.shield(entry);
-                for position in keys.iter().filter_map(|key| self.index.position(key.digest())) {
+                let mut bearers = self.shield(entry);
+                let mut bearer = None;
+                for key in &keys {
+                    let Some(position) = self.index.position(key.digest()) else { continue };
                     self.reading.waiting.insert(position);
+                    bearers.push(position);
+                    bearer = bearer.or(Some(key));
                 }
-                self.cover_unidentified(users, entry);
+                self.garbled(users, entry, (bearer, &bearers));
             }
         }
     }
@@ -202,12 +205,30 @@ impl<'a> Collector<'a> {
         match users.person(entry, key, fingerprint, self.now, &mut self.reading.skips) {
             Ok(person) => self.people.put(digest, Box::new(person)),
             Err(skip) => {
+                let skip = match known {
+                    Some((_, known)) if known.is_of_directory_with_access() => {
+                        users.of_somebody_in(entry, skip, self.now)
+                    }
+                    _ => skip,
+                };
                 self.reading.skips.push(skip);
                 if let Some((position, _)) = known {
                     self.reading.waiting.insert(position);
                 }
             }
         }
+    }
+
+    /// Notes an entry without one readable unique id, and whose it is, as far as that can be told (E5).
+    fn garbled(&mut self, users: &UserMapping, entry: &RawEntry<'_>, (key, bearers): (Option<&UniqueId>, &[usize])) {
+        let mut bearers = bearers.iter().filter_map(|position| self.index.get(*position));
+        let has_access = bearers.any(Known::is_of_directory_with_access);
+        if let Some(skip) = users.unidentified(entry) {
+            let skip = Skip { unique_id: key.map(ToString::to_string), ..skip };
+            let skip = if has_access { users.of_somebody_in(entry, skip, self.now) } else { skip };
+            self.reading.skips.push(skip);
+        }
+        self.cover_unidentified(users, entry);
     }
 
     /// Notes whose primary group it is (G3).
@@ -253,8 +274,8 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Lets the user wait whose stored DN this entry bears (E5); whether there is one.
-    fn shield(&mut self, entry: &RawEntry<'_>) -> bool {
+    /// Lets the user wait whose stored DN this entry bears (E5), and says who that is.
+    fn shield(&mut self, entry: &RawEntry<'_>) -> Vec<usize> {
         let index = self.index;
         let by_dn = self.by_dn.get_or_insert_with(|| {
             let living = index.iter().enumerate().filter(|(_, known)| !known.state.tombstone());
@@ -265,13 +286,10 @@ impl<'a> Collector<'a> {
         let dn = Dn::digest_of(&entry.shown_dn());
         // Two may bear it in the store: one has moved away, the other took the place.
         let from = by_dn.partition_point(|(other, _)| *other < dn);
-        let bearers = by_dn.iter().skip(from).take_while(|(other, _)| *other == dn);
-        let mut any = false;
-        for (_, position) in bearers {
-            self.reading.waiting.insert(*position);
-            any = true;
-        }
-        any
+        let bearers = by_dn.iter().skip(from).take_while(|(other, _)| *other == dn).map(|(_, position)| *position);
+        let bearers: Vec<usize> = bearers.collect();
+        bearers.iter().for_each(|position| self.reading.waiting.insert(*position));
+        bearers
     }
 
     fn unidentified(&mut self, entry: &RawEntry<'_>, attribute: &str) {

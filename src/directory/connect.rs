@@ -13,6 +13,7 @@ use super::error::{CertificateInfo, DirectoryError};
 use super::paging::{self, Search};
 use super::session::{Deadlines, Wire};
 use super::settings::{Bind, Kind, Scope, ServerUrl, Settings};
+use super::srv::servers;
 use crate::clock::{Clock, Timestamp};
 use crate::roster::Dn;
 
@@ -42,6 +43,8 @@ pub struct About {
     pub certificate: Option<CertificateInfo>,
     /// Its own clock, where it shows one.
     pub clock: Option<Timestamp>,
+    /// Whether it is a read-only domain controller.
+    pub read_only: bool,
     /// Where its schema is.
     pub(crate) schema: Option<String>,
 }
@@ -77,22 +80,26 @@ pub async fn connect(settings: &Settings, clock: &dyn Clock) -> Result<Connectio
     let deadlines = Deadlines { silence: settings.read_timeout, end: Instant::now() + run, run };
     let mut attempts = Vec::new();
     for url in &settings.urls {
-        match connect_to(settings, url, clock.now(), deadlines).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) if error.tries_next() => {
+        let servers = match servers(url, settings.connect_timeout).await {
+            Ok(servers) => servers,
+            Err(error) => {
                 tracing::debug!(event = "source.server_failed", server = %url, error = %error);
                 attempts.push(error);
+                continue;
             }
-            Err(error) => return Err(error),
+        };
+        for server in &servers {
+            match connect_to(settings, server, clock.now(), deadlines).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) if error.tries_next() => {
+                    tracing::debug!(event = "source.server_failed", server = %server, error = %error);
+                    attempts.push(error);
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
-    Err(match attempts.pop() {
-        Some(only) if attempts.is_empty() => only,
-        last => {
-            attempts.extend(last);
-            DirectoryError::NoServer { attempts }
-        }
-    })
+    Err(DirectoryError::of_attempts(attempts))
 }
 
 async fn connect_to(
@@ -129,7 +136,7 @@ async fn connect_to(
     if authorized_as.as_ref().is_some_and(|who| who.is_empty() || who.eq_ignore_ascii_case("dn:")) {
         return Err(DirectoryError::Anonymous { server: url.to_string(), account });
     }
-    let about = root.about(settings, url.to_string(), authorized_as, certificate);
+    let about = root.about(settings, url, authorized_as, certificate)?;
     Ok(Connection { wire, about, settings: settings.clone() })
 }
 
@@ -167,7 +174,7 @@ pub(super) async fn hello(settings: &Settings, url: &ServerUrl, clock: &dyn Cloc
     let (stream, certificate) = dial(settings, url, clock.now()).await?;
     let mut wire = Wire::new(url.to_string(), stream, deadlines).await?;
     let root = Root::read(&mut wire).await?;
-    Ok(root.about(settings, url.to_string(), None, certificate))
+    root.about(settings, url, None, certificate)
 }
 
 /// The root DSE.
@@ -182,6 +189,8 @@ struct Root {
     extensions: BTreeSet<String>,
     /// Whether it says that it is a domain controller.
     active_directory: bool,
+    /// Whether it says that it is a read-only one.
+    read_only: bool,
     /// Whether it shows what only FreeIPA's servers do.
     free_ipa: bool,
     schema: Option<String>,
@@ -189,6 +198,8 @@ struct Root {
 
 /// LDAP_CAP_ACTIVE_DIRECTORY_OID (MS-ADTS, 3.1.1.3.4.3.1): a domain controller, and Samba as one.
 const ACTIVE_DIRECTORY: &str = "1.2.840.113556.1.4.800";
+/// LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID (ibid.): a read-only domain controller.
+const READ_ONLY: &str = "1.2.840.113556.1.4.1920";
 
 impl Root {
     async fn read(wire: &mut Wire) -> Result<Self, DirectoryError> {
@@ -215,6 +226,7 @@ impl Root {
 
     fn from_entry(entry: &RawEntry<'_>) -> Self {
         let texts = |name: &str| entry.texts(name).map(|text| codes::printable(&text)).collect::<Vec<_>>();
+        let capable = |what: &str| texts("supportedCapabilities").iter().any(|one| one == what);
         Self {
             vendor: [texts("vendorName"), texts("vendorVersion")].concat(),
             classes: texts("objectClass"),
@@ -223,7 +235,8 @@ impl Root {
             clock: entry.texts("currentTime").find_map(|time| generalized_time(time.as_bytes())),
             controls: texts("supportedControl").into_iter().collect(),
             extensions: texts("supportedExtension").into_iter().collect(),
-            active_directory: texts("supportedCapabilities").iter().any(|one| one == ACTIVE_DIRECTORY),
+            active_directory: capable(ACTIVE_DIRECTORY),
+            read_only: capable(READ_ONLY),
             free_ipa: ["ipaDomainLevel", "ipaTopologyPluginVersion"].iter().any(|name| !texts(name).is_empty()),
             schema: texts("subschemaSubentry").into_iter().next(),
         }
@@ -246,14 +259,21 @@ impl Root {
         }
     }
 
+    /// # Errors
+    /// Where it is the Global Catalog, which shows of everybody what all domains share: whoever is not seen to be expired
+    /// there may be, and a group may have members that it does not show.
     fn about(
         self,
         settings: &Settings,
-        server: String,
+        url: &ServerUrl,
         authorized_as: Option<String>,
         certificate: Option<CertificateInfo>,
-    ) -> About {
+    ) -> Result<About, DirectoryError> {
         let found = self.kind();
+        let server = url.to_string();
+        if self.active_directory && url.is_catalog() {
+            return Err(DirectoryError::Catalog { server });
+        }
         let vendor = match (self.vendor.is_empty(), found) {
             (true, Kind::OpenLdap) => "OpenLDAP".to_owned(),
             (true, Kind::ActiveDirectory) => "Active Directory".to_owned(),
@@ -263,7 +283,7 @@ impl Root {
         let contexts = self.naming_contexts.iter().filter_map(|context| Dn::parse(context));
         let holding = contexts.filter(|context| base.as_ref().is_some_and(|base| base.is_under(context)));
         let directory_id = holding.max_by_key(Dn::depth).or_else(|| base.clone());
-        About {
+        Ok(About {
             server,
             kind: settings.kind.unwrap_or(found),
             vendor,
@@ -274,7 +294,8 @@ impl Root {
             authorized_as,
             certificate,
             clock: self.clock,
+            read_only: self.read_only,
             schema: self.schema,
-        }
+        })
     }
 }

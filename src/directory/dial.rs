@@ -99,6 +99,9 @@ impl Limit<'_> {
     }
 }
 
+/// The first octet of what a server says that speaks TLS and is asked something else (RFC 8446, 5.1).
+const TLS_ALERT: u8 = 0x15;
+
 /// Asks for TLS and reads exactly one answer. Whatever else the server says, nothing of it is believed (RFC 4513, 6.2).
 async fn start_tls<S: Stream>(server: &str, stream: &mut S) -> Result<(), DirectoryError> {
     let lost = |source: io::Error| DirectoryError::Lost {
@@ -117,7 +120,11 @@ async fn start_tls<S: Stream>(server: &str, stream: &mut S) -> Result<(), Direct
             return Err(refused("it closed the connection".to_owned()));
         }
         if answer.first() != Some(&SEQUENCE) || answer.len() > MAX_ANSWER {
-            return Err(refused("its answer is not LDAP; the port may speak TLS already: use ldaps://".to_owned()));
+            return Err(refused(match answer.first() {
+                Some(&TLS_ALERT) => "its answer is TLS, so this port speaks it already".to_owned(),
+                Some(byte) => format!("it sent something that is not LDAP, beginning with {byte:#04x}"),
+                None => "it sent nothing".to_owned(),
+            }));
         }
         match ber::header(&answer) {
             Ok(Some((head, length))) if answer.len() >= head.saturating_add(length) => break (head, head + length),

@@ -263,6 +263,7 @@ pub mod tests {
     }
 
     /// E6
+    /// Faults: F3.
     #[test]
     fn names_have_no_case_and_options_are_told_apart() {
         let content = encoded(
@@ -295,6 +296,7 @@ pub mod tests {
     }
 
     /// E5
+    /// Faults: B8.
     #[test]
     fn bytes_that_are_not_utf8_lose_nothing_else() {
         let content = encoded(b"cn=\xff", &[("\u{e9}", &[b"x"]), ("sn", &[b"\xe4", b"ok"]), ("mail", &[b"a@b.c"])]);

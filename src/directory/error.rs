@@ -26,6 +26,9 @@ impl fmt::Display for CertificateInfo {
     }
 }
 
+/// The setting that bounds a whole run.
+pub(super) const RUN_TIMEOUT: &str = "source.run_timeout";
+
 /// Why the directory could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +40,22 @@ pub enum DirectoryError {
         server: String,
         /// Cause.
         source: io::Error,
+    },
+    /// DNS did not say which servers a domain has.
+    #[error("DNS did not answer which servers {url} has; check this machine's DNS (/etc/resolv.conf)")]
+    Dns {
+        /// Which of `source.urls`.
+        url: String,
+        /// Cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// DNS names no server of a domain that may be used.
+    #[error("DNS names no server for {url}: {says}; check the domain, or name the servers in source.urls")]
+    NoRecord {
+        /// Which of `source.urls`.
+        url: String,
+        /// What it says.
+        says: String,
     },
     /// No TCP or socket connection.
     #[error(
@@ -50,8 +69,7 @@ pub enum DirectoryError {
         source: io::Error,
     },
     /// A step took too long.
-    #[error("{server} did not answer within {} while {doing}; check the server, the firewall and {key}",
-        seconds(*after))]
+    #[error("{}", timed_out(server, doing, *after, key))]
     Timeout {
         /// Which server.
         server: String,
@@ -134,7 +152,9 @@ pub enum DirectoryError {
         account: String,
     },
     /// The connection ended by itself.
-    #[error("the connection to {server} was lost while {doing}: {says}")]
+    #[error(
+        "the connection to {server} was lost while {doing}: {says}; see whether the server runs, and what its log says of it"
+    )]
     Lost {
         /// Which server.
         server: String,
@@ -229,12 +249,32 @@ pub enum DirectoryError {
         /// What happened to the rest.
         says: String,
     },
+    /// It is the Global Catalog.
+    #[error(
+        "{server} is the Global Catalog, which lacks attributes and members that decide who has access; use port 636 or \
+         389 of a domain controller, and a source for each domain"
+    )]
+    Catalog {
+        /// Which server.
+        server: String,
+    },
     /// No server of the list could be used.
     #[error("no server of source.urls could be used: {}", listed(attempts))]
     NoServer {
         /// One error a server, in the order tried.
         attempts: Vec<DirectoryError>,
     },
+}
+
+fn timed_out(server: &str, doing: &str, after: Duration, key: &str) -> String {
+    let after = seconds(after);
+    if key == RUN_TIMEOUT {
+        return format!(
+            "the run took longer than {after} ({key}) and was ended while {doing} on {server}; give it more time, or look at \
+             source.page_rate and at the load of the server"
+        );
+    }
+    format!("{server} did not answer within {after} while {doing}; check the server, the firewall and {key}")
 }
 
 fn seconds(duration: Duration) -> String {
@@ -261,10 +301,26 @@ fn listed(attempts: &[DirectoryError]) -> String {
 }
 
 impl DirectoryError {
+    /// Why none of the servers tried, in this order, can be used: the failure of the only one, or all of them.
+    pub(super) fn of_attempts(mut attempts: Vec<Self>) -> Self {
+        match attempts.pop() {
+            Some(only) if attempts.is_empty() => only,
+            last => {
+                attempts.extend(last);
+                Self::NoServer { attempts }
+            }
+        }
+    }
+
     /// Whether the same attempt may well succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } | Self::Lost { .. } => true,
+            Self::Resolve { .. }
+            | Self::Dns { .. }
+            | Self::NoRecord { .. }
+            | Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Lost { .. } => true,
             Self::Search { code, .. } | Self::Bind { code, .. } => matches!(code, 3 | 51 | 52),
             Self::NoServer { attempts } => attempts.iter().any(Self::is_transient),
             _ => false,
@@ -276,6 +332,17 @@ impl DirectoryError {
         matches!(self, Self::Bind { code: 49, .. })
     }
 
+    /// Which server answered with something that is not LDAP at all, and what it sent.
+    pub fn not_ldap(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Protocol { server, says, .. } | Self::StartTls { server, says } => {
+                says.contains("that is not LDAP").then_some((server, says))
+            }
+            Self::NoServer { attempts } => attempts.iter().find_map(Self::not_ldap),
+            _ => None,
+        }
+    }
+
     /// Whether another server of the list may be tried: nothing about us or the configuration was refused.
     pub(crate) fn tries_next(&self) -> bool {
         match self {
@@ -285,7 +352,8 @@ impl DirectoryError {
             | Self::Tls { .. }
             | Self::StartTls { .. }
             | Self::Lost { .. }
-            | Self::Protocol { .. } => true,
+            | Self::Protocol { .. }
+            | Self::Catalog { .. } => true,
             Self::Bind { code, .. } => matches!(code, 51 | 52),
             _ => false,
         }
@@ -299,7 +367,11 @@ impl DirectoryError {
     /// A stable word for the kind of trouble, as [`Incomplete::cause`] has it.
     pub fn cause(&self) -> &'static str {
         match self {
-            Self::Resolve { .. } | Self::Connect { .. } | Self::NoServer { .. } => "unreachable",
+            Self::Resolve { .. }
+            | Self::Dns { .. }
+            | Self::NoRecord { .. }
+            | Self::Connect { .. }
+            | Self::NoServer { .. } => "unreachable",
             Self::Timeout { .. } => "timeout",
             Self::TlsFile { .. } | Self::Tls { .. } | Self::StartTls { .. } => "tls",
             Self::Cleartext { .. } | Self::Password { .. } | Self::Bind { .. } | Self::Anonymous { .. } => "bind",
@@ -310,6 +382,7 @@ impl DirectoryError {
             Self::Search { code, .. } => codes::cause(*code),
             Self::Paging { .. } => "paging",
             Self::Values { .. } => "values",
+            Self::Catalog { .. } => "configuration",
         }
     }
 

@@ -1,13 +1,14 @@
 //! Which entries are the person somebody asks for (S4).
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use super::connect::Connection;
 use super::entry::RawEntry;
 use super::error::DirectoryError;
 use super::mapping::UserMapping;
 use super::paging::{self, Search, Sink};
-use super::read::check_base;
+use super::read::{ROOT, check_base};
 use super::searches::{Pass, Searches};
 use super::settings::Scope;
 use super::understand::{Key, key, key_assertion};
@@ -51,7 +52,7 @@ pub async fn find(
         filter: "(objectClass=*)".to_owned(),
         ..pass.clone()
     };
-    let (pass, key) = if anywhere { (&root, "source.base_dn") } else { (pass, "users.base_dns") };
+    let (pass, key) = if anywhere { (&root, ROOT) } else { (pass, "users.base_dns") };
     let mut found = Entries { mapping, found: BTreeSet::new(), garbled: BTreeSet::new() };
     let terms = terms(who, mapping);
     for base in &pass.bases {
@@ -69,6 +70,43 @@ pub async fn find(
         paging::one(&mut connection.wire, &search, "looking for one person by DN", |entry| found.entry(entry)).await?;
     }
     Ok(Finds { found: found.found.into_iter().collect(), garbled: found.garbled.into_iter().collect() })
+}
+
+/// Whether anybody at all is within bases and filter; the first page that shows somebody is the last one asked for.
+///
+/// # Errors
+/// When a base object cannot be read, or a search ends before anybody was found.
+pub async fn anybody(connection: &mut Connection, searches: &Searches) -> Result<bool, DirectoryError> {
+    for (pass, base) in searches.users.iter().flat_map(|pass| pass.bases.iter().map(move |base| (pass, base))) {
+        check_base(&mut connection.wire, "users.base_dns", base).await?;
+        let (attributes, page_size) = (vec!["1.1".to_owned()], searches.page_size.min(1));
+        let search = Search { attributes, page_size, ..searches.search(pass, base) };
+        let mut first = First(false);
+        paging::all(&mut connection.wire, &search, "looking for anybody", &mut first).await?;
+        if first.0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether an entry came.
+struct First(bool);
+
+impl Sink for First {
+    fn entry(&mut self, _: &RawEntry<'_>) {
+        self.0 = true;
+    }
+
+    fn reference(&mut self, _: Vec<String>) {}
+
+    fn batch(&mut self) -> ControlFlow<()> {
+        ControlFlow::Break(())
+    }
+
+    fn may_break(&self) -> bool {
+        true
+    }
 }
 
 /// The filters of which one has to match.

@@ -1,6 +1,7 @@
 //! Entries without one readable unique id, where one person is looked for (E5).
 
 use super::connect::Connection;
+use super::disabled;
 use super::entry::RawEntry;
 use super::error::DirectoryError;
 use super::mapping::UserMapping;
@@ -8,7 +9,9 @@ use super::paging::{self, Search};
 use super::searches::Searches;
 use super::settings::Scope;
 use super::understand::{Key, key, skip};
-use crate::roster::{Dn, Skip};
+use crate::clock::Timestamp;
+use crate::roster::skipped::DISABLED_UNREADABLE;
+use crate::roster::{Dn, Enabled, Skip};
 
 impl UserMapping {
     /// Why an entry has no unique id to be known by, as a row of `roster_skipped`; `None` when it has one.
@@ -21,17 +24,29 @@ impl UserMapping {
         };
         Some(skip(entry, None, reason, detail + &self.asks_for(entry)))
     }
+
+    /// The row of somebody who has access, and whose entry cannot be understood: if the entry is disabled, it says so. The
+    /// user stays as it is all the same (E5), so somebody has to know.
+    pub(super) fn of_somebody_in(&self, entry: &RawEntry<'_>, skip: Skip, now: Timestamp) -> Skip {
+        let (Enabled::No(test), _) = disabled::judge(&self.disabled, entry, now) else { return skip };
+        let detail = format!(
+            "the entry is disabled ({test}), but cannot be understood: {}; the state stays as it is: correct the entry, or take \
+             access away with `rosterd users delete`",
+            skip.detail
+        );
+        Skip { reason: DISABLED_UNREADABLE.into(), detail, ..skip }
+    }
 }
 
 /// The entry at a DN, if it stands within bases and filter and has no readable unique id: it shields the user whose DN it
-/// bears.
+/// bears. `now` where that user has access.
 ///
 /// # Errors
 /// When the search does not come to its end.
 pub(super) async fn at(
     connection: &mut Connection,
     searches: &Searches,
-    dn: &str,
+    (dn, now): (&str, Option<Timestamp>),
 ) -> Result<Option<Skip>, DirectoryError> {
     let (Some(mapping), Some(pass)) = (searches.mapping().users.as_ref(), searches.users.as_ref()) else {
         return Ok(None);
@@ -43,7 +58,10 @@ pub(super) async fn at(
     let search = Search::once(dn, Scope::Base, &pass.filter, &attributes);
     let mut found = None;
     paging::one(&mut connection.wire, &search, "looking at where one person stood", |entry| {
-        found = mapping.unidentified(entry);
+        found = mapping.unidentified(entry).map(|skip| match now {
+            Some(now) => mapping.of_somebody_in(entry, skip, now),
+            None => skip,
+        });
     })
     .await?;
     Ok(found)

@@ -7,7 +7,7 @@ use super::super::ber::{ENUMERATED, INTEGER, OCTETS, SEQUENCE, Writer};
 use super::super::entry::tests::encoded;
 use super::super::error::DirectoryError;
 use super::super::paging::{self, Search};
-use super::super::session::{Deadlines, Item, Request, Session, Wire};
+use super::super::session::{Deadlines, Item, PAGING, Request, Session, Wire};
 use super::super::settings::Scope;
 use super::*;
 
@@ -61,6 +61,7 @@ fn says(result: Result<Vec<Item>, DirectoryError>) -> String {
     result.expect_err("nothing but an error may follow").to_string()
 }
 
+/// Faults: B9.
 #[tokio::test]
 async fn entries_and_references_come_in_order_before_the_end() {
     let entry = |name: &str| message(1, message::SEARCH_ENTRY, &encoded(name.as_bytes(), &[]));
@@ -79,7 +80,26 @@ async fn entries_and_references_come_in_order_before_the_end() {
     assert_eq!((done.code, done.text.as_str()), (4, "Gr\u{fffd}\u{fffd}e"));
 }
 
+/// E1: one control says that this was all, the other that it was not.
+#[tokio::test]
+async fn of_two_paging_controls_none_is_believed() {
+    let control = |cookie: &[u8]| {
+        let value = Writer::default().number(INTEGER, 0).put(OCTETS, cookie);
+        let value = Writer::default().nest(SEQUENCE, value).into_bytes();
+        Writer::default().put(OCTETS, PAGING.as_bytes()).put(OCTETS, &value)
+    };
+    for (cookies, expected) in [(vec![&b""[..]], true), (vec![b"", b"1"], false), (vec![b"", b""], false)] {
+        let controls = cookies.iter().fold(Writer::default(), |all, cookie| all.nest(SEQUENCE, control(cookie)));
+        let inside = Writer::default().number(INTEGER, 1).put(message::SEARCH_DONE, &result(0, b""));
+        let answer = Writer::default().nest(SEQUENCE, inside.nest(0xa0, controls)).into_bytes();
+        let items = answered(answer).await.unwrap();
+        let [Item::Done(done)] = items.as_slice() else { panic!("{items:?}") };
+        assert_eq!(done.control.as_ref().map(Option::is_some), Some(expected), "{cookies:?}");
+    }
+}
+
 /// What makes ldap3 panic, abort, hang or swallow the reason.
+/// Faults: B10, B11, B14, B15, B16, B17.
 #[tokio::test]
 async fn whatever_a_server_sends_is_a_named_error() {
     let mut deep = vec![0x04, 0x00];
@@ -120,6 +140,7 @@ async fn whatever_a_server_sends_is_a_named_error() {
     }
 }
 
+/// Faults: A9.
 #[tokio::test]
 async fn a_message_cut_anywhere_is_never_an_end() {
     let whole = [
@@ -133,6 +154,7 @@ async fn a_message_cut_anywhere_is_never_an_end() {
     assert_eq!(answered(whole).await.unwrap().len(), 2);
 }
 
+/// Faults: B13.
 #[tokio::test]
 async fn silence_ends_at_its_deadline() {
     let (mut wire, _server) = wire(Duration::from_millis(100)).await;
@@ -141,6 +163,7 @@ async fn silence_ends_at_its_deadline() {
     assert!(matches!(&error, DirectoryError::Timeout { key: "source.read_timeout", .. }), "{error}");
 }
 
+/// Faults: B20.
 #[tokio::test]
 async fn a_slow_consumer_stops_us_reading() {
     let (mut wire, mut server) = wire(Duration::from_secs(5)).await;

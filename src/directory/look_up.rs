@@ -65,6 +65,16 @@ pub async fn look_up(
     judged
 }
 
+/// Whether most of these people are in this directory, whatever it is called: found by ids that only servers give (I9).
+pub async fn are_there(connection: &mut Connection, searches: &Searches, keys: &[UniqueId], now: Timestamp) -> bool {
+    if !searches.mapping().users.as_ref().is_some_and(UserMapping::server_given) {
+        return false;
+    }
+    let found = look_up(connection, searches, keys, now).await;
+    let there = found.iter().filter(|(_, found)| !matches!(found, LookUp::Gone | LookUp::Unjudged { .. })).count();
+    there > keys.len() / 2
+}
+
 /// Where people are looked for, and the key that says so.
 fn places<'s>(searches: &'s Searches, pass: &'s Pass) -> Vec<(&'static str, &'s str)> {
     let root = Dn::parse(&searches.base_dn);

@@ -65,6 +65,8 @@ pub(crate) struct UserMapping {
     pub fields: Vec<(FieldId, AttributeName)>,
     pub addresses: Vec<AddressSource>,
     pub disabled: Vec<Test>,
+    /// The kind's own tests that `[[users.disabled]]` replaces, for whoever asks what that means.
+    pub replaced: Vec<(DisabledTest, Test)>,
     pub member_of: Option<AttributeName>,
     /// The person's own SID, and the number of the primary group in its domain.
     pub primary_group: Option<(AttributeName, AttributeName)>,
@@ -179,6 +181,9 @@ pub(super) fn filter(key: &str, text: &str) -> Result<Filter, MappingError> {
     Ok(filter)
 }
 
+/// The key of the disabled tests.
+const DISABLED: &str = "users.disabled";
+
 struct Resolver {
     defaults: &'static Defaults,
     written: Vec<(String, String)>,
@@ -229,6 +234,7 @@ impl Resolver {
         }
         let addresses = self.addresses(users, mail)?;
         let disabled = self.disabled(users)?;
+        let replaced = self.replaced(&disabled)?;
         let member_of = members.iter().find(|name| is_member_of(name)).cloned();
         let sid = members.iter().find(|name| is_sid(name)).cloned();
         let primary_group = sid.zip(AttributeName::parse("primaryGroupID"));
@@ -240,7 +246,7 @@ impl Resolver {
         asked.sort();
         asked.dedup();
         let filter = self.filter("users.filter", users.filter.as_deref(), defaults.user_filter)?;
-        Ok(UserMapping { unique_id, fields, addresses, disabled, member_of, primary_group, asked, filter })
+        Ok(UserMapping { unique_id, fields, addresses, disabled, replaced, member_of, primary_group, asked, filter })
     }
 
     fn filter(&mut self, key: &str, configured: Option<&str>, default: &str) -> Result<Filter, MappingError> {
@@ -298,29 +304,18 @@ impl Resolver {
     }
 
     fn disabled(&mut self, users: &UserSettings) -> Result<Vec<Test>, MappingError> {
-        let defaults = self.defaults.disabled();
-        let written = users.disabled.is_some();
-        let key = "users.disabled";
-        let mut tests = Vec::new();
-        for test in users.disabled.as_ref().unwrap_or(&defaults) {
-            let test = match test {
-                DisabledTest::Values { attribute: name, values } => {
-                    Test::Values(attribute(key, name)?, values.iter().map(|value| fold(value)).collect())
-                }
-                DisabledTest::Bits { attribute: name, bits } => Test::Bits(attribute(key, name)?, *bits),
-                DisabledTest::Expired { attribute: name } => Test::Expired(attribute(key, name)?),
-                DisabledTest::Filter { filter: text } => {
-                    let filter = filter(key, text)?;
-                    let names = filter.attributes().into_iter().filter_map(AttributeName::parse).collect();
-                    Test::Filter(filter, names)
-                }
-            };
-            if written {
-                self.written.extend(test.attributes().iter().map(|name| (key.to_owned(), name.base().to_owned())));
-            }
-            tests.push(test);
-        }
-        Ok(tests)
+        let Some(own) = &users.disabled else { return tests(&self.defaults.disabled()) };
+        let own = tests(own)?;
+        let names = own.iter().flat_map(Test::attributes);
+        self.written.extend(names.map(|name| (DISABLED.to_owned(), name.base().to_owned())));
+        Ok(own)
+    }
+
+    /// The kind's own tests that those of the configuration do not cover.
+    fn replaced(&self, own: &[Test]) -> Result<Vec<(DisabledTest, Test)>, MappingError> {
+        let usual = self.defaults.disabled();
+        let all = tests(&usual)?.into_iter();
+        Ok(usual.into_iter().zip(all).filter(|(_, test)| !own.iter().any(|one| one.covers(test))).collect())
     }
 
     fn groups(&mut self, groups: &GroupSettings, members: Vec<AttributeName>) -> Result<GroupMapping, MappingError> {
@@ -351,6 +346,24 @@ pub(super) fn is_sid(name: &AttributeName) -> bool {
 /// Whether the attribute names groups from the users' side (G3).
 pub(super) fn is_member_of(name: &AttributeName) -> bool {
     name.base() == "memberof"
+}
+
+fn tests(tests: &[DisabledTest]) -> Result<Vec<Test>, MappingError> {
+    let test = |test: &DisabledTest| {
+        Ok(match test {
+            DisabledTest::Values { attribute: name, values } => {
+                Test::Values(attribute(DISABLED, name)?, values.iter().map(|value| fold(value)).collect())
+            }
+            DisabledTest::Bits { attribute: name, bits } => Test::Bits(attribute(DISABLED, name)?, *bits),
+            DisabledTest::Expired { attribute: name } => Test::Expired(attribute(DISABLED, name)?),
+            DisabledTest::Filter { filter: text } => {
+                let filter = filter(DISABLED, text)?;
+                let names = filter.attributes().into_iter().filter_map(AttributeName::parse).collect();
+                Test::Filter(filter, names)
+            }
+        })
+    };
+    tests.iter().map(test).collect()
 }
 
 impl UserMapping {

@@ -25,6 +25,8 @@ mod disabled;
 mod entry;
 pub mod error;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod garbled;
 mod guard;
 mod judged;
@@ -46,6 +48,7 @@ mod schema;
 mod searches;
 mod session;
 pub mod settings;
+mod srv;
 mod standing;
 pub mod survey;
 mod tls;
@@ -53,8 +56,8 @@ mod understand;
 
 pub use connect::{About, Connection, connect};
 pub use error::{CertificateInfo, DirectoryError};
-pub use find::{Finds, Found, find};
-pub use look_up::look_up;
+pub use find::{Finds, Found, anybody, find};
+pub use look_up::{are_there, look_up};
 pub use mapping::{Mapping, MappingError};
 pub use one::{Circle, OnePerson};
 pub use password::password_stamp;
@@ -64,6 +67,6 @@ pub use read::{Progress, read};
 pub use searches::Searches;
 pub use settings::{
     AttributeOverrides, Bind, DisabledTest, GroupSettings, Kind, MappedPlace, MappedSettings, PasswordSource, Scope,
-    ServerUrl, Settings, Typed, UserSettings,
+    ServerUrl, Settings, SourceUrl, Typed, UserSettings,
 };
 pub use standing::Standing;

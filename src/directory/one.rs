@@ -24,7 +24,7 @@ use crate::clock::Timestamp;
 use crate::roster::address::fold;
 use crate::roster::filter::escape;
 use crate::roster::{
-    Before, Digest, Dn, Giver, Group, Incomplete, Index, MemberRef, Passes, Reading, Snapshot, UniqueId,
+    Before, Digest, Dn, Giver, Group, Incomplete, Index, Known, MemberRef, Passes, Reading, Skip, Snapshot, UniqueId,
 };
 
 /// Ids in one filter.
@@ -107,9 +107,12 @@ impl OnePerson {
         &mut self,
         connection: &mut Connection,
         searches: &Searches,
-        (index, dn): (&Index, &str),
+        (index, key, dn): (&Index, &UniqueId, &str),
+        now: Timestamp,
     ) -> Result<(), DirectoryError> {
-        let Some(skip) = garbled::at(connection, searches, dn).await? else { return Ok(()) };
+        let has_access = index.iter().any(Known::is_of_directory_with_access);
+        let found = garbled::at(connection, searches, (dn, has_access.then_some(now))).await?;
+        let Some(skip) = found.map(|skip| Skip { unique_id: Some(key.to_string()), ..skip }) else { return Ok(()) };
         self.place = Some(Place { dn: skip.dn.clone(), username: None, member_of: Vec::new(), primary: None });
         self.reading.skips.push(skip);
         (0..index.len()).for_each(|position| self.reading.waiting.insert(position));

@@ -215,7 +215,8 @@ impl Pages<'_> {
     /// Gives the sink what waits, the oldest first, until no more than `left` bytes do; whether it wants no more.
     fn work_off(&mut self, left: usize, doing: &str) -> Result<bool, DirectoryError> {
         let mut stop = false;
-        while let Some(entries) = self.backlog.pop_front_if(|_| self.waiting > left) {
+        // An entry without a single byte weighs nothing, and is malformed nevertheless.
+        while let Some(entries) = self.backlog.pop_front_if(|_| left == 0 || self.waiting > left) {
             self.waiting -= entries.iter().map(Bytes::len).sum::<usize>();
             for content in &entries {
                 self.sink.entry(&parse(self.session, content, doing)?);

@@ -109,6 +109,7 @@ async fn every_page_has_to_succeed() {
 }
 
 /// E1
+/// Faults: A12, B3, B4.
 #[tokio::test]
 async fn an_answer_without_a_sound_control_proves_nothing() {
     let broken = |value: Option<Vec<u8>>| Item::Done(Done { control: Some(value), ..Done::default() });
@@ -124,6 +125,7 @@ async fn an_answer_without_a_sound_control_proves_nothing() {
 }
 
 /// E1
+/// Faults: A13.
 #[tokio::test]
 async fn a_cookie_that_leads_nowhere_ends_the_read() {
     let same = |names: &[&str]| vec![entries(names), end(0, Some(b"1"))];
@@ -181,9 +183,11 @@ async fn a_lost_connection_or_a_broken_entry_is_never_an_end() {
     let (result, seen, _) = read(1, vec![vec![entries(&["cn=a"])]]).await;
     assert!(matches!(result, Err(DirectoryError::Lost { .. })));
     assert_eq!(seen.names, ["cn=a"]);
-    let torn = Item::Entries(vec![Bytes::from_static(&[4, 9, b'x'])]);
-    let (result, ..) = read(1, vec![vec![torn, end(0, Some(b""))]]).await;
-    assert!(matches!(result, Err(DirectoryError::Protocol { .. })));
+    for torn in [&[4, 9, b'x'][..], &[]] {
+        let torn = Item::Entries(vec![Bytes::copy_from_slice(torn)]);
+        let (result, ..) = read(1, vec![vec![entries(&["cn=a"]), torn, end(0, Some(b""))]]).await;
+        assert!(matches!(result, Err(DirectoryError::Protocol { .. })));
+    }
 }
 
 #[tokio::test]

@@ -12,9 +12,10 @@ use super::connect::{About, Connection};
 use super::entry::RawEntry;
 use super::error::DirectoryError;
 use super::judged::Judged;
+use super::look_up::are_there;
 use super::mapped;
 use super::mapping::{Mapping, UserMapping};
-use super::paging::{self, Sink};
+use super::paging::{self, Search, Sink};
 use super::read::{ROOT, check_base};
 use super::reference::is_outside;
 use super::schema;
@@ -23,7 +24,7 @@ use super::settings::{Bind, GroupSettings, MappedSettings, Settings, UserSetting
 use super::understand::{Key, key};
 use crate::clock::{Clock, Timestamp};
 use crate::roster::words::{counted, plural};
-use crate::roster::{ClaimKind, Domain, Enabled, FieldId, Person};
+use crate::roster::{ClaimKind, Domain, Enabled, FieldId, Index, Known, Person, UniqueId};
 use pace::Pace;
 use rights::Seen;
 
@@ -67,6 +68,10 @@ pub struct Probe {
     pub domains: BTreeMap<String, u64>,
     /// User entries read.
     pub users: u64,
+    /// Of what is [`Stored`], users with access and groups that were not found, where everything was read.
+    pub missing: (u64, u64),
+    /// Whether the people of a source that stood for another directory are in this one, or there are none.
+    pub same: bool,
 }
 
 impl Probe {
@@ -80,12 +85,16 @@ impl Probe {
 }
 
 /// What the store has of this source already.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Stored {
     /// Directory users with access.
     pub users: u64,
     /// Active directory groups.
     pub groups: u64,
+    /// Its people.
+    pub people: Index,
+    /// Which directory its name stands for, and some of its people (I9).
+    pub directory: Option<(String, Vec<UniqueId>)>,
 }
 
 /// Tries every server, binds to the first that can be used, and looks at bases, schema, people and groups. Reads a
@@ -121,7 +130,13 @@ pub async fn probe(
             return probe;
         }
     };
-    if let Err(error) = look(&mut probe, &mut connection, &searches, (managed, stored), clock.now()).await {
+    let people =
+        stored.directory.as_ref().filter(|(id, _)| *id != connection.about.directory_id).map(|(_, people)| people);
+    probe.same = match people {
+        Some(people) => are_there(&mut connection, &searches, people, clock.now()).await,
+        None => true,
+    };
+    if let Err(error) = look(&mut probe, &mut connection, &searches, (managed, &stored), clock.now()).await {
         probe.failed("connection", &error);
     }
     probe
@@ -132,7 +147,7 @@ async fn look(
     probe: &mut Probe,
     connection: &mut Connection,
     searches: &Searches,
-    (managed, stored): (Option<&BTreeSet<Domain>>, Stored),
+    (managed, stored): (Option<&BTreeSet<Domain>>, &Stored),
     now: Timestamp,
 ) -> Result<(), DirectoryError> {
     let unknown = schema::unknown(connection, searches).await?;
@@ -149,7 +164,7 @@ async fn look(
         }
     }
     for pass in passes() {
-        let mut sample = Sample::new(searches, connection.about.naming_contexts.clone(), now);
+        let mut sample = Sample::new(searches, &stored.people, connection.about.naming_contexts.clone(), now);
         // What comes of a fault that was told already is not told again as another one.
         let mut explained = !unknown.is_empty();
         for base in &pass.bases {
@@ -165,7 +180,7 @@ async fn look(
             sample.base.clone_from(base);
             sample.pace.start();
             let doing = format!("reading {} under `{base}`", pass.name);
-            match paging::all(&mut connection.wire, &searches.search(pass, base), &doing, &mut sample).await {
+            match paging::all(&mut connection.wire, &search(searches, pass, base), &doing, &mut sample).await {
                 Ok(()) => {}
                 Err(error @ DirectoryError::Search { .. }) => {
                     probe.failed(pass.name, &error);
@@ -189,6 +204,18 @@ async fn look(
         }
     }
     Ok(())
+}
+
+/// The search of a run, and beside it what the kind's own disabled tests look at where others take their place.
+fn search(searches: &Searches, pass: &Pass, base: &str) -> Search {
+    let mut search = searches.search(pass, base);
+    let users = searches.mapping().users.iter().filter(|_| pass.name == "users");
+    for name in users.flat_map(|users| &users.replaced).flat_map(|(_, test)| test.attributes()) {
+        if !search.attributes.iter().any(|asked| asked == name.as_str()) {
+            search.attributes.push(name.as_str().to_owned());
+        }
+    }
+    search
 }
 
 /// Whether the groups that give roles and grants are there (R4).
@@ -219,6 +246,10 @@ async fn mapped_groups(
 /// What a look at some people or groups gives.
 struct Sample<'a> {
     searches: &'a Searches,
+    /// The people of the store.
+    stored: &'a Index,
+    /// Which of them with access were found.
+    found: BTreeSet<usize>,
     naming_contexts: Vec<String>,
     base: String,
     now: Timestamp,
@@ -264,9 +295,11 @@ impl Sink for Sample<'_> {
 }
 
 impl<'a> Sample<'a> {
-    fn new(searches: &'a Searches, naming_contexts: Vec<String>, now: Timestamp) -> Self {
+    fn new(searches: &'a Searches, stored: &'a Index, naming_contexts: Vec<String>, now: Timestamp) -> Self {
         Self {
             searches,
+            stored,
+            found: BTreeSet::new(),
             naming_contexts,
             base: String::new(),
             now,
@@ -290,6 +323,9 @@ impl<'a> Sample<'a> {
             self.unreadable += 1;
             return;
         };
+        let known = self.stored.position(key.digest());
+        let has_access = |at: &usize| self.stored.get(*at).is_some_and(Known::is_of_directory_with_access);
+        self.found.extend(known.filter(has_access));
         let fingerprint = self.searches.salt();
         let Ok(person) = users.person(entry, &key, fingerprint, self.now, &mut Vec::new()) else {
             self.unreadable += 1;
@@ -298,8 +334,8 @@ impl<'a> Sample<'a> {
         let addresses = person.claims.iter().filter_map(|claim| claim.value.as_ref().ok());
         self.all_domains.extend(addresses.map(crate::roster::Address::domain));
         self.disabled += u64::from(matches!(person.enabled, Enabled::No(_)));
-        self.judged.entry(&users.disabled, entry, self.now);
-        match primary_domain(&person) {
+        self.judged.entry(users, entry, self.now);
+        match person.primary_domain() {
             Some(domain) => {
                 let known = self.domains.entry(domain.to_string()).or_insert((Some(domain), 0));
                 known.1 += 1;
@@ -316,7 +352,7 @@ impl<'a> Sample<'a> {
         probe: &mut Probe,
         pass: &Pass,
         managed: Option<&BTreeSet<Domain>>,
-        (stored, explained): (Stored, bool),
+        (stored, explained): (&Stored, bool),
     ) {
         for (urls, outside) in &self.references {
             let (verdict, says) = if *outside {
@@ -340,9 +376,14 @@ impl<'a> Sample<'a> {
             );
         }
         self.pace.report(probe, pass, self.searches.page_size);
+        let whole = (1..ENOUGH).contains(&self.read) && !explained;
         if pass.name != "users" {
+            probe.missing.1 = if whole { stored.groups.saturating_sub(self.read) } else { 0 };
             return;
         }
+        // Whom an entry without a readable id is, nobody knows.
+        let found = self.found.len() as u64 + self.unreadable;
+        probe.missing.0 = if whole { stored.users.saturating_sub(found) } else { 0 };
         probe.users = self.read;
         let counts = [
             (self.unreadable, "cannot be understood and is skipped", "cannot be understood and are skipped"),
@@ -377,7 +418,7 @@ impl<'a> Sample<'a> {
 }
 
 /// A search that found nothing: where the store has some, a run would not be complete (E2).
-fn nothing(pass: &Pass, stored: Stored) -> (Verdict, String) {
+fn nothing(pass: &Pass, stored: &Stored) -> (Verdict, String) {
     let (name, filter) = (pass.name, &pass.filter);
     let there = if name == "users" {
         (stored.users, counted(stored.users, "user", "users"))
@@ -399,11 +440,6 @@ fn nothing(pass: &Pass, stored: Stored) -> (Verdict, String) {
 }
 
 /// The domain of the address that would become the primary of a newcomer.
-fn primary_domain(person: &Person) -> Option<Domain> {
-    let first = person.claims.iter().find(|claim| matches!(claim.kind, ClaimKind::Primary(_)))?;
-    first.value.as_ref().ok().map(crate::roster::Address::domain)
-}
-
 /// A person as the store would have it, on one line.
 fn shown(person: &Person, mapping: &Mapping) -> String {
     let mut parts = vec![format!("dn={}", person.dn), format!("unique_id={}", person.key)];

@@ -277,6 +277,7 @@ async fn an_entry_that_changes_meanwhile_is_read_anew() {
 proptest! {
     /// E4: whatever changes between two ranges, a read that ended well has each value once that was there all the time,
     /// and none that never was.
+    /// Faults: C2.
     #[test]
     fn no_value_is_missed_because_others_come_and_go(
         most in 2_usize..6,

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::connect::{About, hello};
 use super::error::DirectoryError;
-use super::settings::{Bind, ServerUrl, Settings};
+use super::settings::{Bind, ServerUrl, Settings, SourceUrl};
+use super::srv::servers;
 use crate::clock::Clock;
 
 /// One way to a server.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Way {
     /// Where.
-    pub url: ServerUrl,
+    pub url: SourceUrl,
     /// Whether TLS begins with StartTLS.
     pub starttls: bool,
 }
@@ -20,7 +21,12 @@ pub struct Way {
 impl Way {
     /// Whether a password would go this way in clear text over the network.
     fn is_open(&self) -> bool {
-        matches!(self.url, ServerUrl::Ldap { .. }) && !self.starttls && !self.url.is_local()
+        matches!(self.url, SourceUrl::Server(ServerUrl::Ldap { .. })) && !self.starttls && !self.is_local()
+    }
+
+    /// Whether nothing leaves this host.
+    fn is_local(&self) -> bool {
+        matches!(&self.url, SourceUrl::Server(server) if server.is_local())
     }
 }
 
@@ -37,7 +43,7 @@ pub struct Reached {
 
 impl Reached {
     /// The server's URL.
-    pub fn url(&self) -> Option<&ServerUrl> {
+    pub fn url(&self) -> Option<&SourceUrl> {
         self.settings.urls.first()
     }
 }
@@ -63,25 +69,31 @@ pub async fn reach(
             ca_file: ca_file.clone(),
             ..usual()
         };
-        match hello(&settings, &way.url, clock).await {
+        match greet(&settings, &way.url, clock).await {
             Ok(about) => return Ok(Reached { settings, about, passed }),
             Err(error) => {
                 let distrusted = matches!(error, DirectoryError::Tls { certificate: Some(_), .. });
                 let unusable = matches!(error, DirectoryError::TlsFile { .. });
                 passed.push(error);
-                if unusable || distrusted && !way.url.is_local() {
+                if unusable || distrusted && !way.is_local() {
                     break;
                 }
             }
         }
     }
-    Err(match passed.pop() {
-        Some(only) if passed.is_empty() => only,
-        last => {
-            passed.extend(last);
-            DirectoryError::NoServer { attempts: passed }
+    Err(DirectoryError::of_attempts(passed))
+}
+
+/// What the first server says that answers.
+async fn greet(settings: &Settings, url: &SourceUrl, clock: &dyn Clock) -> Result<About, DirectoryError> {
+    let mut passed = Vec::new();
+    for server in servers(url, settings.connect_timeout).await? {
+        match hello(settings, &server, clock).await {
+            Err(error) if error.tries_next() => passed.push(error),
+            answer => return answer,
         }
-    })
+    }
+    Err(DirectoryError::of_attempts(passed))
 }
 
 /// `[source]` as it is when nothing is written.
@@ -115,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn clear_text_over_the_network_is_not_even_tried() {
         let ways = [true, false].map(|starttls| Way {
-            url: ServerUrl::Ldap { host: "no-such-host.invalid".to_owned(), port: 389 },
+            url: ServerUrl::Ldap { host: "no-such-host.invalid".to_owned(), port: 389 }.into(),
             starttls,
         });
         let error = reach(&ways, None, false, &SystemClock).await.unwrap_err();

@@ -189,6 +189,16 @@ async fn root(
     }
 }
 
+impl Connection {
+    /// Reads the object at `source.base_dn`: before that, nobody can say which directory this is (I9).
+    ///
+    /// # Errors
+    /// [`DirectoryError::Base`] when it is not there, or hidden.
+    pub async fn base_object(&mut self) -> Result<(), DirectoryError> {
+        check_base(&mut self.wire, ROOT, &self.settings.base_dn).await
+    }
+}
+
 /// Reads one base object (E1).
 ///
 /// # Errors

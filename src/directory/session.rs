@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::DirectoryError;
 use super::codes;
 use super::entry::RawEntry;
+use super::error::RUN_TIMEOUT;
 use super::guard::{Diverted, Fault, Guard, Stream};
 use super::settings::Scope;
 
@@ -52,7 +53,7 @@ pub struct Done {
     pub text: String,
     /// Referral URLs.
     pub referrals: Vec<String>,
-    /// The paging control of the answer, with its value if it has one.
+    /// The paging control of the answer, with its value if it has one, and if there is only one control.
     pub control: Option<Option<Vec<u8>>>,
 }
 
@@ -200,8 +201,7 @@ impl Wire {
     }
 
     fn timeout(&self, doing: &str, silent: bool, silence: Duration) -> DirectoryError {
-        let (after, key) =
-            if silent { (silence, "source.read_timeout") } else { (self.deadlines.run, "source.run_timeout") };
+        let (after, key) = if silent { (silence, "source.read_timeout") } else { (self.deadlines.run, RUN_TIMEOUT) };
         DirectoryError::Timeout { server: self.server.clone(), doing: doing.to_owned(), after, key }
     }
 
@@ -258,14 +258,13 @@ impl From<Diverted> for Item {
 
 impl From<LdapResult> for Done {
     fn from(result: LdapResult) -> Self {
-        let paging = result.ctrls.into_iter().find(|control| control.1.ctype == PAGING);
-        Self {
-            code: result.rc,
-            matched: result.matched,
-            text: result.text,
-            referrals: result.refs,
-            control: paging.map(|control| control.1.val),
-        }
+        let mut paging = result.ctrls.into_iter().filter(|control| control.1.ctype == PAGING);
+        // Of two of them nobody knows which one to believe.
+        let control = match (paging.next(), paging.next()) {
+            (Some(_), Some(_)) => Some(None),
+            (only, _) => only.map(|control| control.1.val),
+        };
+        Self { code: result.rc, matched: result.matched, text: result.text, referrals: result.refs, control }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::roster::{FieldId, FieldNames};
+use crate::roster::{Domain, FieldId, FieldNames};
 
 /// How to reach one server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +34,36 @@ pub enum ServerUrl {
     },
 }
 
+/// One of `source.urls`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SourceUrl {
+    /// One server.
+    Server(ServerUrl),
+    /// `ldaps+srv://domain`: the servers that DNS names for the domain, over TLS.
+    Domain(Domain),
+}
+
+impl From<ServerUrl> for SourceUrl {
+    fn from(server: ServerUrl) -> Self {
+        Self::Server(server)
+    }
+}
+
+impl fmt::Display for SourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(server) => server.fmt(f),
+            Self::Domain(domain) => write!(f, "ldaps+srv://{domain}"),
+        }
+    }
+}
+
 impl ServerUrl {
+    /// Whether domain controllers have the Global Catalog there (MS-ADTS, 3.1.1.3.1.10).
+    pub(crate) fn is_catalog(&self) -> bool {
+        matches!(self, Self::Ldap { port: 3268, .. } | Self::Ldaps { port: 3269, .. })
+    }
+
     /// Whether it names this machine: ldapi, a loopback address, or `localhost`.
     pub fn is_local(&self) -> bool {
         match self {
@@ -152,7 +181,7 @@ pub struct Settings {
     /// `source.name`.
     pub name: String,
     /// In the order in which they are tried (E7).
-    pub urls: Vec<ServerUrl>,
+    pub urls: Vec<SourceUrl>,
     /// StartTLS on ldap://.
     pub starttls: bool,
     /// A password may go over ldap:// without TLS to another host (E8).
@@ -249,6 +278,20 @@ pub enum DisabledTest {
         /// RFC 4515 text.
         filter: String,
     },
+}
+
+impl DisabledTest {
+    /// Its lines below `[[users.disabled]]`.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Values { attribute, values } => {
+                vec![format!("attribute = {attribute:?}"), format!("values = {values:?}")]
+            }
+            Self::Bits { attribute, bits } => vec![format!("attribute = {attribute:?}"), format!("bits = {bits}")],
+            Self::Expired { attribute } => vec![format!("attribute = {attribute:?}"), "expired = true".to_owned()],
+            Self::Filter { filter } => vec![format!("filter = {filter:?}")],
+        }
+    }
 }
 
 /// `[users]`, as far as reading is concerned.

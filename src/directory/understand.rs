@@ -58,8 +58,10 @@ pub fn key(entry: &RawEntry<'_>, name: &AttributeName) -> Key {
 
 /// The unique id as the value of a filter, the other way round.
 pub fn key_assertion(key: &UniqueId, name: &AttributeName) -> Vec<u8> {
-    match uuid::Uuid::try_parse(key.as_str()) {
-        Ok(id) if name.base() == "objectguid" => id.to_bytes_le().to_vec(),
+    // The written encoding is the one with hyphens; what else looks like a UUID is text.
+    let written = Some(key.as_str()).filter(|text| name.base() == "objectguid" && text.len() == 36);
+    match written.map(uuid::Uuid::try_parse) {
+        Some(Ok(id)) => id.to_bytes_le().to_vec(),
         _ => key.as_str().as_bytes().to_vec(),
     }
 }

@@ -52,6 +52,7 @@ fn claims(users: &UserMapping, attributes: &Attributes<'_>) -> Vec<String> {
 }
 
 /// A1, A2, VIPRE-6
+/// Faults: F5.
 #[test]
 fn prefixes_decide_what_an_address_can_become() {
     let users = mapping(&settings());
@@ -143,6 +144,7 @@ fn what_cannot_be_understood_is_left_out_with_a_reason() {
 }
 
 /// E6, I2
+/// Faults: F13, F14.
 #[test]
 fn the_unique_id_has_one_written_encoding() {
     let name = |text: &str| AttributeName::parse(text).unwrap();
@@ -166,6 +168,7 @@ fn the_unique_id_has_one_written_encoding() {
 }
 
 /// U8
+/// Faults: E12.
 #[test]
 fn the_kind_s_disabled_tests_are_replaced_by_the_configured_ones() {
     let users = mapping(&settings());
@@ -364,6 +367,7 @@ proptest! {
     }
 
     /// A1
+    /// Faults: F4.
     #[test]
     fn the_order_of_values_changes_nothing(mut values in prop::collection::vec("(SMTP:|smtp:|x:)?[abAB]{1,2}@x.example", 0..8)) {
         let users = mapping(&settings());
@@ -374,5 +378,21 @@ proptest! {
         let forward = of(&values);
         values.reverse();
         prop_assert_eq!(forward, of(&values));
+    }
+}
+
+/// E6: what only looks like a UUID is asked for as the text that it is.
+#[test]
+fn an_id_is_asked_for_as_it_was_read() {
+    let name = AttributeName::parse("objectGUID").unwrap();
+    for value in
+        [&b"0123456789abcdef"[..], b"666666666666f6666666666666666660", b"3f2504e0-4f89-11d3-9a0c-0305e82c3301"]
+    {
+        let read = |value: &[u8]| {
+            let content = encoded(b"cn=x", &[("objectGUID", &[value])]);
+            key(&RawEntry::parse(&content).unwrap(), &name)
+        };
+        let Key::One(id) = read(value) else { panic!("{value:?}") };
+        assert_eq!(read(&key_assertion(&id, &name)), Key::One(id));
     }
 }

@@ -13,16 +13,24 @@ pub enum Loss {
     Access(PendingReason),
     /// Access, because the address is another one (I6).
     Dormant,
+    /// Nothing: a new entry, which waits outside, would be the user's from now on (I5).
+    Relink,
     /// Aliases, memberships, roles or grants, in a few words.
     Things(Box<str>),
 }
 
 impl Loss {
+    /// Whether the entry of before is gone, so that what groups say of it counts for nothing.
+    pub fn is_of_entry(&self) -> bool {
+        matches!(self, Self::Access(_) | Self::Relink)
+    }
+
     /// The reason's word, or the few words.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Access(reason) => reason.as_str(),
             Self::Dormant => "dormant",
+            Self::Relink => "re-linked",
             Self::Things(what) => what,
         }
     }
@@ -111,7 +119,7 @@ pub fn held_sentence(what: &str, run: i64) -> String {
 impl Hold {
     /// The way out when what is held is not meant.
     pub const MISTAKE: &'static str = "if it is a mistake, put the configuration or the directory right and run \
-         `rosterd sync`: nothing has to be approved, and who went meanwhile comes back";
+         `rosterd sync`: nothing has to be approved, and who went meanwhile, approved or not, comes back";
 
     /// So many of so many would go, in words; and who went already.
     pub(super) fn new(
@@ -195,6 +203,7 @@ mod tests {
     use crate::plan::tests::policy;
 
     /// B1
+    /// Faults: G12.
     #[test]
     fn a_kind_is_held_above_both_limits_or_above_the_absolute_one() {
         let brake = |now, before, of, at_most| {

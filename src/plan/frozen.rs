@@ -1,5 +1,7 @@
 //! What a freeze withholds (B5).
 
+use std::borrow::Cow;
+
 use crate::clock::Timestamp;
 use crate::roster::Incomplete;
 use crate::roster::words::{counted, natural, number};
@@ -46,6 +48,13 @@ impl Frozen {
             (_, _) => format!("{people} and {deletions}"),
         };
         format!("frozen until {until}{why}: {what}, and nothing is taken away before; `rosterd freeze --off` ends it")
+    }
+
+    /// What a run said while the source was frozen, for whoever reads it afterwards.
+    pub fn in_the_past(says: &str) -> Cow<'_, str> {
+        let Some(rest) = says.strip_prefix("frozen until ") else { return Cow::Borrowed(says) };
+        let rest = rest.split_once(", and nothing is taken away before;").map_or(rest, |(rest, _)| rest);
+        Cow::Owned(format!("the source was frozen then, to end at {rest}; nothing was taken away"))
     }
 
     /// Names the first of those who are missing.

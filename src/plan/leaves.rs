@@ -22,7 +22,7 @@ impl Plan {
         if self.groups.iter().all(|change| change.leaves.is_empty()) {
             return;
         }
-        let held = self.held.iter().filter(|held| matches!(held.loses, Loss::Access(_))).map(|held| held.user);
+        let held = self.held.iter().filter(|held| held.loses.is_of_entry()).map(|held| held.user);
         let held: HashSet<UserId> = held.collect();
         let departs = |act: &Act| matches!(act, Act::Flagged { .. } | Act::Deleted { .. } | Act::Removed { .. });
         let departing = self.users.iter().filter(|change| change.acts.iter().any(departs));

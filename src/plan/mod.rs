@@ -11,6 +11,7 @@
 
 mod acts;
 mod admission;
+mod after;
 mod aliases;
 mod approval;
 mod assign;
@@ -83,10 +84,8 @@ use std::collections::{BTreeMap, HashSet};
 use crate::clock::Timestamp;
 use crate::plan::members::Members;
 use crate::plan::rights::{Entitled, Mappings};
-use crate::roster::skipped::UNJUDGED;
-use crate::roster::{
-    Account, Digest, Index, LookUp, Reading, Skip, Skipped, Snapshot, State, Tally, UniqueId, UserId, skipped,
-};
+use crate::roster::skipped::{UNJUDGED, UNREADABLE};
+use crate::roster::{Account, Digest, Index, LookUp, Reading, Skip, Snapshot, State, UniqueId, UserId};
 
 /// Everything a run does about what it read.
 ///
@@ -208,11 +207,18 @@ fn kept_skips<'a>(
     read: &'a HashSet<Digest>,
 ) -> impl Iterator<Item = Skip> + 'a {
     let all = !proven || !reading.passes.users || view.one_person;
+    let is_garbled = |skip: &Skip| UNREADABLE.contains(&&*skip.reason) && skip.rule != UNJUDGED;
+    let garbled: HashSet<&str> =
+        reading.skips.iter().filter(|skip| is_garbled(skip)).filter_map(|skip| skip.unique_id.as_deref()).collect();
     view.skips
         .iter()
         .filter(move |skip| {
             let key = skip.unique_id.as_deref().and_then(UniqueId::new).map(|key| key.digest());
             if key.is_some_and(|key| read.contains(&key)) {
+                return false;
+            }
+            // Said anew, perhaps in other words; what an entry that could be understood did not tell is no news either.
+            if skip.unique_id.as_deref().is_some_and(|id| garbled.contains(id)) && UNREADABLE.contains(&&*skip.reason) {
                 return false;
             }
             let position = key.and_then(|key| view.index.position(key));
@@ -222,7 +228,7 @@ fn kept_skips<'a>(
             };
             // An entry that is as it was can be understood (E5), and bears an id that no other one bears (I7). Whether it
             // is disabled can be told no better than before (U8).
-            let entry = [view::DUPLICATE_ID, view::UNREADABLE].contains(&&*skip.reason) && skip.rule != UNJUDGED;
+            let entry = skip.reason == view::DUPLICATE_ID || is_garbled(skip);
             let unchanged = |at| reading.unchanged.contains(at) && !entry;
             // Whoever was seen is judged, and of whom a complete run did not see it has said so anew (L2).
             if skip.reason == view::NOT_JUDGED && reading.passes.users {
@@ -269,29 +275,6 @@ impl Plan {
         counts.conflicts = self.pending + others;
         self.counts = counts;
         self.group_counts = GroupCounts::of(&self.groups);
-    }
-
-    /// What became of whatever was skipped, by whether the person is a user after this plan; counted are, where only one
-    /// was looked at (S4), those of `about`.
-    fn tally(&self, view: &View, about: Option<&HashSet<Digest>>) -> (Vec<Skipped>, BTreeMap<Skipped, Tally>) {
-        if self.skips.is_empty() {
-            return (Vec::new(), BTreeMap::new());
-        }
-        let comes = |act: &Act| match act {
-            Act::Added(new) | Act::Revived(new) => Some(new.key.digest()),
-            _ => None,
-        };
-        let come: HashSet<Digest> = self.users.iter().flat_map(|change| change.acts.iter().filter_map(comes)).collect();
-        let known = |key| view.index.find(key).is_some_and(|known| !known.state.tombstone());
-        let skips = self.skips.iter().map(|skip| {
-            let key = skip.unique_id.as_deref().and_then(UniqueId::new).map(|key| key.digest());
-            (skip, key, key.is_some_and(|key| come.contains(&key) || known(key)))
-        });
-        let fates = skips.clone().map(|(skip, _, is_user)| Skipped::of((&skip.reason, &skip.rule), is_user)).collect();
-        let told = |key: Option<Digest>| about.is_none_or(|about| key.is_some_and(|key| about.contains(&key)));
-        let told = skips.filter(|(_, key, _)| told(*key));
-        let told = told.map(|(skip, _, is_user)| (&*skip.dn, (&*skip.reason, &*skip.rule), is_user));
-        (fates, skipped::tally(told))
     }
 
     /// How many people wait for deletion after this plan although their date is over.

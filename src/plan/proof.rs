@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::departures::cause;
+use crate::plan::view::NOT_JUDGED;
 use crate::roster::LookUp;
 use crate::roster::words::counted;
 
@@ -34,7 +36,8 @@ impl Proof {
     /// With what looking the vanished up gave.
     pub fn with_look_ups<'l>(mut self, found: impl IntoIterator<Item = &'l LookUp>) -> Self {
         for found in found {
-            *self.looked_up.entry(word(found).to_owned()).or_default() += 1;
+            let what = cause(found).map_or(NOT_JUDGED, |(reason, _)| reason.as_str());
+            *self.looked_up.entry(what.to_owned()).or_default() += 1;
         }
         self
     }
@@ -65,16 +68,6 @@ impl Proof {
             says.push(format!("{who} looked up by unique id: {}", each.join(", ")));
         }
         says
-    }
-}
-
-fn word(found: &LookUp) -> &'static str {
-    match found {
-        LookUp::Gone => "gone",
-        LookUp::Disabled { .. } => "disabled",
-        LookUp::MovedOut { .. } => "moved-out",
-        LookUp::FilteredOut { .. } => "filtered-out",
-        LookUp::InScope { .. } | LookUp::Unjudged { .. } => "unjudged",
     }
 }
 

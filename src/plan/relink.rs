@@ -10,8 +10,7 @@ use crate::plan::{
 };
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, AddressKey, Claim, Digest, FieldId, LookUp, Origin, PendingReason, Person, Positions, State,
-    UniqueId, UserId,
+    Account, Address, AddressKey, Claim, Digest, FieldId, LookUp, Origin, Person, Positions, State, UniqueId, UserId,
 };
 
 /// So many people of one run are re-linked without asking: a re-imported directory has new ids for everybody.
@@ -200,7 +199,7 @@ impl<'a> People<'a> {
             if taken.get(&account.id) == Some(&true) {
                 waiting.insert(at);
                 let (label, user) = (account.label().into(), account.id);
-                let (kind, loses) = (BrakeKind::Relinks, Loss::Access(PendingReason::Gone));
+                let (kind, loses) = (BrakeKind::Relinks, Loss::Relink);
                 self.decided.findings.waits_for_approval(&comer.person, &account.label());
                 self.decided.held.push(Held { user, label, kind, loses });
                 self.decided.frozen.push(user);

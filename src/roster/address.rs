@@ -171,6 +171,7 @@ mod tests {
     use super::*;
 
     /// A3, D4
+    /// Faults: F7, F8.
     #[test]
     fn addresses_compare_folded_and_show_as_written() {
         let key = |text: &str| Address::parse(text).unwrap().key();

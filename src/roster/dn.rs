@@ -187,7 +187,9 @@ impl Reader<'_> {
             self.take();
         }
         self.spaces();
-        let name = name.strip_prefix("oid.").map_or(name.as_str(), |oid| oid);
+        // Only before numbers (RFC 2253, 4), so that what is left is never read in another way.
+        let number = name.strip_prefix("oid.").filter(|oid| oid.starts_with(|c: char| c.is_ascii_digit()));
+        let name = number.unwrap_or(&name);
         (!name.is_empty() && self.take() == Some(b'=')).then(|| {
             TYPES.iter().find(|(other, _)| *other == name).map_or_else(|| name.to_owned(), |(_, one)| (*one).to_owned())
         })
@@ -205,6 +207,8 @@ impl Reader<'_> {
 
     fn plain_value(&mut self) -> Option<String> {
         let mut bytes = Vec::new();
+        // Spaces before the separator belong to it, unless they are escaped.
+        let mut end = 0;
         while let Some(byte) = self.peek() {
             match byte {
                 b',' | b'+' | b';' => break,
@@ -212,13 +216,18 @@ impl Reader<'_> {
                 b'\\' => {
                     self.take();
                     bytes.push(self.escaped()?);
+                    end = bytes.len();
                 }
                 _ => {
                     bytes.push(byte);
                     self.take();
+                    if byte != b' ' {
+                        end = bytes.len();
+                    }
                 }
             }
         }
+        bytes.truncate(end);
         Some(normal_value(&bytes))
     }
 
@@ -317,6 +326,7 @@ mod tests {
     }
 
     /// E6
+    /// Faults: F1.
     #[test]
     fn names_written_differently_are_the_same_name() {
         same("CN=Smith\\2C John, OU=x", "cn=Smith\\, John,ou=X");
@@ -331,6 +341,7 @@ mod tests {
         same("cn=a   b ,dc=x", "cn=a b,dc=x");
         same("cn=\\ ada\\ ,dc=x", "cn=ada,dc=x");
         same("cn=ＡＤＡ", "cn=ada");
+        same("cn=\\ff ,dc=x", "cn=\\ff,dc=x");
         same("", "  ");
     }
 
@@ -345,6 +356,7 @@ mod tests {
             ("cn=#0c03416461", "cn=\\#0c03416461"),
             ("cn=\\ff", "cn=\\\\ff"),
             ("cn=ada,dc=x", "sn=ada,dc=x"),
+            ("oid.oid.d=x", "oid.d=x"),
         ] {
             assert_ne!(Dn::parse(a).unwrap(), Dn::parse(b).unwrap(), "{a} and {b}");
             assert_ne!(Dn::digest_of(a), Dn::digest_of(b), "{a} and {b}");

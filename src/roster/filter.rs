@@ -262,6 +262,11 @@ impl fmt::Display for Filter {
     }
 }
 
+/// What the name of an attribute is made of.
+fn is_key(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-'
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -325,15 +330,40 @@ impl<'a> Reader<'a> {
         Ok(all)
     }
 
-    fn attribute(&mut self) -> Result<String, FilterError> {
+    /// So much of the text as has only such characters.
+    fn run(&mut self, fits: fn(char) -> bool) -> &'a str {
         let rest = self.rest();
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "-.;_".contains(c))).unwrap_or(rest.len());
-        let name = rest.get(..end).unwrap_or_default();
-        if name.is_empty() {
-            return Err(self.error("expected an attribute"));
+        let run = rest.get(..rest.find(|c| !fits(c)).unwrap_or(rest.len())).unwrap_or_default();
+        self.at += run.len();
+        run
+    }
+
+    /// A name, or an OID in numbers (RFC 4512, 1.4).
+    fn oid(&mut self, what: &str) -> Result<&'a str, FilterError> {
+        let start = self.at;
+        let number = |part: &str| !part.is_empty() && (part == "0" || !part.starts_with('0'));
+        let fits = match self.rest().chars().next() {
+            Some('0'..='9') => self.run(|c| c.is_ascii_digit() || c == '.').split('.').all(number),
+            Some(first) if first.is_ascii_alphabetic() => !self.run(is_key).is_empty(),
+            _ => false,
+        };
+        if fits {
+            return Ok(self.text.get(start..self.at).unwrap_or_default());
         }
-        self.at += end;
-        Ok(name.to_owned())
+        self.at = start;
+        Err(self.error(format!("expected {what}")))
+    }
+
+    /// An attribute with its options (RFC 4512, 2.5): no server could be asked for anything else.
+    fn attribute(&mut self) -> Result<String, FilterError> {
+        let start = self.at;
+        self.oid("an attribute")?;
+        while self.eat(";") {
+            if self.run(is_key).is_empty() {
+                return Err(self.error("expected an option after `;`"));
+            }
+        }
+        Ok(self.text.get(start..self.at).unwrap_or_default().to_owned())
     }
 
     fn item(&mut self) -> Result<Filter, FilterError> {
@@ -355,6 +385,9 @@ impl<'a> Reader<'a> {
         }
         let mut parts = self.parts()?;
         let stars = parts.len() - 1;
+        if parts.iter().skip(1).rev().skip(1).any(Vec::is_empty) {
+            return Err(self.error("there are two `*` side by side in the value; write one"));
+        }
         if stars == 1 && parts.iter().all(Vec::is_empty) {
             return Ok(Filter::Present(attribute));
         }
@@ -378,7 +411,14 @@ impl<'a> Reader<'a> {
             if !self.eat(":") {
                 return Err(self.error("expected `:=`"));
             }
-            rule = Some(self.attribute()?);
+            let start = self.at;
+            let name = self.oid("a matching rule")?;
+            // ldap3 takes the beginning for the sign that DNs count too, and could not send it.
+            if name.starts_with("dn") {
+                self.at = start;
+                return Err(self.error("a matching rule whose name begins with `dn` is written by its OID"));
+            }
+            rule = Some(name.to_owned());
             if !self.eat(":=") {
                 return Err(self.error("expected `:=` after the matching rule"));
             }
@@ -413,7 +453,8 @@ impl<'a> Reader<'a> {
                 '(' => return Err(self.error("`(` has to be written as `\\28` in a value")),
                 '*' => parts.push(std::mem::take(&mut part)),
                 '\\' => {
-                    let byte = self.rest().get(1..3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+                    let hex = self.rest().get(1..3).filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                    let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
                     part.push(byte.ok_or_else(|| self.error("expected two hexadecimal digits after `\\`"))?);
                     self.at += 2;
                 }

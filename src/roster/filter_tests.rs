@@ -58,6 +58,13 @@ fn errors_say_what_and_where() {
         ("(ä=b)", "expected an attribute at character 2"),
         ("(a)", "expected `=`, `>=`, `<=`, `~=` or `:=` after the attribute at character 3"),
         ("(a=\\zz)", "expected two hexadecimal digits after `\\` at character 4"),
+        ("(a=\\+f)", "expected two hexadecimal digits after `\\` at character 4"),
+        ("(a.2.840=x)", "expected `=`, `>=`, `<=`, `~=` or `:=` after the attribute at character 3"),
+        ("(1.02=x)", "expected an attribute at character 2"),
+        ("(cn;=x)", "expected an option after `;` at character 5"),
+        ("(cn:a;b:=x)", "expected `:=` after the matching rule at character 6"),
+        ("(cn:dn1:=x)", "a matching rule whose name begins with `dn` is written by its OID at character 5"),
+        ("(a=b**c)", "there are two `*` side by side in the value; write one at character 8"),
         ("(a>=b*)", "`*` has to be written as `\\2a` in this value at character 5"),
         ("(a=b(c)", "`(` has to be written as `\\28` in a value at character 5"),
     ] {

@@ -26,6 +26,13 @@ pub struct Known {
     pub manual: bool,
 }
 
+impl Known {
+    /// Whether the directory gives this person access.
+    pub fn is_of_directory_with_access(&self) -> bool {
+        self.state.access() && !self.manual
+    }
+}
+
 /// All users of the source that have a unique id, tombstones included, found by its digest.
 #[derive(Clone, Default, Debug)]
 pub struct Index {
@@ -71,6 +78,6 @@ impl Index {
 
     /// How many people the directory gives access to.
     pub fn with_access(&self) -> usize {
-        self.rows.iter().filter(|row| row.state.access() && !row.manual).count()
+        self.rows.iter().filter(|row| row.is_of_directory_with_access()).count()
     }
 }

@@ -9,6 +9,8 @@ pub mod digest;
 pub mod dn;
 pub mod fields;
 pub mod filter;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod index;
 pub mod mapped;
 pub mod person;

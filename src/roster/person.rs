@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::clock::Timestamp;
-use crate::roster::{Address, AddressKey, Digest, FieldId, Fields};
+use crate::roster::{Address, AddressKey, Digest, Domain, FieldId, Fields};
 
 /// The directory's unique id of an entry, in its one written encoding (E6).
 ///
@@ -136,6 +136,12 @@ impl Person {
     pub fn label(&self) -> String {
         let address = || self.claims.iter().find_map(|claim| claim.value.as_ref().ok().map(ToString::to_string));
         self.fields.first(FieldId::USERNAME).map(str::to_owned).or_else(address).unwrap_or_else(|| self.dn.to_string())
+    }
+
+    /// The domain of the first primary the entry gives, if that is an address.
+    pub fn primary_domain(&self) -> Option<Domain> {
+        let first = self.claims.iter().find(|claim| matches!(claim.kind, ClaimKind::Primary(_)))?;
+        first.value.as_ref().ok().map(Address::domain)
     }
 }
 

@@ -11,7 +11,8 @@ pub enum Skipped {
     Without,
     /// The person is in, as before: the entry as a whole was not applied.
     AsBefore,
-    /// The person is in, with the state of before: nobody can tell whether the entry is disabled (U8).
+    /// The person is in, with the state of before: nobody can tell whether the entry is disabled (U8), or it is, and cannot be
+    /// understood (E5).
     MaybeDisabled,
 }
 
@@ -20,6 +21,12 @@ const OF_VALUES: [&str; 3] = ["malformed-address", "unmanaged-domain", "unreadab
 
 /// The rule of a disabled test that could not be judged.
 pub const UNJUDGED: &str = "U8";
+
+/// The reason of somebody who has access, whose entry cannot be understood, and is disabled.
+pub const DISABLED_UNREADABLE: &str = "disabled-unreadable";
+
+/// Reasons of entries that cannot be understood.
+pub const UNREADABLE: [&str; 3] = ["unreadable", "no-unique-id", DISABLED_UNREADABLE];
 
 impl Skipped {
     /// The written name.
@@ -37,7 +44,7 @@ impl Skipped {
         match (is_user, OF_VALUES.contains(&reason)) {
             (false, _) => Self::LeftOut,
             (true, true) => Self::Without,
-            (true, false) if rule == UNJUDGED => Self::MaybeDisabled,
+            (true, false) if rule == UNJUDGED || reason == DISABLED_UNREADABLE => Self::MaybeDisabled,
             (true, false) => Self::AsBefore,
         }
     }
@@ -80,11 +87,12 @@ mod tests {
             ("uid=cy", ("unreadable", "E5"), true),
             ("uid=dee", ("unreadable", "U8"), true),
             ("uid=eve", ("unreadable", "U8"), false),
+            ("uid=fay", ("disabled-unreadable", "E5"), true),
         ]);
         let totals: Vec<_> = all.iter().map(|(what, tally)| (*what, tally.total)).collect();
         assert_eq!(
             totals,
-            [(Skipped::LeftOut, 2), (Skipped::Without, 2), (Skipped::AsBefore, 1), (Skipped::MaybeDisabled, 1)]
+            [(Skipped::LeftOut, 2), (Skipped::Without, 2), (Skipped::AsBefore, 1), (Skipped::MaybeDisabled, 2)]
         );
         assert_eq!(all[&Skipped::Without].reasons["malformed-address"], 2);
     }

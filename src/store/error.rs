@@ -75,6 +75,30 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether nothing can be read or written, whatever is asked: the store is away, locked, full, read-only, or
+    /// another one. Not when somebody was merely quicker, or what is stored contradicts itself.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Open { .. } => true,
+            Self::Statement { source, .. } => !is_about_values(source),
+            Self::Newer { .. } | Self::Fenced { .. } | Self::Inconsistent { .. } => false,
+        }
+    }
+}
+
+/// Whether a statement failed for what it wrote or read, in a store that works.
+fn is_about_values(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => !matches!(database.kind(), sqlx::error::ErrorKind::Other),
+        sqlx::Error::RowNotFound
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::Encode(_) => true,
+        _ => false,
+    }
+}
+
 /// What the holder of a lease may do, for people.
 pub(super) fn turn_at(scope: &str) -> String {
     scope.strip_prefix("source:").map_or_else(|| "writing".to_owned(), |source| format!("a run of `{source}`"))

@@ -57,6 +57,11 @@ pub struct Lease {
     pub fence: i64,
 }
 
+/// The lease under which runs of one source exclude each other.
+pub fn source_scope(source: &str) -> String {
+    format!("source:{source}")
+}
+
 /// The answer to [`Store::acquire`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Acquired {
@@ -305,7 +310,8 @@ pub trait Store: Send + Sync {
     async fn version(&self) -> Result<i64, StoreError>;
 
     /// Takes a lease, at once or not at all. A lease whose holder is known to be dead (same realm, no such process),
-    /// or which was not renewed in time, is taken over with a higher fencing number.
+    /// or which was not renewed in time, is taken over with a higher fencing number. [`StoreError::Newer`] when a newer
+    /// program migrated the store meanwhile.
     async fn acquire(&self, scope: &str, holder: &Holder, keep: Duration) -> Result<Acquired, StoreError>;
     /// Prolongs a lease; [`StoreError::Fenced`] when somebody else has it now.
     async fn renew(&self, lease: &Lease, keep: Duration) -> Result<(), StoreError>;
@@ -336,6 +342,8 @@ pub trait Store: Send + Sync {
 
     /// Opens a run, and marks earlier runs of the source that never ended as interrupted.
     async fn begin_run(&self, start: &RunStart, leases: &[Lease]) -> Result<RunId, StoreError>;
+    /// Marks runs of the source that never ended as interrupted, for the holder of its lease; which ones.
+    async fn settle_runs(&self, source: &str, at: Timestamp, leases: &[Lease]) -> Result<Vec<RunId>, StoreError>;
     /// Closes a run. Of two ends the first counts: its answer may have been lost.
     async fn finish_run(&self, run: RunId, end: &RunEnd, leases: &[Lease]) -> Result<(), StoreError>;
     /// What a run held (B1).
@@ -464,7 +472,7 @@ pub trait Store: Send + Sync {
     async fn group_rows(&self) -> Result<Vec<rows::GroupRow>, StoreError>;
     /// The members of one group, by UUID, in order of label.
     async fn group_members(&self, group: &str) -> Result<Vec<rows::MemberRow>, StoreError>;
-    /// `roster_runs`, newest first.
+    /// `roster_runs`, newest first; a run whose process is dead, or did not renew its lease in time, is interrupted.
     async fn run_rows(&self, source: Option<&str>, limit: u32) -> Result<Vec<rows::RunRow>, StoreError>;
     /// One run.
     async fn run_row(&self, run: RunId) -> Result<Option<rows::RunRow>, StoreError>;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use sqlx::migrate::Migrator;
 use sqlx::pool::{PoolConnectionMetadata, PoolOptions};
 use sqlx::query::Query;
@@ -226,13 +226,16 @@ impl Database {
             // A file that is not there yet is made.
             path.exists() && access(*path, Access::WRITE_OK).is_err()
         });
-        Ok(denied.map(|path| {
-            format!(
-                "{} cannot be written by this user (uid {}), so no run can be recorded; run as the owner of the file, or \
-                 correct the rights: SQLite writes into the file and beside it",
-                path.display(),
-                rustix::process::geteuid().as_raw()
-            )
+        let mounted = |path: &Path| statvfs(path).is_ok_and(|of| of.f_flag.contains(StatVfsMountFlags::RDONLY));
+        Ok(denied.map(|path| match (path.display(), rustix::process::geteuid().as_raw()) {
+            (shown, _) if mounted(path) => format!(
+                "{shown} is on a file system that is mounted read-only, so no run can be recorded; a kernel does that after \
+                 an error of the disk, see its log"
+            ),
+            (path, user) => format!(
+                "{path} cannot be written by this user (uid {user}), so no run can be recorded; run as the owner of the \
+                 file, or correct the rights: SQLite writes into the file and beside it"
+            ),
         }))
     }
 
@@ -364,7 +367,10 @@ pub(super) fn explain(code: &str, message: &str) -> Option<&'static str> {
         5 | 6 => {
             "it is locked by another process for more than 5 s; find it with `fuser FILE`, and end it or wait for it"
         }
-        8 => "it is read-only for this user; run as the owner of the file, and look at the rights of its folder",
+        8 => {
+            "it is read-only: its file system is mounted so (a kernel does that after an error of the disk, see its log), or \
+             this user may not write it (run as the owner of the file, and look at the rights of its folder)"
+        }
         10 => "the disk reports an error; look at the kernel log and at the file system",
         11 => "the file is damaged; restore a backup, and check it with `sqlite3 FILE 'PRAGMA integrity_check'`",
         13 => "the disk or the quota is full; make room",
@@ -431,7 +437,7 @@ mod tests {
         let database = opened(folder.path(), |options| options.read_only(true)).await;
         assert_eq!(database.sources().await.unwrap(), []);
         let error = database.put_source(&source("small"), &[]).await.unwrap_err();
-        assert!(error.to_string().contains("read-only for this user"), "{error}");
+        assert!(error.to_string().contains("it is read-only: "), "{error}");
         assert!(!error.is_transient());
     }
 

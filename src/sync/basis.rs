@@ -20,6 +20,11 @@ pub fn deciding_settings(config: &Config) -> BTreeMap<String, String> {
     settings(config, &[&TABLES[..], &LIMITS[..]].concat())
 }
 
+/// The settings that a run's basis keeps: who is read, and what it means.
+pub fn basis_settings(config: &Config) -> BTreeMap<String, String> {
+    settings(config, &TABLES)
+}
+
 /// The settings of these tables, by key.
 fn settings(config: &Config, tables: &[&str]) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
@@ -45,7 +50,7 @@ fn settings(config: &Config, tables: &[&str]) -> BTreeMap<String, String> {
 /// What a run rests on before anything is read.
 pub fn of(config: &Config, server: &str, standing: Standing, clock: &dyn Clock) -> Basis {
     let Standing { base, change_numbers, own } = standing;
-    let (settings, clock) = (settings(config, &TABLES), Some(reading(clock)));
+    let (settings, clock) = (basis_settings(config), Some(reading(clock)));
     Basis { settings, server: server.to_owned(), base, change_numbers, own, clock, ..Basis::default() }
 }
 

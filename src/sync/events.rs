@@ -4,6 +4,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::plan::{Act, Conflict, GroupAct, GroupChange, Plan, Since, UserChange, held_sentence};
 use crate::roster::words::counted;
+use crate::store::rows::RunRow;
 use crate::store::{Outcome, RunId, RunStart, Stamp};
 use crate::sync::{Report, SyncError};
 
@@ -133,6 +134,18 @@ pub(super) fn run_failed(run: RunId, start: &RunStart, error: &SyncError, second
         "run {} failed: {}",
         run.0,
         chain(error)
+    );
+}
+
+pub(super) fn run_cut_off(run: &RunRow) {
+    warn!(
+        event = "run.interrupted",
+        run = run.id,
+        source = run.source,
+        trigger = run.trigger,
+        action = run.action,
+        "run {} was cut off: its process ended in the middle; what was applied stays, the next run goes on",
+        run.id
     );
 }
 

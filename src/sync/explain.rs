@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::{self, Connection, Progress, Searches};
-use crate::plan::explain::{Entry, Explanation, Facts, explain};
+use crate::plan::explain::{Entry, Explanation, Facts, Waits, Whole, ends_access, explain, hold_alone};
 use crate::plan::one::known;
-use crate::plan::{Plan, Policy, View};
+use crate::plan::{Hold, Plan, Policy, Since, View};
 use crate::roster::{Account, AttributeUse, FieldNames, Index, Known, LookUp, UserId};
-use crate::store::Store;
-use crate::sync::look::skips;
+use crate::store::{Outcome, Store};
+use crate::sync::look::{skips, window};
 use crate::sync::one::{LookOne, ambiguous, look_up, of_another_source};
-use crate::sync::{Scene, SyncError, chain, source};
+use crate::sync::{Scene, SyncError, basis, chain, source};
 
 /// Whom to explain.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,8 +23,8 @@ pub struct Question<'a> {
     pub user: Option<UserId>,
     /// Somebody deleted who was WHO last.
     pub tombstone: Option<UserId>,
-    /// The run that holds the person's departure.
-    pub held_by: Option<i64>,
+    /// The run that waits for a person.
+    pub waits: Option<Waits>,
     /// A person at a terminal asks: a bind that was refused a moment ago may be tried once more (E9).
     pub insist: bool,
 }
@@ -52,6 +52,9 @@ struct Seen {
     sight: Sight,
     policy: Policy,
     server: String,
+    since: Option<Since>,
+    /// Nobody at all is within bases and filter.
+    nobody: bool,
 }
 
 enum Sight {
@@ -120,7 +123,33 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
         Identified::Garbled(why) => Sight::Garbled(why),
         Identified::Nowhere => Sight::Nowhere,
     };
-    Ok(Seen { account, sight, policy, server })
+    let absent = matches!(&sight, Sight::One(look) if !look.look_ups.is_empty());
+    // A search that does not come to its end says nothing.
+    let nobody = absent && matches!(directory::anybody(&mut connection, &searches).await, Ok(false));
+    let since = since(scene, &mut connection).await?;
+    Ok(Seen { account, sight, policy, server, since, nobody })
+}
+
+/// What is different since the last run that ended well, as far as it shows without reading anybody (B1).
+async fn since(scene: &Scene<'_>, connection: &mut Connection) -> Result<Option<Since>, SyncError> {
+    let last = scene.store.basis(&scene.config.source.name, &[Outcome::Ok]).await?;
+    let Some((run, last)) = last else { return Ok(None) };
+    let server = connection.about().server.clone();
+    let now = basis::of(scene.config, &server, connection.standing().await, scene.clock);
+    Ok(Some(Since { run: run.0, changes: last.changes(&now) }))
+}
+
+/// What the brake says of the access that this person loses, if anything (B1).
+async fn hold(
+    scene: &Scene<'_>,
+    account: Option<&Account>,
+    (plan, policy): (&Plan, &Policy),
+) -> Result<Option<Hold>, SyncError> {
+    let Some((kind, account)) = ends_access(plan).zip(account) else { return Ok(None) };
+    let (store, source, now) = (scene.store, scene.config.source.name.as_str(), scene.clock.now());
+    let index = store.index(source).await?;
+    let (_, recent) = window(store, source, &index, (now - policy.brake.window, now)).await?;
+    Ok(hold_alone((kind, account.id), policy, &View { index, recent, ..View::default() }))
 }
 
 enum Identified {
@@ -169,7 +198,7 @@ async fn identify(
 }
 
 async fn judge(scene: &Scene<'_>, question: &Question<'_>, seen: Seen) -> Result<Examined, SyncError> {
-    let Seen { account, sight, policy, server } = seen;
+    let Seen { account, sight, policy, server, since, nobody } = seen;
     let (view, plan) = match &sight {
         Sight::One(look) => look.look(scene).await?,
         Sight::Nowhere | Sight::Outside(_) | Sight::Garbled(_) => without_entry(scene).await?,
@@ -192,6 +221,7 @@ async fn judge(scene: &Scene<'_>, question: &Question<'_>, seen: Seen) -> Result
         Sight::One(look) => Some((look.snapshot.reading(), look.snapshot.incomplete())),
         _ => None,
     };
+    let hold = hold(scene, account, (&plan, &policy)).await?;
     let facts = Facts {
         who: question.who,
         account,
@@ -200,7 +230,11 @@ async fn judge(scene: &Scene<'_>, question: &Question<'_>, seen: Seen) -> Result
         view: &view,
         plan: &plan,
         policy: &policy,
-        held_by: question.held_by,
+        successor: match &sight {
+            Sight::One(look) => look.successor.as_deref(),
+            _ => None,
+        },
+        whole: Whole { waits: question.waits.clone(), hold, nobody, since },
     };
     Ok(Examined {
         user: account.map(|account| account.id),
@@ -238,7 +272,8 @@ async fn unreached(
         view: &view,
         plan: &plan,
         policy: &policy,
-        held_by: question.held_by,
+        successor: None,
+        whole: Whole { waits: question.waits.clone(), ..Whole::default() },
     };
     let explanation = explain(&facts);
     Ok(Examined { user: account.map(|account| account.id), explanation, server: None, uses: None, names, error })

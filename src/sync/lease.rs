@@ -10,14 +10,11 @@ use crate::sync::SyncError;
 pub(super) const TURN: &str = "turn";
 
 /// How long a lease stays without being renewed: the time a crashed holder on another host blocks others.
-const KEEP: Duration = Duration::from_secs(60);
+pub(super) const KEEP: Duration = Duration::from_secs(60);
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
-/// The lease under which runs of one source exclude each other.
-pub(super) fn source_scope(source: &str) -> String {
-    format!("source:{source}")
-}
+pub(super) use crate::store::source_scope;
 
 /// A lease in our hands.
 pub(super) struct Held<'a> {
@@ -75,5 +72,17 @@ impl<'a> Held<'a> {
         if let Err(error) = self.store.release(&self.lease).await {
             tracing::warn!(event = "store.lease", scope = self.lease.scope, "{error}");
         }
+    }
+}
+
+/// Takes a lease that nobody needs, and gives it back: whether it could be written. `false` when another process does the
+/// same just now.
+///
+/// # Errors
+/// When the store cannot be written.
+pub async fn can_write(store: &dyn Store) -> Result<bool, StoreError> {
+    match store.acquire("probe", &Holder::this_process(), KEEP).await? {
+        Acquired::Yes(lease) => store.release(&lease).await.map(|()| true),
+        Acquired::HeldBy { .. } => Ok(false),
     }
 }

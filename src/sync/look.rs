@@ -12,13 +12,14 @@ use crate::plan::{
     View,
 };
 use crate::roster::{
-    Account, Before, Digest, Dn, Incomplete, Index, LookUp, Passes, Positions, Snapshot, State, UniqueId, UserId,
+    Account, Before, Complete, Digest, Dn, Incomplete, Index, LookUp, Passes, Positions, Reading, Snapshot, State,
+    UniqueId, UserId,
 };
 use crate::store::{Action, Freeze, Lease, Outcome, RunId, SourceRecord, Store, StoreError};
 use crate::sync::approval::approved;
 use crate::sync::{Request, Scene, SyncError, basis, neighbours, refused, source};
 
-pub(super) use view::{skips, with_old_names};
+pub(super) use view::{skips, window, with_old_names};
 
 /// Both sides as a run saw them.
 pub(super) struct Look {
@@ -32,8 +33,8 @@ pub(super) struct Look {
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
     basis: Basis,
-    /// What the proof says if the read was complete.
-    proof: Proof,
+    /// Of a read that was complete.
+    proof: Option<Proof>,
     /// Other sources of the same directory (I8).
     neighbours: Vec<SourceRecord>,
 }
@@ -57,7 +58,7 @@ impl Look {
         let (searches, policy) = asked(scene, &connection)?;
         let server = connection.about().server.clone();
         let gives_roles = !policy.rights.roles.is_empty();
-        let neighbours = scene.check_source(&connection, (&searches, gives_roles), leases).await?;
+        let neighbours = scene.check_source(&mut connection, (&searches, gives_roles), leases).await?;
         let basis = basis::of(scene.config, &server, connection.standing().await, scene.clock);
         let mut look = Self {
             seen: Seen::Due,
@@ -70,11 +71,7 @@ impl Look {
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
             neighbours,
-            proof: Proof {
-                account: connection.about().authorized_as.clone(),
-                base: basis.base.clone(),
-                ..Proof::default()
-            },
+            proof: None,
             basis,
         };
         if request.action == Action::Cleanup {
@@ -117,8 +114,9 @@ impl Look {
         let now = scene.clock.now();
         let read = directory::read(connection, searches, &self.index, &before, passes, now, scene.progress);
         let (snapshot, memberships) = tokio::join!(read, store.memberships(source));
-        let snapshot = snapshot?;
+        let mut snapshot = snapshot?;
         self.memberships = memberships?;
+        view::name_shielded(store, &self.index, &mut snapshot).await?;
         self.vanished = before.vanished(snapshot.reading()).map(|(name, _)| name.to_owned()).collect();
         let missing = snapshot.complete().map(|complete| complete.missing(&self.index).map(|known| known.id).collect());
         let missing: Vec<UserId> = missing.unwrap_or_default();
@@ -131,17 +129,30 @@ impl Look {
         let reading = snapshot.reading();
         self.basis.users = reading.passes.users.then(|| reading.coverage.get("").copied().unwrap_or_default());
         self.basis.groups = reading.passes.groups.then_some(reading.groups.len() as u64);
-        let must_see = scene.config.source.must_see.len() as u64;
-        self.proof.bases = searches.bases(reading.passes).map(str::to_owned).collect();
-        (self.proof.users, self.proof.groups, self.proof.must_see) = (self.basis.users, self.basis.groups, must_see);
-        self.proof.attributes =
-            reading.coverage.iter().filter(|(name, count)| !name.is_empty() && **count > 0).count() as u64;
         let snapshot = match doubt {
             Some(why) => snapshot.doubted(why),
             None => snapshot,
         };
+        let reading = snapshot.complete().map(Complete::reading);
+        self.proof = reading.map(|reading| self.proved(reading, (connection, searches), scene));
         self.seen = Seen::Directory(Box::new(snapshot));
         Ok(())
+    }
+
+    /// What a complete read has in its hands.
+    fn proved(&self, reading: &Reading, (connection, searches): (&Connection, &Searches), scene: &Scene<'_>) -> Proof {
+        let shown = reading.coverage.iter().filter(|(name, count)| !name.is_empty() && **count > 0);
+        let proof = Proof {
+            account: connection.about().authorized_as.clone(),
+            base: self.basis.base.clone(),
+            bases: searches.bases(reading.passes).map(str::to_owned).collect(),
+            users: self.basis.users,
+            groups: self.basis.groups,
+            must_see: scene.config.source.must_see.len() as u64,
+            attributes: shown.count() as u64,
+            ..Proof::default()
+        };
+        proof.with_look_ups(self.look_ups.values())
     }
 
     /// Whether the server knows less than the one of the last complete run, or is another one that does not tell, and no
@@ -211,12 +222,7 @@ impl Look {
 
     /// The proof that the read was complete, if it was.
     pub fn proof(&self) -> Option<Proof> {
-        match &self.seen {
-            Seen::Directory(snapshot) if snapshot.complete().is_some() => {
-                Some(self.proof.clone().with_look_ups(self.look_ups.values()))
-            }
-            Seen::Directory(_) | Seen::Due => None,
-        }
+        self.proof.clone()
     }
 
     /// Loads what is needed of the store, and plans.
@@ -373,7 +379,7 @@ impl Scene<'_> {
     /// sources of the same directory (I8).
     pub(super) async fn check_source(
         &self,
-        connection: &Connection,
+        connection: &mut Connection,
         (searches, gives_roles): (&Searches, bool),
         leases: &[Lease],
     ) -> Result<Vec<SourceRecord>, SyncError> {
@@ -381,7 +387,19 @@ impl Scene<'_> {
         let reads = neighbours::reads(searches, bases, gives_roles);
         let ours = SourceRecord { reads, ..source::record(self.config, &connection.about().directory_id) };
         let known = self.store.sources().await?;
-        if let Some(trouble) = source::trouble(&ours, &known) {
+        let before = known.iter().find(|source| source.name == ours.name);
+        let mut same = true;
+        if before != Some(&ours) {
+            let nobody = source::knows_nobody(self.store, &ours.name).await?;
+            if nobody {
+                connection.base_object().await?;
+            }
+            if !nobody && before.is_some_and(|before| before.directory != ours.directory) {
+                let people = source::some_of(self.store, &ours.name).await?;
+                same = directory::are_there(connection, searches, &people, self.clock.now()).await;
+            }
+        }
+        if let Some(trouble) = source::trouble(&ours, &known, same) {
             return Err(trouble);
         }
         if self.writes && !known.contains(&ours) {

@@ -10,6 +10,7 @@ mod apply;
 mod approval;
 mod basis;
 pub mod by_hand;
+mod cut_off;
 mod due;
 mod error;
 mod events;
@@ -31,10 +32,12 @@ use crate::plan::{Counts, Frozen, LateClock, Plan, approves};
 use crate::roster::{Digest, Incomplete};
 use crate::store::{Action, Lease, Outcome, RunEnd, RunId, RunStart, Stamp, Store, Trigger};
 
-pub use basis::deciding_settings;
+pub use basis::{basis_settings, deciding_settings};
+pub use cut_off::cut_off;
 pub use error::SyncError;
 pub use events::chain;
 use lease::Held;
+pub use lease::can_write;
 use look::Look;
 
 /// What a run is asked to do.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::directory::{self, Circle, Connection, OnePerson, Progress, Searches};
+use crate::directory::{self, Circle, Connection, Found, OnePerson, Progress, Searches};
 use crate::plan::one::{is_unjudged, known, plan_one};
 use crate::plan::{self, Approval, Basis, Frozen, Holdings, Needs, Plan, Policy, View};
 use crate::roster::address::fold;
@@ -47,6 +47,8 @@ pub(super) struct LookOne {
     pub snapshot: Snapshot,
     index: Index,
     user: Option<UserId>,
+    /// The entry that the user's own one may have been made anew as (I5).
+    anew: Option<UniqueId>,
     /// Somebody whose entry is gone and whom the newcomer may be (I5).
     former: Option<UserId>,
     pub look_ups: HashMap<UserId, LookUp>,
@@ -54,6 +56,8 @@ pub(super) struct LookOne {
     policy: Policy,
     server: String,
     pub subject: Subject,
+    /// Of somebody whose entry is gone, and whose name or address another entry has: what was found.
+    pub successor: Option<String>,
 }
 
 /// Synchronises one person now; nobody else is touched.
@@ -94,10 +98,10 @@ impl Scene<'_> {
     ) -> Result<(Connection, Searches, Policy, Vec<SourceRecord>), SyncError> {
         let request =
             Request { trigger: Trigger::Command, action: Action::Person, approve: None, insist, expects: None };
-        let connection = self.connect(request, leases).await?;
+        let mut connection = self.connect(request, leases).await?;
         let (searches, policy) = asked(self, &connection)?;
         let gives_roles = !policy.rights.roles.is_empty();
-        let neighbours = self.check_source(&connection, (&searches, gives_roles), leases).await?;
+        let neighbours = self.check_source(&mut connection, (&searches, gives_roles), leases).await?;
         Ok((connection, searches, policy, neighbours))
     }
 
@@ -209,17 +213,17 @@ impl LookOne {
         (key, account, index): (UniqueId, Option<Account>, Index),
         version: i64,
     ) -> Result<Self, SyncError> {
-        if let Some(account) = &account
-            && let Some(anew) = who::anew(scene, (&mut *connection, searches), account).await?
-        {
+        let theirs = account.as_ref().map(|account| account.id);
+        let person = (key, account, index);
+        let look = Box::pin(Self::read(scene, (&mut *connection, searches), rules.clone(), person, version)).await?;
+        if let (Some(theirs), Some(anew)) = (theirs, look.anew.clone()) {
             let newcomer = (anew, None, Index::default());
-            let look = Self::read(scene, (&mut *connection, searches), rules.clone(), newcomer, version);
-            let look = Box::pin(look).await?;
-            if look.look(scene).await?.1.relinks(account.id) {
-                return Ok(look);
+            let anew = Box::pin(Self::read(scene, (connection, searches), rules, newcomer, version)).await?;
+            if anew.look(scene).await?.1.relinks(theirs) {
+                return Ok(anew);
             }
         }
-        Box::pin(Self::read(scene, (connection, searches), rules, (key, account, index), version)).await
+        Ok(look)
     }
 
     async fn read(
@@ -233,7 +237,7 @@ impl LookOne {
         let behind = behind(scene, connection).await?;
         let mut one = OnePerson::read(connection, searches, (&index, &key), now, scene.progress).await?;
         if let Some(dn) = account.as_ref().and_then(|account| account.dn.as_deref()).filter(|_| one.dn().is_none()) {
-            one.shield(connection, searches, (&index, dn)).await?;
+            one.shield(connection, searches, (&index, &key, dn), now).await?;
         }
         // Before groups are read, of which some may be left out, too.
         let garbled = one.garbled();
@@ -252,11 +256,15 @@ impl LookOne {
             found: garbled.or_else(|| Some(format!("found at `{}`", one.dn()?))).unwrap_or_default(),
         };
         let mut snapshot = one.into_snapshot();
+        let (mut anew, mut namesake) = (None, None);
         if let Some(account) = account.as_ref().filter(|_| subject.found.is_empty()) {
             let found = look_up(scene, (connection, searches), &key).await;
             subject.found = says(&found);
             if found == LookUp::Gone {
-                subject.found.push_str(&successor(connection, searches, account).await);
+                let namesakes = who::namesakes(connection, searches, account).await;
+                namesake = namesake_of(&namesakes);
+                subject.found.push_str(namesake.as_deref().unwrap_or_default());
+                anew = who::anew(scene, &namesakes, account).await?;
             }
             if is_unjudged(&found) {
                 let says = format!("`{}` cannot be judged: {}", account.label(), subject.found);
@@ -272,11 +280,13 @@ impl LookOne {
             snapshot,
             index,
             user: account.map(|account| account.id),
+            anew,
             former: former.map(|former| former.id),
             look_ups,
             version,
             policy,
             server: connection.about().server.clone(),
+            successor: namesake.map(|_| subject.found.clone()),
             subject,
         })
     }
@@ -394,23 +404,14 @@ fn says(found: &LookUp) -> String {
     }
 }
 
-/// Another entry that has the username or the address of somebody whose own one is gone: perhaps the same person, deleted and
-/// re-added (I5).
-///
-/// Nothing where the search does not come to its end: it is a hint.
-async fn successor(connection: &mut Connection, searches: &Searches, account: &Account) -> String {
-    let name = account.fields.get(&FieldId::USERNAME).cloned();
-    for text in [name, account.primary().map(ToString::to_string)].into_iter().flatten() {
-        let Ok(found) = directory::find(connection, searches, (&text, false)).await else { continue };
-        if let Some(one) = found.found.first() {
-            let (dn, key) = (&one.dn, &one.key);
-            return format!(
-                ", but `{dn}` is `{text}` now: if that is the same person, deleted and re-added, `rosterd sync --user \
-                 {key}` or the next run reads that entry"
-            );
-        }
-    }
-    String::new()
+/// A hint at another entry that has the username or the address of somebody whose own one is gone: perhaps the same
+/// person, deleted and re-added (I5).
+fn namesake_of(namesakes: &[(String, Vec<Found>)]) -> Option<String> {
+    let (text, Found { key, dn }) = namesakes.iter().find_map(|(text, found)| Some((text, found.first()?)))?;
+    Some(format!(
+        ", but `{dn}` is `{text}` now: if that is the same person, deleted and re-added, `rosterd sync --user {key}` or the \
+         next run reads that entry"
+    ))
 }
 
 /// Somebody of this source with the address and the name that a newcomer claims, whose entry is gone (I5).

@@ -5,8 +5,12 @@ use std::collections::BTreeSet;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::roster::address::fold;
-use crate::store::{SourceRecord, Store};
+use crate::roster::{State, UniqueId, UserId};
+use crate::store::{SourceRecord, Store, StoreError};
 use crate::sync::SyncError;
+
+/// People by whom a directory is known.
+const SOME: usize = 100;
 
 /// What the store keeps of the configured source, once a server said which directory it holds.
 pub fn record(config: &Config, directory_id: &str) -> SourceRecord {
@@ -22,17 +26,33 @@ pub fn record(config: &Config, directory_id: &str) -> SourceRecord {
     }
 }
 
+/// Whether the store knows nobody of this source, not even somebody deleted: then it may be any directory.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub async fn knows_nobody(store: &dyn Store, name: &str) -> Result<bool, StoreError> {
+    Ok(store.user_counts(Some(name)).await?.is_empty() && store.groups(name).await?.is_empty())
+}
+
+/// Unique ids of some people of this source, to tell whether a directory is theirs.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub async fn some_of(store: &dyn Store, name: &str) -> Result<Vec<UniqueId>, StoreError> {
+    let index = store.index(name).await?;
+    let living = index.iter().filter(|known| known.state != State::Deleted);
+    let some: Vec<UserId> = living.map(|known| known.id).take(SOME).collect();
+    Ok(store.accounts(&some).await?.into_iter().filter_map(|account| account.key).collect())
+}
+
 /// Refuses a source that was given up, a known name on another directory, and a new name on a known directory and bases.
-pub fn trouble(ours: &SourceRecord, known: &[SourceRecord]) -> Option<SyncError> {
+/// `same`: a name that stood for another directory may stand for this one, because its people are here, or it has none.
+pub fn trouble(ours: &SourceRecord, known: &[SourceRecord], same: bool) -> Option<SyncError> {
     let twin =
         |one: &&SourceRecord| one.retired.is_none() && one.directory == ours.directory && one.bases == ours.bases;
     let says = match known.iter().find(|source| source.name == ours.name) {
         Some(SourceRecord { name, retired: Some(at), .. }) => given_up(name, *at),
-        Some(before) if before.directory != ours.directory => format!(
-            "source `{}` was another directory so far ({}, now {}); its users would all be taken for gone: set \
-             source.urls and source.base_dn back, give this directory a source.name of its own, or use another store",
-            ours.name, before.directory, ours.directory
-        ),
+        Some(before) if before.directory != ours.directory && !same => another(ours, before),
         Some(_) => return None,
         None => {
             let twin = known.iter().find(twin)?;
@@ -58,6 +78,20 @@ pub async fn in_use(store: &dyn Store, name: &str) -> Result<(), SyncError> {
         Some(at) => Err(SyncError::Source { says: given_up(name, at) }),
         None => Ok(()),
     }
+}
+
+fn another(ours: &SourceRecord, before: &SourceRecord) -> String {
+    format!(
+        "source `{name}` was another directory so far ({old}, now {new}), and its people are not found here by their \
+         unique ids: they would all be taken for gone. If that is a slip, set source.urls and source.base_dn back. If \
+         this directory has other people, give it a source.name and a configuration of its own. If it takes the place of \
+         the other one, with the same people under new unique ids, read it into another store; in this one, their \
+         addresses and names would be contested until `rosterd source retire {name} --force` and its dates have \
+         removed the former ones",
+        name = ours.name,
+        old = before.directory,
+        new = ours.directory
+    )
 }
 
 fn given_up(name: &str, at: Timestamp) -> String {

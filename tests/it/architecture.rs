@@ -14,11 +14,13 @@ const MODULES: &[(&str, &[&str])] = &[
     ("config", &["directory", "store", "plan", "roster", "clock"]),
     ("sync", &["directory", "store", "plan", "roster", "config", "clock"]),
     ("daemon", &["sync", "store", "directory", "config", "clock"]),
+    ("fuzz", &["cli", "config", "directory", "roster"]),
     ("cli", &["daemon", "sync", "config", "directory", "store", "plan", "roster", "clock"]),
 ];
 
 /// Crates that have one place, and the place: a folder, or files.
 const CRATES: &[(&str, &[&str])] = &[
+    ("hickory_resolver", &["src/directory/"]),
     ("ldap3", &["src/directory/"]),
     ("lber", &["src/directory/"]),
     ("rustls", &["src/directory/"]),
@@ -327,7 +329,13 @@ fn compose_and_its_images_name_existing_files() {
 #[test]
 fn scripts_can_be_run_and_are_sound_bash() {
     use std::os::unix::fs::PermissionsExt as _;
-    let mut scripts = vec![PathBuf::from("tests/run"), "tests/demo".into(), "benches/run".into(), ".ci/run".into()];
+    let mut scripts = vec![
+        PathBuf::from("tests/run"),
+        "tests/fuzz/run".into(),
+        "tests/demo".into(),
+        "benches/run".into(),
+        ".ci/run".into(),
+    ];
     let support = fs::read_dir(root().join("tests/support")).unwrap().map(|entry| entry.unwrap().path());
     scripts.extend(support);
     for path in scripts {

@@ -127,6 +127,7 @@ fn a_held_run_says_what_changed() {
 
 /// RSA-10, E7: a server whose data were restored from a backup shows less than it had; nobody is missed for it until it has
 /// caught up, or a person says that it is right.
+/// Faults: I10.
 #[test]
 fn a_restored_backup_deletes_nobody() {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };
@@ -364,6 +365,7 @@ fn a_clean_up_believes_no_server_that_is_behind() {
 }
 
 /// RSA-10, E7: another server that has not caught up yet deletes nobody, and is read as usual once it has.
+/// Faults: A17.
 #[test]
 fn a_replica_that_lags_deletes_nobody() {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };

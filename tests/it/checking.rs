@@ -7,6 +7,7 @@ use rosterd::clock::{Clock as _, SystemClock};
 
 use crate::support::desk::Desk;
 use crate::support::fake::{ACCOUNT, Act, At, Entry, Fake, Kind, PASSWORD, Tree};
+use crate::support::program::Site;
 use crate::support::server::Server;
 use crate::support::slapd::{Options, Slapd, people};
 
@@ -104,13 +105,17 @@ fn ds389_is_told_with_what_the_account_may_change() {
     has(&lines(&desk, 0), "warn rights", "the bind account may change `uid=ada,ou=people,dc=example,dc=com` (mail)");
 }
 
-/// What Samba does not do: ranges, a clock that is off, a filter that makes the server look at every entry.
+/// What Samba does not do: ranges, a clock that is off, a filter that makes the server look at every entry; a controller that
+/// is read-only.
+///
+/// Faults: C14.
 #[test]
 fn a_domain_controller_is_told_with_its_ranges_its_clock_and_its_pace() {
     let mut kind = Kind { schema: Vec::new(), range: Some(3), largest_page: Some(2), ..Kind::active_directory() };
     let behind = (SystemClock.now() - Duration::from_secs(600)).to_string();
     let time = format!("{}.0Z", behind[..19].replace(['-', ':', 'T'], ""));
     kind.root.push(("currentTime", vec![time]));
+    kind.root.push(("supportedCapabilities", vec!["1.2.840.113556.1.4.1920".to_owned()]));
     let mut tree = Tree::default();
     tree.add(Entry::new(BASE).with("objectClass", "domain").with("dc", "example"));
     tree.add(Entry::new(format!("OU=people,{BASE}")).with("objectClass", "organizationalUnit"));
@@ -133,6 +138,7 @@ fn a_domain_controller_is_told_with_its_ranges_its_clock_and_its_pace() {
         desk.written()
     );
     has(&told, "warn clock", "seconds behind this host's");
+    has(&told, "warn kind", "a read-only domain controller");
     has(&told, "warn rights", "the bind account may read unicodePwd of `CN=u4,OU=people");
     let asked = fake.log().into_iter().filter(|line| line.ends_with(", no values")).count();
     assert_eq!(asked, 5, "values of passwords are not asked for");
@@ -145,4 +151,75 @@ fn a_domain_controller_is_told_with_its_ranges_its_clock_and_its_pace() {
     fake.repair();
     fake.always(At::below(BASE), Act::Answer(11, "look-through limit"));
     has(&lines(&desk, 1), "fail users", "or index the filter's attributes");
+}
+
+/// U8: which of the kind's disabled tests the configuration's own list replaces, and whom only that one would hold.
+#[test]
+fn disabled_tests_that_are_replaced_are_told() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(BASE, 4));
+    let lock = |uid: &str| {
+        let lock = "replace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z";
+        slapd.ldif(&format!("dn: uid={uid},ou=people,{BASE}\nchangetype: modify\n{lock}\n"));
+    };
+    let mut site = Site::new(&slapd);
+    let uids: Vec<String> = {
+        site.expect(0, &["sync"]);
+        let all = site.json(&["users", "list"]);
+        all.as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
+    };
+    let own = "[[users.disabled]]\nattribute = \"employeeType\"\nvalues = [\"left\"]\n";
+    let kept = "[[users.disabled]]\nattribute = \"pwdAccountLockedTime\"\nvalues = [\"000001010000Z\"]\n";
+    let users = |tests: &str| format!("base_dns = [\"ou=people,{BASE}\"]\n{tests}");
+    let told = |site: &Site| site.expect(0, &["check"]).out.lines().map(str::to_owned).collect::<Vec<_>>();
+    site.set("users", &users(own));
+    let lines = told(&site);
+    has(
+        &lines,
+        "ok disabled-test",
+        "replaces the usual test on `pwdaccountlockedtime`, which disables none of the 4 entries",
+    );
+    has(&lines, "ok disabled-test", "replaces the usual test on `shadowexpire`");
+    lock(&uids[0]);
+    lock(&uids[1]);
+    let lines = told(&site);
+    let says = "by which 2 of the 4 entries looked at are disabled: without it they come in; to keep both, add another \
+                [[users.disabled]] with attribute = \"pwdAccountLockedTime\", values = [\"000001010000Z\"]";
+    has(&lines, "warn disabled-test", says);
+    let told_of = |lines: &[String], name: &str| {
+        lines.iter().any(|line| line.contains("replaces the usual test on") && line.contains(name))
+    };
+    site.set("users", &users(&format!("{own}{kept}")));
+    let lines = told(&site);
+    assert!(!told_of(&lines, "pwdaccountlockedtime") && told_of(&lines, "shadowexpire"), "{lines:#?}");
+    // Without a list of one's own, the kind's tests hold.
+    site.set("users", &users(""));
+    assert!(!told_of(&told(&site), ""));
+}
+
+/// B1, E2: fewer than the roster holds, with the probable cause.
+#[test]
+fn people_and_groups_of_the_roster_who_are_not_found_are_told() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(BASE, 40));
+    let mut site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    let told = |site: &Site| site.expect(0, &["check"]).out.lines().map(str::to_owned).collect::<Vec<_>>();
+    assert!(!told(&site).iter().any(|line| line.starts_with("warn  roster")), "all are found");
+    let one = site.json(&["users", "list"])[0]["username"].as_str().unwrap().to_owned();
+    site.set("users", &format!("base_dns = [\"ou=people,{BASE}\"]\nfilter = \"(uid={one})\"\n"));
+    site.set("groups", &format!("base_dns = [\"ou=groups,{BASE}\"]\nfilter = \"(cn=team-0000)\"\n"));
+    let lines = told(&site);
+    let says = "39 of the 40 users and 1 of the 2 groups that the roster has of this source were not found";
+    has(&lines, "warn roster", says);
+    let cause = format!(
+        "changed since run 1, the last that ended well: `groups.filter` was not set and is \"(cn=team-0000)\"; `users.filter` was not set and is \"(uid={one})\""
+    );
+    has(&lines, "warn roster", &cause);
+    site.set("users", &format!("base_dns = [\"ou=people,{BASE}\"]\n"));
+    site.set("groups", &format!("base_dns = [\"ou=groups,{BASE}\"]\n"));
+    slapd.ldif(&format!("dn: uid={one},ou=people,{BASE}\nchangetype: delete\n"));
+    let cause = "1 of the 40 users that the roster has of this source was not found, and a run would look for each";
+    has(&told(&site), "warn roster", cause);
+    has(&told(&site), "warn roster", "since run 1, the last that ended well, neither configuration nor server changed");
 }

@@ -1,5 +1,6 @@
 //! The command line, by the real binary: words, exit status, what goes where.
 
+mod foretold;
 mod real;
 mod told;
 mod words;

@@ -155,7 +155,7 @@ fn all_problems_of_a_file_are_told_at_once() {
 #[test]
 fn a_small_file_is_enough_and_the_rest_has_its_default() {
     let config = read(SMALL).unwrap();
-    assert_eq!(config.source.urls, [ServerUrl::Ldapi { path: "/run/slapd/ldapi".into() }]);
+    assert_eq!(config.source.urls, [ServerUrl::Ldapi { path: "/run/slapd/ldapi".into() }.into()]);
     assert_eq!(config.source.bind, Bind::External);
     assert_eq!((config.source.page_size, config.source.read_timeout), (1000, Duration::from_secs(60)));
     assert_eq!(config.users.as_ref().unwrap().base_dns, ["dc=example,dc=com"]);

@@ -1,6 +1,7 @@
 //! The daemon: its loop against an engine that obeys, and the real program with real signals.
 
 mod program;
+mod stores;
 mod world;
 
 use std::fs;
@@ -61,6 +62,19 @@ async fn an_every_that_ran_before_the_restart_waits_for_the_rest_of_its_interval
     assert_eq!(world.engine.count(), 0);
     sleep(2 * MINUTE).await;
     assert_eq!(world.engine.requests(), [(Trigger::Schedule, Action::Users)]);
+    world.stop().await;
+}
+
+/// What was cut off is done again at once, and once.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_cut_off_is_made_up_for_at_the_start() {
+    let fake = Fake::default();
+    fake.history.lock().unwrap().push((Action::All, Timestamp::parse("2026-03-01T11:00:00Z").unwrap()));
+    *fake.cut_off.lock().unwrap() = Some(Action::Groups);
+    let mut world = World::start("[[schedule]]\nevery = \"6h\"", fake).await;
+    assert_eq!(world.engine.requests(), [(Trigger::Startup, Action::Groups)]);
+    sleep(4 * HOUR).await;
+    assert_eq!(world.engine.count(), 1);
     world.stop().await;
 }
 
@@ -126,6 +140,31 @@ async fn a_run_that_panics_fails_and_the_daemon_goes_on() {
     world.stop().await;
 }
 
+/// What may be put right at any moment is looked for; what waits for a person, or for the clock, comes by schedule.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_could_not_read_everything_is_tried_again_where_that_may_help() {
+    for (cause, again) in [
+        ("base", true),
+        ("no-users", true),
+        ("no-groups", true),
+        ("size-limit", true),
+        ("admin-limit", true),
+        ("connection-lost", true),
+        ("server-changed", false),
+        ("attribute-vanished", false),
+        ("unjudged", false),
+        ("frozen", false),
+    ] {
+        let mut world = World::start(NOT_SOON, Fake::default()).await;
+        world.engine.script([Go::Short(cause); 2]);
+        world.send(Signal::SyncNow).await;
+        sleep(20 * MINUTE).await;
+        assert_eq!(world.engine.count(), if again { 3 } else { 1 }, "{cause}");
+        assert_eq!(world.events_named("run.retry").len(), if again { 2 } else { 0 }, "{cause}");
+        world.stop().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_unreachable_directory_is_said_once_and_tried_again_later_and_later() {
     let mut world = World::start(NOT_SOON, Fake::default()).await;
@@ -162,7 +201,39 @@ async fn an_unreachable_store_is_said_once_too() {
     world.stop().await;
 }
 
+/// What answers questions need not take a run: only a run that was written says that the store is back.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_can_only_be_read_is_back_when_a_run_was_written() {
+    let mut world = World::start(NOT_SOON, Fake::default()).await;
+    world.engine.script([Go::StoreFull; 6]);
+    world.send(Signal::SyncNow).await;
+    sleep(20 * MINUTE).await;
+    assert_eq!(world.events_named("run.retry").len(), 6);
+    assert_eq!(world.events_named("store.unreachable").len(), 1, "said once");
+    assert!(world.events_named("store.recovered").is_empty(), "nothing was written yet");
+    sleep(20 * MINUTE).await;
+    let back = world.events_named("store.recovered");
+    assert_eq!(back.len(), 1);
+    assert!(back[0]["seconds"].as_u64().unwrap() > 900, "{back:?}");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_only_questions_missed_is_back_when_something_can_be_written() {
+    let mut world = World::start(NOT_SOON, Fake::default()).await;
+    world.engine.store_gone.store(true, Ordering::SeqCst);
+    sleep(11 * MINUTE).await;
+    assert_eq!(world.events_named("store.unreachable").len(), 1);
+    assert!(world.events_named("store.recovered").is_empty());
+    world.engine.store_gone.store(false, Ordering::SeqCst);
+    sleep(6 * MINUTE).await;
+    assert_eq!(world.events_named("store.recovered").len(), 1);
+    assert_eq!(world.engine.count(), 0);
+    world.stop().await;
+}
+
 /// U8, L9
+/// Faults: E5.
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passes_between_runs_starts_one() {
     let fake = Fake::default();

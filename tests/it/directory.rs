@@ -14,7 +14,7 @@ use std::time::Duration;
 use rosterd::clock::{SystemClock, Timestamp};
 use rosterd::directory::{
     self, AttributeOverrides, Bind, Connection, DirectoryError, GroupSettings, PasswordSource, Progress, Scope,
-    Searches, ServerUrl, Settings, UserSettings,
+    Searches, ServerUrl, Settings, SourceUrl, UserSettings,
 };
 use rosterd::roster::{Before, Index, Passes, Snapshot};
 
@@ -23,14 +23,15 @@ use super::support::slapd::{Options, Slapd};
 const BOTH: Passes = Passes { users: true, groups: true };
 const USERS: Passes = Passes { users: true, groups: false };
 
-fn url(text: &str) -> ServerUrl {
+fn url(text: &str) -> SourceUrl {
     let (scheme, rest) = text.split_once("://").unwrap();
     if scheme == "ldapi" {
-        return ServerUrl::Ldapi { path: PathBuf::from(rest.replace("%2F", "/").replace("%2f", "/")) };
+        return ServerUrl::Ldapi { path: PathBuf::from(rest.replace("%2F", "/").replace("%2f", "/")) }.into();
     }
     let (host, port) = rest.rsplit_once(':').unwrap();
     let (host, port) = (host.to_owned(), port.parse().unwrap());
-    if scheme == "ldaps" { ServerUrl::Ldaps { host, port } } else { ServerUrl::Ldap { host, port } }
+    let server = if scheme == "ldaps" { ServerUrl::Ldaps { host, port } } else { ServerUrl::Ldap { host, port } };
+    server.into()
 }
 
 /// Binds to this server as the service account.

@@ -66,8 +66,10 @@ fn somebody_who_is_in_is_explained() {
                 &staff,
                 "`staff`",
                 "changes nothing",
+                "Values (run 1, 20",
+                "where nothing else is said)",
                 "givenname, run 2",
-                "(users.defaults, run 1",
+                "standard  (users.defaults)",
             ],
         );
         assert!(last_line(&said).starts_with("In, with access."), "{said:?}");
@@ -178,7 +180,7 @@ fn somebody_who_was_in_is_explained() {
         explain(&site, 0, "cy", &["is kept: has access", "an administrator lets it be"]);
         let add = ["users", "add", "--origin", "manual", "--username", "info", "--address", "info@example.com"];
         site.expect(0, &add);
-        let said = explain(&site, 0, "info", &["a manual account", "(by hand, "]);
+        let said = explain(&site, 0, "info", &["a manual account", "(by hand)"]);
         assert!(last_line(&said).contains("made by hand"), "{said:?}");
         // Held.
         site.set("brake", "at_least = 0\npercent = 1\n");
@@ -198,7 +200,8 @@ fn without_the_directory_the_store_is_explained() {
     slapd.ldif(&people(&["ada"]));
     site.expect(0, &["sync"]);
     slapd.kill();
-    let said = explain(&site, 1, "ada", &["is active: has access", "it was not read", "uid, run 1"]);
+    let said =
+        explain(&site, 1, "ada", &["is active: has access", "it was not read", "Values (run 1, 20", "ada  (uid)"]);
     assert!(last_line(&said).starts_with("The directory could not be asked"), "{said:?}");
     let json = site.json(&["explain", "nobody"]);
     assert!(json["user"].is_null() && json["error"].as_str().unwrap().contains("127.0.0.1"), "{json}");

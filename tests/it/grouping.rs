@@ -53,6 +53,7 @@ fn sync(site: &Site) {
 }
 
 /// G4
+/// Faults: C5.
 #[test]
 fn groups_in_groups_are_flattened_and_a_damaged_one_takes_nothing() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };

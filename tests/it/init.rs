@@ -14,7 +14,8 @@ fn spelt_out(text: &str) -> String {
             .and_then(|rest| rest.split_once(" = "))
             .is_some_and(|(key, _)| !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
     };
-    let lines = text.lines().map(|line| if is_key(&line) || line == "# [[schedule]]" { &line[2..] } else { line });
+    let is_table = |line: &&str| line.starts_with("# [[");
+    let lines = text.lines().map(|line| if is_key(&line) || is_table(&line) { &line[2..] } else { line });
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -1,6 +1,6 @@
 //! A process killed at any moment leaves a store that the next run repairs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::slapd::{Options, Slapd, left_out};
 
 const PEOPLE: usize = 10_000;
 /// Where what goes away is the store.
-const GONE: usize = 4_000;
+pub const GONE: usize = 4_000;
 
 /// Small numbers that look random, the same in every run of the test.
 struct Moments(u64);
@@ -102,16 +102,11 @@ fn a_disk_that_is_full_in_the_middle_of_a_run_is_named_and_the_next_run_goes_on(
     let mut site = Site::new(&slapd);
     let disk = site.path("disk");
     std::fs::create_dir(&disk).unwrap();
-    let mount = |options: &str| Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&disk).status();
-    if !mount("size=2m").is_ok_and(|status| status.success()) {
-        left_out("full disk", "this user may not mount a file system");
-        return;
-    }
-    let disk = Mounted(disk.clone());
+    let Some(disk) = Mounted::tmpfs(&disk, "size=2m") else { return };
     site.set("store", &format!("url = \"sqlite://{}\"\n", disk.0.join("roster.db").display()));
     let full = site.expect(1, &["sync"]);
     assert!(full.err.contains("make room"), "{full:?}");
-    mount("remount,size=100m").unwrap();
+    disk.remount("size=100m");
     let outcomes = site.json(&["runs"]);
     assert!(outcomes.as_array().unwrap().iter().all(|run| run["outcome"] != "ok"), "{outcomes}");
     site.expect(0, &["sync"]);
@@ -120,7 +115,26 @@ fn a_disk_that_is_full_in_the_middle_of_a_run_is_named_and_the_next_run_goes_on(
 }
 
 /// A file system that goes with the test.
-struct Mounted(PathBuf);
+pub struct Mounted(pub PathBuf);
+
+impl Mounted {
+    pub fn tmpfs(at: &Path, options: &str) -> Option<Self> {
+        if !mount(at, options) {
+            left_out("full disk", "this user may not mount a file system");
+            return None;
+        }
+        Some(Self(at.to_owned()))
+    }
+
+    pub fn remount(&self, options: &str) {
+        assert!(mount(&self.0, &format!("remount,{options}")));
+    }
+}
+
+fn mount(at: &Path, options: &str) -> bool {
+    let status = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).status();
+    status.is_ok_and(|status| status.success())
+}
 
 impl Drop for Mounted {
     fn drop(&mut self) {

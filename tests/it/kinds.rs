@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::program::Site;
+use crate::support::program::{Site, source};
 use crate::support::server::Server;
 
 /// A configuration of `[source]`, `[store]` and what makes tests quick; the rest is by kind.
@@ -44,12 +44,15 @@ mod active_directory {
         ((seconds + 11_644_473_600) * 10_000_000).to_string()
     }
 
+    fn expires_in(days: i64) -> String {
+        format!("accountExpires: {}\n", in_days(days))
+    }
+
     /// VIPRE-12, VIPRE-21, OKV-1, I2, U6, U8, G3: people, not computers, contacts or the domain's own accounts; who is disabled or expired stays out;
     /// groups by member.
     #[test]
     fn a_domain_is_synchronised_at_the_first_try() {
         let Some(server) = Server::samba() else { return };
-        let expires = |days: i64| format!("accountExpires: {}\n", in_days(days));
         server.ldif(
             &[
                 user(
@@ -59,8 +62,8 @@ mod active_directory {
                      displayName: Ada Lovelace\nhomePhone: 1\nmobile: 2\ncompany: Engines\ndepartment: Analysis\n",
                 ),
                 user("bob", 514, ""),
-                user("cy", 512, &expires(-1)),
-                user("dan", 512, &expires(30)),
+                user("cy", 512, &expires_in(-1)),
+                user("dan", 512, &expires_in(30)),
                 entry(
                     "computer",
                     "pc1",
@@ -77,6 +80,18 @@ mod active_directory {
         let said = site.expect(0, &["sync"]);
         let active = |name: &str| (name.to_owned(), "active".to_owned());
         assert_eq!(named(&site), [active("ada"), active("dan")], "{said:?}");
+        // As Windows writes accounts.
+        for (who, words) in
+            [("EXAMPLE\\ada", "In, with access"), ("EXAMPLE\\bob", "Enable the entry"), ("EXAMPLE\\zoe", "Look at")]
+        {
+            let said = site.expect(0, &["explain", who]);
+            assert!(said.out.lines().last().unwrap().starts_with(words), "{who}: {said:?}");
+        }
+        site.expect(0, &["sync", "--user", "EXAMPLE\\ada"]);
+        site.expect(0, &["sync", "--user", "EXAMPLE\\bob"]);
+        for empty in [&["explain", ""][..], &["explain", " "], &["sync", "--user", ""]] {
+            assert!(site.expect(2, empty).err.contains("WHO is empty"));
+        }
         let ada = site.user("ada").unwrap();
         for (field, value) in [
             ("primary_address", json!("ada@example.com")),
@@ -130,6 +145,7 @@ mod active_directory {
 
     /// RSA-10, E7: a domain controller whose update sequence number is lower than at the last complete run has lost what it
     /// knew; nobody is missed for it.
+    /// Faults: I2.
     #[test]
     fn a_controller_that_knows_less_than_before_is_doubted() {
         let Some(server) = Server::samba() else { return };
@@ -146,6 +162,28 @@ mod active_directory {
         assert_eq!(site.state("bob"), "pending");
     }
 
+    /// E7, E8: the Global Catalog does not show everything that decides; nobody is judged by it.
+    ///
+    /// Faults: C8.
+    #[test]
+    fn the_global_catalog_is_not_asked() {
+        let Some(server) = Server::samba() else { return };
+        server.ldif(&user("ada", 512, &expires_in(30)));
+        let mut site = site(&server);
+        site.expect(0, &["sync"]);
+        server.ldif(&format!("dn: CN=ada,OU=people,{BASE}\nchangetype: delete\n"));
+        let (host, _) = server.url().rsplit_once(':').unwrap();
+        let catalog = format!("{host}:3268");
+        site.set("source", &source(&server, &catalog, ""));
+        let said = site.expect(1, &["sync"]);
+        assert!(said.err.contains(":3268 is the Global Catalog, which lacks attributes"), "{said:?}");
+        assert_eq!(site.state("ada"), "active");
+        site.set("source", &source(&server, &format!("{catalog}\", \"{}", server.url()), ""));
+        site.expect(0, &["sync"]);
+        assert_eq!(site.state("ada"), "pending");
+        assert!(site.expect(0, &["check"]).out.contains("Global Catalog"));
+    }
+
     /// What `primaryGroupID` is of those who have this group as the primary one.
     fn number(server: &Server, group: &str) -> String {
         let said = server.search(&["-b", &format!("CN={group},OU=groups,{BASE}"), "-s", "base", "primaryGroupToken"]);
@@ -153,6 +191,7 @@ mod active_directory {
     }
 
     /// G3, G7, S4: whoever has a group as the primary one is in it, although it lists nobody.
+    /// Faults: C4.
     #[test]
     fn a_primary_group_is_a_group() {
         let Some(server) = Server::samba() else { return };
@@ -242,6 +281,7 @@ mod ds389 {
     }
 
     /// I2, U8, G3, L2: people by nsUniqueId; a lock disables; groups by member and memberUid.
+    /// Faults: E6.
     #[test]
     fn a_directory_is_synchronised_at_the_first_try() {
         let Some(server) = Server::ds389() else { return };

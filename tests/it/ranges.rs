@@ -66,6 +66,7 @@ fn members(site: &Site, group: &str) -> Vec<String> {
 }
 
 /// E4, G1, R1: in a list of any length the last one is a member as the first is.
+/// Faults: C1.
 #[test]
 fn a_group_of_any_size_is_read_to_the_end() {
     let sizes = [1_499, 1_500, 1_501, 5_001, 100_000];
@@ -147,6 +148,7 @@ fn whoever_stands_in_a_part_that_cannot_be_read_stays() {
 }
 
 /// E4, A2, G3, S4: aliases and groups that an entry names come in ranges as well, also where one person is read.
+/// Faults: C3.
 #[test]
 fn what_an_entry_names_in_ranges_is_read_to_the_end() {
     let teams: Vec<String> = (0..70).map(|number| format!("team{number:02}")).collect();

@@ -52,6 +52,7 @@ pub fn on_both(story: impl Fn(&Slapd, Site)) {
 
 /// VIPRE-1, VIPRE-3, VIPRE-6, VIPRE-10, VIPRE-11, VIPRE-18, VIPRE-32, VIPRE-35, VIPRE-36, COVATA-1, COVATA-7, RSA-1,
 /// RSA-2, RSA-12, OKV-2, U1-U4, I3, L2, L5
+/// Faults: D1.
 #[test]
 fn a_day_at_the_office() {
     on_both(|slapd, site| {
@@ -157,6 +158,7 @@ fn an_incomplete_read_misses_nobody() {
 }
 
 /// B1: held with exit status 4, shown, approved.
+/// Faults: G10.
 #[test]
 fn a_mass_departure_is_held_until_somebody_approves() {
     on_both(|slapd, mut site| {
@@ -266,6 +268,7 @@ fn a_second_sync_of_the_same_source_says_so() {
 }
 
 /// E9, H4: a refused bind is named, and not repeated without a terminal.
+/// Faults: H4, H13.
 #[test]
 fn a_refused_bind_is_named_and_not_repeated() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };

@@ -9,7 +9,8 @@ use crate::roster::{Dn, Domain};
 /// Arguments of `init`.
 #[derive(Args, Debug)]
 pub struct Init {
-    /// The server: ldaps://dc1.example.com, ldap://…, ldapi://…, or only its host
+    /// The server: ldaps://dc1.example.com, ldap://…, ldapi://…, or only its host; or
+    /// ldaps+srv://example.com for the servers of a domain
     #[arg(value_name = "URL")]
     pub url: String,
     /// Account to bind as: a DN; on Active Directory user@domain, or only the user

@@ -82,9 +82,14 @@ Examples:
     },
     /// Give access back to somebody pending or deleted, who is then kept
     #[command(after_help = "\
-Refused while the username belongs to somebody else. A deleted user is found
-by id, unique id, or the last username or primary address; rules and aliases
-do not come back.
+For somebody pending it does what `rosterd conflicts ignore N` does, found by
+name instead of by number: kept, with access, until no reason to leave is left.
+Somebody deleted comes back by this command only, found by id, unique id, or
+the last username or primary address; rules and aliases do not come back.
+Refused while the username belongs to somebody else.
+
+Were many flagged by mistake, use neither: put the directory or the
+configuration right and run `rosterd sync`.
 
 Example:
   rosterd users restore bob")]
@@ -191,7 +196,12 @@ Example:
     },
     /// Keep a user who waits for deletion, with access, until the reason ends
     #[command(after_help = "\
-Refused while the username belongs to somebody else.
+The same as `rosterd users restore WHO` for whoever is pending, by the number
+that `rosterd conflicts` lists. Refused while the username belongs to somebody
+else.
+
+Were many flagged by mistake, put the directory or the configuration right and
+run `rosterd sync` instead.
 
 Example:
   rosterd conflicts ignore 3")]

@@ -4,6 +4,7 @@ use crate::cli::args::Approve;
 use crate::cli::commands::runs::{approved_by, of_source};
 use crate::cli::commands::{Session, sync};
 use crate::cli::failure::Failure;
+use crate::cli::render::runs::carried_out;
 use crate::cli::render::status::{frozen_way_out, is_frozen, waiting};
 use crate::cli::render::{counted, distance, moment, report};
 use crate::clock::{Clock as _, Timestamp};
@@ -36,7 +37,9 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
             return Err(Failure::Refused(says));
         }
         Some(run) if run.id != number => {
-            let says = |by| format!("run {number} was approved already: run {by} did it; nothing was done. {now}");
+            let says = |by: &RunRow| {
+                format!("run {number} was approved already: {}; nothing was done. {now}", carried_out(by))
+            };
             if let Some(by) = before {
                 return Err(Failure::Refused(says(by)));
             }
@@ -87,13 +90,7 @@ async fn afterwards(
         lines.push(says);
     }
     lines.extend(dates(&changes, session.clock.now()));
-    if changes.iter().any(|change| change.kind == "user.flagged") {
-        let (list, ignore) = (session.invocation("conflicts"), session.invocation("conflicts ignore N"));
-        lines.push(format!(
-            "To take it back before then: `{ignore}` keeps one of them, with access; `{list}` lists them."
-        ));
-        lines.push("Who is back in the directory, and enabled, has access again with the next run.".to_owned());
-    }
+    lines.extend(way_back(session, &changes));
     let ours = report.run.map(|run| run.0);
     let runs = of_source(store, source).await?;
     match waiting(&runs) {
@@ -108,9 +105,9 @@ async fn afterwards(
 }
 
 /// Nothing waits: what a run held once is no reason to let the same people go when they are missing another time (B1).
-fn settled(number: i64, before: Option<i64>) -> Failure {
+fn settled(number: i64, before: Option<&RunRow>) -> Failure {
     let why = match before {
-        Some(run) => format!("run {run} did it"),
+        Some(run) => carried_out(run),
         None => "a later run looked again and ended well".to_owned(),
     };
     Failure::Refused(format!(
@@ -137,6 +134,28 @@ fn waits_now(run: Option<&RunRow>, over: bool, session: &Session) -> String {
 async fn frozen_no_more(session: &Session, store: &dyn Store, source: &str) -> Result<bool, Failure> {
     let now = session.clock.now();
     Ok(store.freeze(source).await?.is_none_or(|freeze| freeze.until <= now))
+}
+
+/// How to take back what was let go by mistake: for everybody, and for one.
+fn way_back(session: &Session, changes: &[ChangeRow]) -> Vec<String> {
+    let went = |kinds: &[&str]| changes.iter().any(|change| kinds.contains(&change.kind.as_str()));
+    if !went(&["user.flagged", "user.deleted", "alias.removed", "membership.removed", "role.changed", "grant.removed"])
+    {
+        return Vec::new();
+    }
+    let deleted = if went(&["user.deleted"]) { ", who was deleted under the same id but without rules" } else { "" };
+    let sync = session.invocation("sync");
+    let mut lines = vec![format!(
+        "Was it a mistake: put the configuration or the directory right, then `{sync}`: everybody and everything that the \
+         directory shows comes back{deleted}."
+    )];
+    if went(&["user.flagged"]) {
+        let (list, ignore) = (session.invocation("conflicts"), session.invocation("conflicts ignore N"));
+        lines.push(format!(
+            "To keep one of them, with access, whatever the directory says: `{ignore}`; `{list}` lists them."
+        ));
+    }
+    lines
 }
 
 /// When those who were flagged are deleted.

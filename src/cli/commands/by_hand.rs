@@ -9,6 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::render::users::list as print_list;
 use crate::clock::Clock as _;
 use crate::config::Config;
+use crate::directory::Kind;
 use crate::plan::UserChange;
 use crate::roster::{Account, FieldNames, UserId};
 use crate::store::rows::{UserRow, Which};
@@ -135,6 +136,25 @@ async fn one_of(session: &mut Session, store: &dyn Store, who: &str, found: Vec<
         Some(user) => Ok(user),
         None => Err(Failure::Refused(users::nobody(store, who).await?)),
     }
+}
+
+/// WHO as it is looked for: of `DOMAIN\user`, as Windows writes accounts of Active Directory, the name alone, unless
+/// somebody is called that.
+pub async fn sought<'w>(store: &dyn Store, config: &Config, who: &'w str) -> Result<&'w str, Failure> {
+    if who.trim().is_empty() {
+        let says = "WHO is empty; name somebody by id, unique id, DN, username or address";
+        return Err(Failure::Usage(says.to_owned()));
+    }
+    let logon = who
+        .split_once('\\')
+        .filter(|(domain, name)| !domain.is_empty() && !name.is_empty() && !name.contains('\\') && !who.contains('='));
+    let Some((_, name)) = logon else { return Ok(who) };
+    let read = store.coverage(&config.source.name).await?;
+    let domain_controller = match config.source.kind {
+        Some(kind) => kind == Kind::ActiveDirectory,
+        None => read.is_empty() || read.contains_key("samaccountname"),
+    };
+    Ok(if domain_controller && store.users_who(who).await?.is_empty() { name } else { who })
 }
 
 /// The user who is WHO, if there is one; several are listed, none is guessed.

@@ -6,18 +6,24 @@ use crate::cli::commands::Session;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::check::{Step, Verdict, closing, line, value};
-use crate::cli::render::moment;
+use crate::cli::render::{counted, moment, number};
 use crate::clock::{Clock as _, Timestamp};
 use crate::config::{Config, Schedule, When};
 use crate::directory;
+use crate::plan::{Basis, Since};
 use crate::roster::State;
-use crate::store::{self, Schema, Store, StoreError};
-use crate::sync::{refused, source};
+use crate::roster::words::plural;
+use crate::store::rows::RunRow;
+use crate::store::{self, Outcome, RunId, Schema, Store, StoreError};
+use crate::sync::{basis_settings, refused, source};
 
 /// How many of a schedule's next times are told.
 const TIMES: usize = 3;
 /// How many are looked at: several a minute are told once.
 const WITHIN: usize = 60 * TIMES;
+
+/// Runs among which the last complete one is looked for.
+const RUNS: u32 = 500;
 
 /// Looks at everything a run needs; a step that fails makes the exit status 1.
 pub async fn run(session: &mut Session) -> Result<u8, Failure> {
@@ -134,7 +140,7 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
         Some(store) => stored(store, &settings.name).await.unwrap_or_default(),
         None => directory::Stored::default(),
     };
-    let (groups, managed) = ((groups, Some(&config.mapped)), (managed, stored));
+    let (groups, managed) = ((groups, Some(&config.mapped)), (managed, stored.clone()));
     let found = directory::probe(settings, users, groups, managed, &session.clock).await;
     if let Some(store) = store.filter(|_| found.bind_refused || found.about.is_some()) {
         let refused = found.bind_refused.then_some(now);
@@ -145,8 +151,15 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
     if let (Some(store), Some(about)) = (store, &found.about) {
         let ours = source::record(config, &about.directory_id);
         let known = store.sources().await.unwrap_or_default();
-        let trouble = source::trouble(&ours, &known).map(|trouble| trouble.to_string());
+        let trouble = source::trouble(&ours, &known, found.same).map(|trouble| trouble.to_string());
+        let is_ours = trouble.is_none();
         steps.extend(trouble.map(|says| Step::new(Verdict::Fail, "source", says)));
+        if is_ours && found.missing != (0, 0) {
+            let last = store.basis(&settings.name, &[Outcome::Ok]).await.unwrap_or_default();
+            let since = last.map(|(run, before)| differs(config, &about.server, (run, &before)).says());
+            steps.push(Step::new(Verdict::Warn, "roster", fewer(found.missing, &stored, since)));
+        }
+        steps.extend(proof(&store.run_rows(Some(&settings.name), RUNS).await.unwrap_or_default()));
     }
     let verdict = |verdict| match verdict {
         directory::Verdict::Ok => Verdict::Ok,
@@ -159,9 +172,46 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
 
 /// What a run would compare the entries with (E2).
 async fn stored(store: &dyn Store, source: &str) -> Result<directory::Stored, StoreError> {
-    let users = store.index(source).await?.with_access() as u64;
+    let people = store.index(source).await?;
+    let users = people.with_access() as u64;
     let groups = store.groups(source).await?.iter().filter(|group| group.state == State::Active).count() as u64;
-    Ok(directory::Stored { users, groups })
+    let before = store.sources().await?.into_iter().find(|one| one.name == source);
+    let directory = match before {
+        Some(before) if !source::knows_nobody(store, source).await? => {
+            Some((before.directory, source::some_of(store, source).await?))
+        }
+        _ => None,
+    };
+    Ok(directory::Stored { users, groups, people, directory })
+}
+
+/// What the last complete run had in its hands before it took anything from anybody by absence (E1).
+fn proof(runs: &[RunRow]) -> Option<Step> {
+    let (run, proof) = runs.iter().find_map(|run| Some((run, run.proof.as_ref()?)))?;
+    let at = Timestamp::parse(&run.started_at).map(moment).unwrap_or_default();
+    let says = format!("run {} ({at}) read everything: {}", run.id, proof.says().join("; "));
+    Some(Step::new(Verdict::Ok, "proof", says))
+}
+
+/// Who is in the roster and was not found, and the probable cause.
+fn fewer((users, groups): (u64, u64), stored: &directory::Stored, since: Option<String>) -> String {
+    let some = |missing: u64, all: u64, one, many| {
+        (missing > 0).then(|| format!("{} of the {}", number(missing), counted(all, one, many)))
+    };
+    let missing = [some(users, stored.users, "user", "users"), some(groups, stored.groups, "group", "groups")];
+    let missing = missing.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+    let were = plural(users + groups, "was", "were");
+    let since = since.map(|since| format!("; {since}")).unwrap_or_default();
+    format!(
+        "{missing} that the roster has of this source {were} not found, and a run would look for each of them and take those \
+         for gone who are; look at filter, bases, and the rights of the bind account, and at `rosterd plan`{since}"
+    )
+}
+
+/// What is different since the last run that ended well, as far as it can be told without a run.
+fn differs(config: &Config, server: &str, (run, before): (RunId, &Basis)) -> Since {
+    let now = Basis { settings: basis_settings(config), server: server.to_owned(), ..before.clone() };
+    Since { run: run.0, changes: before.changes(&now) }
 }
 
 /// A schedule with its next times.

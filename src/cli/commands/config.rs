@@ -29,7 +29,16 @@ fn print(session: &mut Session) -> Result<u8, Failure> {
 }
 
 fn validate(session: &mut Session) -> Result<u8, Failure> {
-    let config = session.config_loudly()?;
+    let config = match session.config_loudly() {
+        Err(Failure::Config(problems)) if session.screen.json => {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            session.screen.json(
+                &json!({ "config": session.path.display().to_string(), "accepted": false, "problems": problems }),
+            )?;
+            return Ok(exit::CONFIG);
+        }
+        config => config?,
+    };
     let path = config.path.display().to_string();
     if session.screen.json {
         let notes: Vec<String> = config.notes.iter().map(ToString::to_string).collect();

@@ -15,17 +15,15 @@ use crate::sync::explain::{Question, examine};
 pub async fn run(session: &mut Session, who: &str) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
+    let who = by_hand::sought(&*store, &config, who).await?;
     let user = by_hand::known(session, &*store, who).await?;
     let tombstone = match user {
         Some(_) => None,
         None => by_hand::deleted(session, &*store, who).await?,
     };
     let asked_for = row(&*store, user).await?;
-    let held_by = match &asked_for {
-        Some(row) => users::held_by(&*store, row).await?,
-        None => None,
-    };
-    let question = Question { who, user, tombstone, held_by, insist: session.on_terminal() };
+    let waits = users::waits(&*store, &config.source.name, user).await?;
+    let question = Question { who, user, tombstone, waits, insist: session.on_terminal() };
     let examined = examine(&config, &*store, &session.clock, &question, &Silent).await?;
     let row = if examined.user == user { asked_for } else { row(&*store, examined.user).await? };
     let attributes = match &examined.uses {

@@ -36,10 +36,11 @@ fn tell(session: &mut Session, source: &str, before: Option<&Freeze>, freeze: Op
         return Ok(session.screen.json(&json!({ "source": source, "frozen": frozen }))?);
     }
     let says = match (before, freeze) {
-        (_, Some(freeze)) => format!(
-            "Done: `{source}` is frozen until {}; until then nobody is missed and nothing is taken away, but by a disabled test \
-             that was read. `{}` ends it.",
+        (before, Some(freeze)) => format!(
+            "Done: `{source}` is frozen until {}{}. Until then nobody is missed and nothing is taken away, but who is disabled in \
+             the directory still loses access. `{}` ends it.",
             moment(freeze.until),
+            before.map(|before| instead(before, freeze)).unwrap_or_default(),
             session.invocation("freeze --off")
         ),
         (Some(_), None) => {
@@ -48,4 +49,11 @@ fn tell(session: &mut Session, source: &str, before: Option<&Freeze>, freeze: Op
         (None, None) => format!("`{source}` was not frozen."),
     };
     Ok(session.screen.done(&says)?)
+}
+
+/// What becomes of a freeze that went on already.
+fn instead(before: &Freeze, now: &Freeze) -> String {
+    let why = if before.reason.is_empty() { String::new() } else { format!(" ({})", before.reason) };
+    let than = if now.until < before.until { "earlier than" } else { "instead of" };
+    format!(", {than} the {}{why} of before", moment(before.until))
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::json;
 
@@ -12,9 +12,9 @@ use crate::cli::commands::Session;
 use crate::cli::failure::Failure;
 use crate::cli::{escape, exit, prompt};
 use crate::clock::Clock as _;
-use crate::config::{Choices, Environment, Proposal, load_in, proposal, ways};
+use crate::config::{Choices, Environment, Proposal, Sibling, USUAL_STORE, load_in, proposal, siblings, ways};
 use crate::directory::survey::{Survey, survey};
-use crate::directory::{Bind, DirectoryError, Kind, PasswordSource, Reached, ServerUrl, Typed, reach};
+use crate::directory::{Bind, DirectoryError, Kind, PasswordSource, Reached, ServerUrl, SourceUrl, Typed, reach};
 use crate::roster::words::counted;
 
 /// Where a password goes that was typed, beside the configuration.
@@ -34,7 +34,7 @@ pub async fn run(session: &mut Session, args: &Init) -> Result<u8, Failure> {
     let found = Box::pin(survey(&reached, bind, args.base.as_deref(), &session.clock)).await;
     let mut found = found.map_err(|error| refused(&error, &reached.passed))?;
     if let Some(file) = &found.settings.ca_file {
-        found.settings.ca_file = Some(std::path::absolute(file)?);
+        found.settings.ca_file = Some(whole_path(file)?);
     }
     let choices = Choices {
         name: args.name.clone(),
@@ -43,12 +43,45 @@ pub async fn run(session: &mut Session, args: &Init) -> Result<u8, Failure> {
         store: store(args, &target)?,
         now: session.clock.now(),
     };
-    let proposal = proposal(&found, &reached.passed, &choices);
+    let sharing = sharing(&found, &choices, &target);
+    if let (Some(file), Some(says)) = (&target.file, &sharing) {
+        return Err(Failure::Refused(format!("{says}; {} was not written", file.display())));
+    }
+    let mut proposal = proposal(&found, &reached.passed, &choices);
+    proposal.warnings.extend(sharing);
     if let Some(file) = &target.file {
         let typed = password.as_ref().and_then(Password::typed);
         write(file, args.force, &proposal.text, typed, session)?;
     }
     tell(session, (&target, &found, password.as_ref()), &proposal)
+}
+
+/// Whether another configuration in the folder would read another directory under this name into this store (I9).
+fn sharing(found: &Survey, choices: &Choices, target: &Target) -> Option<String> {
+    let (name, url) = (choices.source_name(found), found.settings.urls.first()?.to_string());
+    let store = choices.store.as_deref().unwrap_or(USUAL_STORE);
+    let others = siblings(&target.folder, target.file.as_deref());
+    let same = |one: &&Sibling| one.name == name && one.store == store;
+    let other = others.iter().filter(same).find(|one| one.base_dn != found.base.dn || !one.urls.contains(&url))?;
+    Some(format!(
+        "{} reads another directory, `{}` of {}, as source `{name}` into the same store ({store}), and each would take the \
+         people of the other for gone; give this one another name with --name, or a store of its own with --store; if it is \
+         the same directory, add this server to source.urls there",
+        other.file.display(),
+        other.base_dn,
+        other.urls.join(", ")
+    ))
+}
+
+/// A path that is the same wherever somebody stands, without `..`, which a link could lead elsewhere.
+fn whole_path(path: &Path) -> io::Result<PathBuf> {
+    let whole = std::path::absolute(path)?;
+    let (folder, name) = (whole.parent(), whole.file_name());
+    match folder.zip(name).filter(|_| whole.components().any(|part| part == Component::ParentDir)) {
+        // A folder that is not there is told by whoever needs it.
+        Some((folder, name)) => Ok(fs::canonicalize(folder).map_or(whole.clone(), |folder| folder.join(name))),
+        None => Ok(whole),
+    }
 }
 
 /// Where the configuration goes.
@@ -65,7 +98,7 @@ impl Target {
             (Some(out), Some(given)) if out != given => {
                 return Err(Failure::Usage("--out and --config name two files; give one".to_owned()));
             }
-            (out, given) => out.as_deref().or(given).map(std::path::absolute).transpose()?,
+            (out, given) => out.as_deref().or(given).map(whole_path).transpose()?,
         };
         let Some(file) = file else { return Ok(Self { file: None, folder: std::path::absolute(".")? }) };
         let folder = file.parent().unwrap_or_else(|| Path::new("/")).to_owned();
@@ -115,7 +148,7 @@ async fn account(
     reached: &Reached,
     target: &Target,
 ) -> Result<(Bind, Option<Password>), Failure> {
-    let local = matches!(reached.url(), Some(ServerUrl::Ldapi { .. }));
+    let local = matches!(reached.url(), Some(SourceUrl::Server(ServerUrl::Ldapi { .. })));
     if local && args.bind_dn.is_none() {
         return Ok((Bind::External, None));
     }
@@ -135,7 +168,7 @@ async fn account(
     let dn = whole(&dn, reached)?;
     let password = match &args.password_file {
         Some(file) if file == Path::new("-") => Password::Typed(piped()?),
-        Some(file) => Password::Kept(std::path::absolute(file)?),
+        Some(file) => Password::Kept(whole_path(file)?),
         None if asks => {
             let question = format!("Password of {dn}");
             match prompt::password(session.screen.err(), &question).await?.as_deref().map(Typed::new) {
@@ -152,7 +185,7 @@ async fn account(
     if password.typed().is_some() && target.file.is_some() {
         let file = target.folder.join(PASSWORD);
         if file.exists() && !args.force {
-            let says = "--password-file uses it as it is, --force replaces it";
+            let says = "--password-file uses it, or another file for another account; --force replaces it";
             return Err(Failure::Refused(format!("{} is there already; {says}", file.display())));
         }
     }
@@ -216,11 +249,19 @@ fn store(args: &Init, target: &Target) -> Result<Option<String>, Failure> {
 
 /// An error of the directory, in the words of this command; where the server wants TLS, with what came of trying that.
 fn refused(error: &DirectoryError, passed: &[DirectoryError]) -> Failure {
+    if let Some((server, sent)) = error.not_ldap() {
+        return Failure::Refused(format!(
+            "{server} is no LDAP server: {sent}; correct the host or the port in the URL (usual are 636 for ldaps:// and 389 \
+             for ldap://); nothing was written"
+        ));
+    }
     let mut says = error.to_string();
     if matches!(error, DirectoryError::Bind { code: 8 | 13, .. }) {
         passed.iter().for_each(|error| says.push_str(&format!("; TLS was tried first: {error}")));
     }
     for (key, word) in [
+        ("ldap:// (with source.starttls = true), or the port of ldaps", "ldap://, or the port of ldaps (usually 636)"),
+        ("source.connect_timeout", "the port"),
         ("source.urls", "the URL"),
         ("source.ca_file", "--ca-file"),
         ("source.client_cert_file", "rosterd init does not have one: write the configuration by hand"),
@@ -230,7 +271,12 @@ fn refused(error: &DirectoryError, passed: &[DirectoryError]) -> Failure {
     ] {
         says = says.replace(key, word);
     }
-    if says.contains("refused StartTLS") {
+    let last = match error {
+        DirectoryError::NoServer { attempts } => attempts.last(),
+        only => Some(only),
+    };
+    // What was tried in clear text is not helped by allowing it.
+    if matches!(last, Some(DirectoryError::StartTls { .. })) {
         says.push_str("; or accept clear text with --cleartext");
     }
     Failure::Refused(format!("{says}; nothing was written"))

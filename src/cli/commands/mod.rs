@@ -19,6 +19,8 @@ pub mod rules;
 pub mod run;
 pub mod runs;
 mod saved;
+#[cfg(any(test, fuzzing))]
+pub use saved::fuzz as saved_plan;
 pub mod settle;
 pub mod source;
 pub mod status;

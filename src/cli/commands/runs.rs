@@ -7,7 +7,7 @@ use crate::cli::commands::Session;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::change::Names;
-use crate::cli::render::runs::{View, list as print_list, show as print_one, value};
+use crate::cli::render::runs::{View, did_something, list as print_list, show as print_one, value};
 use crate::cli::render::status::waiting;
 use crate::plan::approved_run;
 use crate::store::rows::{ChangeRow, Changes, RunRow, Which};
@@ -87,14 +87,13 @@ pub async fn of_source(store: &dyn Store, source: &str) -> Result<Vec<RunRow>, F
     Ok(runs)
 }
 
-/// The run that carried out what this one held, if it was approved: of several the first that took something away, else
-/// the first that could have done so.
-pub fn approved_by(runs: &[RunRow], run: i64) -> Option<i64> {
+/// The run that was allowed to carry out what this one held, if it was approved: of several the first that took something
+/// away, else the first that could have done so.
+pub fn approved_by(runs: &[RunRow], run: i64) -> Option<&RunRow> {
     let accepts = |later: &&RunRow| later.cause.as_deref().and_then(approved_run) == Some(run);
     let done = |later: &&RunRow| Outcome::parse(&later.outcome).is_some_and(|how| Outcome::COMPLETE.contains(&how));
     let able: Vec<&RunRow> = runs.iter().rev().filter(accepts).filter(done).collect();
-    let took = able.iter().find(|later| later.flagged > 0 || later.deleted > 0 || later.changed);
-    took.or(able.first()).map(|later| later.id)
+    able.iter().find(|later| did_something(later)).or(able.first()).copied()
 }
 
 /// What people call everybody and everything that changes speak of.

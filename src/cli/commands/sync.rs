@@ -7,14 +7,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::Sync;
-use crate::cli::commands::{Session, by_hand, saved};
+use crate::cli::commands::{Session, by_hand, saved, users};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::{Expected, Shown};
-use crate::cli::render::{moment, report};
+use crate::cli::render::{counted, moment, report};
 use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::daemon;
+use crate::plan::Loss;
+use crate::plan::explain::Waits;
 use crate::roster::State;
 use crate::store::{Outcome, Store, Trigger};
 use crate::sync::one::{Who, sync_one};
@@ -31,7 +33,9 @@ pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
     let store = session.store(&config).await?;
     let (trigger, insist) = (Trigger::Command, session.on_terminal());
     if let Some(who) = &args.user {
+        let who = by_hand::sought(&*store, &config, who).await?;
         let who = whom(session, &*store, who).await?;
+        warn_of_held(session, (&*store, &config.source.name), &who).await?;
         return perform(session, &config, &*store, Run::Person(who, insist), args.wait).await;
     }
     let (action, expects) = match &args.plan {
@@ -57,6 +61,24 @@ pub enum Run {
 pub async fn whom(session: &mut Session, store: &dyn Store, who: &str) -> Result<Who, Failure> {
     let known = by_hand::known(session, store, who).await?;
     Ok(known.map_or_else(|| Who::Unknown(who.to_owned()), Who::User))
+}
+
+/// Says that a run holds what somebody would lose: no brake stops what is asked for one person (S4).
+async fn warn_of_held(session: &mut Session, (store, source): (&dyn Store, &str), who: &Who) -> Result<(), Failure> {
+    let Who::User(user) = who else { return Ok(()) };
+    let waits = users::waits(store, source, Some(*user)).await?;
+    let Some(Waits { run, held, people, .. }) = waits.filter(|waits| !waits.held.is_empty()) else { return Ok(()) };
+    if held.iter().all(|held| held.loses == Loss::Relink) {
+        return Ok(());
+    }
+    let others = match people.saturating_sub(1) {
+        0 => String::new(),
+        others => format!(" and {}", counted(others, "other", "others")),
+    };
+    let says = format!(
+        "warning: run {run} holds what this person{others} would lose; no brake stops what is asked for one person"
+    );
+    Ok(session.screen.say(&says)?)
 }
 
 /// Makes one run and reports it; the answer is the exit status.

@@ -1,14 +1,19 @@
 //! `rosterd users`
 
+use std::collections::BTreeSet;
+
 use crate::cli::args::UsersList;
 use crate::cli::commands::{Session, by_hand, runs};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::provenance::{self, attributes_last_read};
-use crate::cli::render::status::waiting;
+use crate::cli::render::report;
+use crate::cli::render::status::{is_frozen, waiting};
 use crate::cli::render::users::{View, absent, list as print_list, show as print_one, value};
 use crate::clock::Clock as _;
+use crate::plan::explain::Waits;
 use crate::plan::{Claimant, ConflictKind};
+use crate::roster::UserId;
 use crate::roster::address::fold;
 use crate::store::rows::{Changes, ConflictRow, SkipRow, UserRow, Which};
 use crate::store::{RunId, Store};
@@ -63,11 +68,13 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
     let mut left_out = store.skip_rows(user.source.as_str().into()).await?;
     left_out.retain(|skip| skip.unique_id == user.unique_id && skip.unique_id.is_some());
     let attributes = attributes_last_read(&config, &store.coverage(&config.source.name).await?);
+    let known = store.users_who(&user.id).await?.pop();
+    let waits = waits(&*store, &user.source, known).await?;
     let view = View {
         user,
         values: &provenance::of(user, &history, &attributes),
         left_out: &left_out,
-        held_by: held_by(&*store, user).await?,
+        waits: waits.as_ref().filter(|waits| !waits.held.is_empty()),
         groups: &store.user_groups(&user.id).await?,
         grants: &store.grant_rows(Some(&user.id)).await?,
         history: &history,
@@ -115,13 +122,15 @@ fn concerns(conflict: &ConflictRow, user: &UserRow) -> bool {
         || (conflict.source == user.source && user.dn.as_ref().is_some_and(claims))
 }
 
-/// The run that waits for somebody to let this user go.
-pub async fn held_by(store: &dyn Store, user: &UserRow) -> Result<Option<i64>, Failure> {
-    let runs = store.run_rows(Some(&user.source), RUNS).await?;
-    let Some(run) = waiting(&runs) else { return Ok(None) };
-    let held: Vec<_> = store.held(RunId(run.id)).await?.iter().map(|held| held.user).collect();
-    let accounts = store.accounts(&held).await?;
-    Ok(accounts.iter().any(|account| account.uuid.to_string() == user.id).then_some(run.id))
+/// The run of a source that waits for a person, with what it holds of this user; a freeze ends by itself.
+pub async fn waits(store: &dyn Store, source: &str, user: Option<UserId>) -> Result<Option<Waits>, Failure> {
+    let runs = store.run_rows(Some(source), RUNS).await?;
+    let Some(run) = waiting(&runs).filter(|run| !is_frozen(run)) else { return Ok(None) };
+    let mut held = store.held(RunId(run.id)).await?;
+    let people: BTreeSet<UserId> = held.iter().map(|held| held.user).collect();
+    held.retain(|held| Some(held.user) == user);
+    let says = report::without_commands(run.error.as_deref().unwrap_or_default()).to_owned();
+    Ok(Some(Waits { run: run.id, says, held, people: people.len() as u64 }))
 }
 
 /// Why there is no such user, as far as the last run tells.

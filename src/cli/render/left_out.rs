@@ -1,6 +1,7 @@
 //! Who was left out, and what people came in without: one by one, the most important first.
 
 use crate::cli::escape;
+use crate::cli::render::told;
 use crate::cli::style;
 use crate::plan::Plan;
 use crate::roster::{Skip, Skipped};
@@ -48,7 +49,7 @@ impl<'a> Item<'a> {
         };
         let (name, dn) = (escape::value(name(self.dn)), escape::value(self.dn));
         let (reason, rule) = (escape::value(self.reason), escape::value(self.rule));
-        let detail = if self.detail.is_empty() { String::new() } else { format!(": {}", escape::text(self.detail)) };
+        let detail = if self.detail.is_empty() { String::new() } else { format!(": {}", told(self.detail)) };
         format!("  {alarm}!{alarm:#} {name}: {what}, {reason} ({rule}){detail}; {dn}")
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use crate::cli::render::left_out::Item;
-use crate::cli::render::{Labels, PlanLabels, Tense, counted, moment, number, report, totals};
+use crate::cli::render::{Labels, PlanLabels, Tense, counted, moment, number, report, told, totals};
 use crate::cli::{escape, style};
 use crate::plan::{
     Act, BrakeKind, Conflict, FieldChange, Grant, GroupAct, GroupChange, Loss, NewUser, Plan, RightsAct, UserChange,
@@ -15,6 +15,8 @@ use crate::roster::{FieldNames, Incomplete, Origin, PendingReason, State};
 
 /// How many lines a chapter has at most; what is beyond is counted.
 const LINES: usize = 200;
+/// The widest reason, in columns.
+const WHY: usize = 600;
 /// How many members of one group are named.
 const MEMBERS: usize = 40;
 
@@ -96,7 +98,7 @@ pub fn print(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     chapter("Conflicts with other parties", &mut plan.reworded.iter().map(conflict), "conflicts")?;
     let unjudged = plan.unjudged.iter();
     let mut unjudged =
-        unjudged.map(|(who, why)| vec![alarm(&format!("{}: {}", escape::value(who), escape::value(why)))]);
+        unjudged.map(|(who, why)| vec![alarm(&format!("{}: {}", escape::value(who), escape::cut(&told(why), WHY)))]);
     chapter("Not judged: they stay as they are", &mut unjudged, "people")?;
     people(out, view, Chapter::OTHERS, lines)?;
     let named = PlanLabels::of(plan);
@@ -125,7 +127,7 @@ fn people<const N: usize>(
 fn conflict(conflict: &Conflict) -> Vec<String> {
     let subject = escape::value(&conflict.subject);
     // Whole: what settles it stands at the end.
-    vec![alarm(&format!("{} {subject}: {}", conflict.kind, escape::text(&conflict.detail)))]
+    vec![alarm(&format!("{} {subject}: {}", conflict.kind, told(&conflict.detail)))]
 }
 
 fn closing(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
@@ -181,12 +183,16 @@ fn held(out: &mut dyn Write, view: &View<'_>, lines: usize) -> io::Result<()> {
             BrakeKind::Rights | BrakeKind::Aliases | BrakeKind::Memberships => {
                 "Held: they keep what they have until a person decides"
             }
+            BrakeKind::Relinks => {
+                "Held: they stay as they are, with access, and the new entries wait until a person decides"
+            }
             _ => "Held: they keep access until a person decides",
         };
         let mut people = report::held_people(view.plan, hold.kind).into_iter().map(|held| {
             let would = match &held.loses {
                 Loss::Access(why) => format!("would lose access: {}", reason(*why)),
                 Loss::Dormant => "would lose access: dormant, because the entry has another address".to_owned(),
+                Loss::Relink => "would go on under the new entry, which has the same address and username".to_owned(),
                 Loss::Things(what) => format!("would lose: {}", escape::value(what)),
             };
             vec![alarm(&format!("{} {would}", escape::value(&held.label)))]
@@ -226,7 +232,7 @@ fn person(change: &UserChange, sign: char, colour: Style, names: &FieldNames) ->
             Act::AliasAdded(address) => lines.push(detail('+', "alias", None, Some(address.as_str()))),
             Act::AliasRemoved { address, .. } => lines.push(detail('-', "alias", Some(address.as_str()), None)),
             Act::Flagged { detail, .. } if !detail.is_empty() => {
-                lines.push(format!("      {}", escape::value(detail)));
+                lines.push(format!("      {}", escape::cut(&told(detail), WHY)));
             }
             Act::Rights(act) => lines.push(right(act)),
             Act::Parted { key, .. } => lines.push(detail('-', "unique_id", Some(key.as_str()), None)),

@@ -140,6 +140,7 @@ pub fn loss(held: &Held) -> Value {
         Loss::Dormant => {
             json!({ "label": held.label, "kind": held.kind.as_str(), "loses": "access", "state": held.loses.as_str() })
         }
+        Loss::Relink => json!({ "label": held.label, "kind": held.kind.as_str(), "loses": null }),
         Loss::Things(what) => json!({ "label": held.label, "kind": held.kind.as_str(), "loses": what }),
     }
 }

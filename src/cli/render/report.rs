@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::render::{NOTHING, Tense, counted, first_names, number, plan_json, told, totals};
 use crate::cli::{escape, style};
 use crate::plan::{self, BrakeKind, Held, Hold, LateClock, Plan};
+use crate::roster::skipped::DISABLED_UNREADABLE;
 use crate::roster::{Incomplete, Skipped, Tally};
 use crate::store::Outcome;
 use crate::sync::Report;
@@ -41,6 +42,14 @@ pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> Str
     let run = report.run.map(|run| format!("Run {}: ", run.0)).unwrap_or_default();
     let entries = counted(report.counts.entries, "entry", "entries");
     writeln!(out, "{run}{entries} read{server} in {:.1} s.", report.seconds)?;
+    if let Some(person) = report.person.as_ref().filter(|_| report.counts.flagged > 0) {
+        let again = match &person.unique_id {
+            Some(key) => command(&format!("sync --user '{key}'")),
+            None => command("sync"),
+        };
+        writeln!(out, "If it was not meant: put the directory or the configuration right; access comes back with the")?;
+        writeln!(out, "next run, or now with {}", escape::text(&again))?;
+    }
     if report.counts.conflicts > 0 {
         let pending = report.plan.pending.min(report.counts.conflicts);
         let waiting = match pending {
@@ -104,6 +113,21 @@ pub fn value(report: &Report) -> Value {
     Value::Object(all)
 }
 
+/// Why the state of people stays although their entries may be, or are, disabled.
+fn maybe_disabled(tally: &Tally) -> String {
+    let garbled = tally.reasons.get(DISABLED_UNREADABLE).copied().unwrap_or_default();
+    let all: u64 = tally.reasons.values().sum();
+    let why = match (all > garbled, garbled > 0) {
+        (_, false) => "a disabled test cannot be judged, the state stays as it was (U8)",
+        (false, true) => "the entry is disabled, but cannot be understood, the state stays as it was (E5)",
+        (true, true) => {
+            "a disabled test cannot be judged (U8), or the entry is disabled, but cannot be understood (E5); the state stays \
+             as it was"
+        }
+    };
+    format!("; {why}")
+}
+
 /// Who is left out and who comes in without something, a line each.
 pub fn left_out(skipped: &BTreeMap<Skipped, Tally>) -> Vec<String> {
     let line = |(what, tally): (&Skipped, &Tally)| {
@@ -115,7 +139,7 @@ pub fn left_out(skipped: &BTreeMap<Skipped, Tally>) -> Vec<String> {
         };
         let why: Vec<String> = tally.reasons.iter().map(|(reason, n)| format!("{} {reason}", number(*n))).collect();
         let why = match what {
-            Skipped::MaybeDisabled => "; a disabled test cannot be judged, the state stays as it was (U8)".to_owned(),
+            Skipped::MaybeDisabled => maybe_disabled(tally),
             _ => format!(" ({})", escape::text(&why.join(", "))),
         };
         format!("{word}: {total}{why}")
@@ -180,6 +204,7 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
         let names = first_names(people.iter().map(|held| &*held.label), NAMES);
         let keep = match hold.kind {
             BrakeKind::Aliases | BrakeKind::Memberships | BrakeKind::Rights => "what they have",
+            BrakeKind::Relinks => "what they have, access included, and the new entries wait,",
             _ => "access",
         };
         writeln!(out, "  They keep {keep} until a person decides: {names}")?;
@@ -217,7 +242,7 @@ pub fn ways_out(out: &mut dyn Write, run: i64, command: &dyn Fn(&str) -> String)
 pub fn settle(out: &mut dyn Write, run: i64, command: &dyn Fn(&str) -> String) -> io::Result<()> {
     writeln!(out, "  If it is right: {}", command(&format!("approve {run}")))?;
     writeln!(out, "  If it is not:   put the configuration or the directory right, then {}", command("sync"))?;
-    writeln!(out, "                  (nothing has to be approved, and who went meanwhile comes back)")
+    writeln!(out, "                  (nothing has to be approved; who went meanwhile, approved or not, comes back)")
 }
 
 /// What changed since nothing was held.

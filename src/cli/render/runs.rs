@@ -88,6 +88,19 @@ fn shown(n: i64) -> String {
     number(u64::try_from(n).unwrap_or(0))
 }
 
+/// Whether a run changed anything.
+pub fn did_something(run: &RunRow) -> bool {
+    run.changed || [run.added, run.updated, run.moved, run.flagged, run.restored, run.deleted].iter().any(|n| *n > 0)
+}
+
+/// What an approved run made of what was approved.
+pub fn carried_out(run: &RunRow) -> String {
+    match did_something(run) {
+        true => format!("run {} did it", run.id),
+        false => format!("run {} looked again, and there was nothing left to do", run.id),
+    }
+}
+
 /// One run with everything it did and held.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
@@ -102,7 +115,7 @@ pub struct View<'a> {
     /// What the changes speak of.
     pub names: &'a Names,
     /// The run that accepted what it held.
-    pub approved_by: Option<i64>,
+    pub approved_by: Option<&'a RunRow>,
     /// The run of the source that waits for a person now.
     pub waits: Option<i64>,
     /// From words to what a person types.
@@ -212,7 +225,7 @@ fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     for (kind, people) in &kinds {
         let n = counted(people.len() as u64, "person", "people");
-        let access = people.iter().all(|held| matches!(held.loses, Loss::Access(_)));
+        let access = people.iter().all(|held| !matches!(held.loses, Loss::Things(_)));
         let kept = if access { "access" } else { "what they have" };
         writeln!(out, "\n{}Held{:#}: {n} ({kind}); they kept {kept}", style::ALARM, style::ALARM)?;
         for held in people.iter().take(LINES) {
@@ -235,7 +248,7 @@ fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     writeln!(out)?;
     if let Some(run) = view.approved_by {
-        return writeln!(out, "  It was approved: run {run} did it.");
+        return writeln!(out, "  It was approved: {}.", carried_out(run));
     }
     match view.waits {
         Some(run) if run == view.run.id => report::settle(out, run, view.command),
@@ -256,7 +269,7 @@ pub fn value(view: &View<'_>) -> Value {
         object.insert("held".into(), held.collect());
         object.insert("left_out".into(), json!(view.left_out));
         object.insert("skipped_by".into(), view.left_out.map(status::skipped_json).into());
-        object.insert("approved_by".into(), json!(view.approved_by));
+        object.insert("approved_by".into(), json!(view.approved_by.map(|run| run.id)));
         object.insert("approves".into(), json!(view.run.cause.as_deref().and_then(plan::approved_run)));
     }
     run

@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use crate::cli::provenance::Provenance;
 use crate::cli::render::change::{Names, other_subject, shown, user_label};
 use crate::cli::render::conflicts::{self, Invocation};
-use crate::cli::render::explain::origin;
+use crate::cli::render::explain::Usual;
 use crate::cli::render::{distance, folded, moment_text, plan, runs, told};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
 use crate::clock::Timestamp;
+use crate::plan::Loss;
+use crate::plan::explain::Waits;
 use crate::roster::{PendingReason, Skipped};
 use crate::store::rows::{ChangeRow, ConflictRow, GrantRow, MembershipRow, SkipRow, UserRow};
 
@@ -64,8 +66,8 @@ pub struct View<'a> {
     pub conflicts: &'a [ConflictRow],
     /// What the last run left out of its entry.
     pub left_out: &'a [SkipRow],
-    /// The run that holds its departure.
-    pub held_by: Option<i64>,
+    /// The run that holds something of it.
+    pub waits: Option<&'a Waits>,
     /// What the changes speak of.
     pub names: &'a Names,
     /// The present.
@@ -81,7 +83,7 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     let user = view.user;
     writeln!(out, "{}{}{:#}", style::HEADING, escape::value(&user_label(user)), style::HEADING)?;
     state(out, view)?;
-    heading(out, "Addresses")?;
+    heading(out, &format!("Addresses{}", Usual::of(view.values).says(view.now)))?;
     match &user.primary_address {
         Some(primary) => {
             writeln!(out, "  {}  (primary){}", escape::value(primary), from(view, "primary_address", primary))?
@@ -91,7 +93,7 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     for alias in &user.aliases {
         writeln!(out, "  {}  (alias){}", escape::value(alias), from(view, "alias", alias))?;
     }
-    heading(out, "Fields")?;
+    heading(out, &format!("Fields{}", Usual::of(view.values).says(view.now)))?;
     for (name, value) in fields(user) {
         let from = from(view, name, &value);
         writeln!(out, "  {:<20} {}{from}", escape::value(name), escape::value(&value))?;
@@ -117,7 +119,8 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
 /// Where a value comes from, for the end of its line.
 fn from(view: &View<'_>, field: &str, value: &str) -> String {
     let one = view.values.iter().find(|one| one.field == field && one.value == value);
-    let text = one.map(|one| format!("  {}{}{:#}", style::FAINT, origin(one, view.now), style::FAINT));
+    let usual = Usual::of(view.values);
+    let text = one.map(|one| format!("  {}{}{:#}", style::FAINT, usual.origin(one, view.now), style::FAINT));
     text.unwrap_or_default()
 }
 
@@ -150,8 +153,13 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     if let Some(settles) = settles(user) {
         writeln!(out, "  settled by: {settles}")?;
     }
-    if let Some(run) = view.held_by {
-        writeln!(out, "  would lose access, but the brake holds it: see run {run}")?;
+    for (waits, held) in view.waits.iter().flat_map(|waits| waits.held.iter().map(move |held| (waits, held))) {
+        let what = match &held.loses {
+            Loss::Access(_) | Loss::Dormant => "would lose access".to_owned(),
+            Loss::Relink => "would be re-linked to a new entry".to_owned(),
+            Loss::Things(what) => format!("would lose {}", escape::value(what)),
+        };
+        writeln!(out, "  {what}, but the brake holds it: see run {}", waits.run)?;
     }
     for skip in view.left_out {
         let what = match Skipped::of((&skip.reason, &skip.rule), true) {

@@ -75,7 +75,7 @@ pub const KEYS: &[Key] = &[
         Text(Cron),
         Unset("`every` or `at`"),
         "S2",
-        "Cron expression: second minute hour day month weekday [year]; `?` is `*`, weekdays are SUN-SAT or 0-7.",
+        "Cron expression: second minute hour day month weekday [year]; `?` for a day is `*`, weekdays are SUN-SAT or 0-7.",
         r#""0 */15 * * * ?""#,
     ),
     Key::new(

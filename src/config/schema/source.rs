@@ -35,7 +35,7 @@ pub const KEYS: &[Key] = &[
         List(DirectoryUrl),
         Required,
         "E7",
-        "Servers, tried in this order: `ldaps://host`, `ldap://host`, `ldapi://%2Fpath%2Fof%2Fsocket`.",
+        "Servers, tried in this order: `ldaps://host`, `ldap://host`, `ldapi://%2Fpath%2Fof%2Fsocket`; `ldaps+srv://domain` stands for those that DNS names for the domain.",
         r#"["ldaps://dc1.example.com", "ldaps://dc2.example.com"]"#,
     ),
     Key::new(

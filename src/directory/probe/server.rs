@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::connect::{Connection, connect};
 use super::super::error::DirectoryError;
-use super::super::settings::Settings;
+use super::super::settings::{Settings, SourceUrl};
+use super::super::srv;
 use super::{Probe, Verdict};
 use crate::clock::{Clock, Timestamp};
 use crate::roster::words::counted;
@@ -18,8 +19,24 @@ const OFF: Duration = Duration::from_secs(60);
 pub async fn servers(probe: &mut Probe, settings: &Settings, clock: &dyn Clock) -> Option<Connection> {
     let mut usable = None;
     let mut failures = Vec::new();
+    let mut all = Vec::new();
     for url in &settings.urls {
-        match connect(&Settings { urls: vec![url.clone()], ..settings.clone() }, clock).await {
+        match srv::servers(url, settings.connect_timeout).await {
+            Ok(servers) => {
+                if let (SourceUrl::Domain(_), count) = (url, servers.len()) {
+                    probe.note(
+                        "dns",
+                        Verdict::Ok,
+                        format!("{url}: {} named", counted(count as u64, "server", "servers")),
+                    );
+                }
+                all.extend(servers);
+            }
+            Err(error) => failures.push((step_of(&error), error.to_string())),
+        }
+    }
+    for url in all {
+        match connect(&Settings { urls: vec![url.clone().into()], ..settings.clone() }, clock).await {
             Ok(connection) => {
                 probe.note("server", Verdict::Ok, format!("connected and bound to {url}"));
                 usable.get_or_insert(connection);
@@ -43,7 +60,7 @@ pub async fn servers(probe: &mut Probe, settings: &Settings, clock: &dyn Clock) 
 
 const fn step_of(error: &DirectoryError) -> &'static str {
     match error {
-        DirectoryError::Resolve { .. } => "dns",
+        DirectoryError::Resolve { .. } | DirectoryError::Dns { .. } | DirectoryError::NoRecord { .. } => "dns",
         DirectoryError::TlsFile { .. } | DirectoryError::Tls { .. } | DirectoryError::StartTls { .. } => "tls",
         DirectoryError::Password { .. } => "password",
         DirectoryError::Cleartext { .. } | DirectoryError::Bind { .. } | DirectoryError::Anonymous { .. } => "bind",
@@ -56,6 +73,11 @@ pub fn about(probe: &mut Probe, connection: &Connection, now: Timestamp) {
     let about = connection.about();
     let vendor = if about.vendor.is_empty() { "does not say what it is" } else { &about.vendor };
     probe.note("kind", Verdict::Ok, format!("the server {vendor}, treated as kind `{}`", about.kind.as_str()));
+    if about.read_only {
+        let says = "it is a read-only domain controller: it may not show every attribute, and it learns of changes late; \
+                    name a writable one in source.urls";
+        probe.note("kind", Verdict::Warn, says);
+    }
     clock(probe, about.clock, now);
     match &about.certificate {
         Some(certificate) if certificate.not_after <= now + EXPIRES_SOON => {

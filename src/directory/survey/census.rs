@@ -10,7 +10,7 @@ use super::super::reference::is_outside;
 use super::super::understand::{Key, key};
 use super::{Found, People};
 use crate::clock::Timestamp;
-use crate::roster::{Address, ClaimKind, Digest, Dn, Enabled, Person, UniqueId};
+use crate::roster::{Address, Digest, Dn, Enabled, Person, UniqueId};
 
 /// Entries that are looked at, at most; a page more may come.
 const ENOUGH: u64 = 100_000;
@@ -161,8 +161,7 @@ impl Sink for PeopleCensus<'_> {
             return;
         };
         self.people.disabled += u64::from(matches!(person.enabled, Enabled::No(_)));
-        let primary = person.claims.iter().find(|claim| matches!(claim.kind, ClaimKind::Primary(_)));
-        match primary.and_then(|claim| claim.value.as_ref().ok()).map(Address::domain) {
+        match person.primary_domain() {
             Some(domain) => *self.people.domains.entry(domain.to_string()).or_default() += 1,
             None => self.people.without += 1,
         }

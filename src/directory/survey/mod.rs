@@ -9,7 +9,7 @@ use super::entry::AttributeName;
 use super::error::DirectoryError;
 use super::paging::{self, Search, Sink};
 use super::reach::Reached;
-use super::read::check_base;
+use super::read::{ROOT, check_base};
 use super::searches::{Pass, Searches};
 use super::settings::{AttributeOverrides, Bind, GroupSettings, Kind, Scope, Settings, UserSettings};
 use crate::clock::Clock;
@@ -177,13 +177,13 @@ async fn find_base(
     given: Option<&str>,
 ) -> Result<Base, DirectoryError> {
     if let Some(dn) = given {
-        check_base(&mut connection.wire, "source.base_dn", dn).await?;
+        check_base(&mut connection.wire, ROOT, dn).await?;
         return Ok(Base { dn: dn.to_owned(), why: Why::Given });
     }
     let about = connection.about.clone();
     let told = matches!(about.kind, Kind::ActiveDirectory | Kind::FreeIpa);
     if let Some(dn) = about.default_context.clone().filter(|_| told) {
-        check_base(&mut connection.wire, "source.base_dn", &dn).await?;
+        check_base(&mut connection.wire, ROOT, &dn).await?;
         return Ok(Base { dn, why: Why::Default });
     }
     let contexts = contexts(&about);
@@ -191,7 +191,7 @@ async fn find_base(
     match contexts.as_slice() {
         [] => Err(nothing("it names no naming context with people; name the base with source.base_dn".to_owned())),
         [only] => {
-            check_base(&mut connection.wire, "source.base_dn", only).await?;
+            check_base(&mut connection.wire, ROOT, only).await?;
             Ok(Base { dn: only.clone(), why: Why::Only })
         }
         several => {
@@ -302,7 +302,7 @@ async fn own_bases(
     let (users, groups) =
         (format!("{FREEIPA_USERS},{}", settings.base_dn), format!("{FREEIPA_GROUPS},{}", settings.base_dn));
     for base in [&users, &groups] {
-        match check_base(&mut connection.wire, "source.base_dn", base).await {
+        match check_base(&mut connection.wire, ROOT, base).await {
             Ok(()) => {}
             Err(DirectoryError::Base { .. } | DirectoryError::Search { .. }) => return Ok(None),
             Err(error) => return Err(error),

@@ -1,6 +1,8 @@
 //! What to do if what was explained is not what was wanted.
 
-use crate::plan::explain::{Bearing, Entry, Explained};
+use crate::plan::explain::{Bearing, Entry, Explained, Waits};
+use crate::plan::{ConflictKind, Loss};
+use crate::roster::skipped::DISABLED_UNREADABLE;
 use crate::roster::{Account, LookUp, Origin, PendingReason, Skip, Skipped, State};
 
 impl Explained<'_> {
@@ -12,11 +14,20 @@ impl Explained<'_> {
             return "The directory could not be asked; correct what is said about it (`rosterd check` helps), and ask again."
                 .to_owned();
         }
-        if let Some(run) = self.facts.held_by {
-            return format!(
-                "The brake holds this, and nothing is lost: `rosterd runs show {run}` shows it; if it is right, `rosterd \
-                 approve {run}` lets it go; if it is a mistake, put the directory or the configuration right, and sync."
-            );
+        let resemblance = self.concerning().find(|(conflict, _)| conflict.kind == ConflictKind::MaybeSamePerson);
+        if let Some((_, Some(number))) = resemblance {
+            return same_person(number);
+        }
+        if !self.losses().is_empty() {
+            return self.about_losses(&who);
+        }
+        if resemblance.is_some() {
+            return "The next run asks whether the two are one person: `rosterd sync`, then `rosterd conflicts` has the \
+                    number for `rosterd conflicts relink` (one) or `rosterd conflicts delete` (two)."
+                .to_owned();
+        }
+        if let Some(waits) = self.facts.whole.waits.as_ref().filter(|_| self.held().next().is_some()) {
+            return held_before(waits);
         }
         let stops = |skip: &&Skip| matches!(self.becomes(skip), Skipped::LeftOut | Skipped::AsBefore);
         let stopped: Vec<&Skip> = self.skips().into_iter().filter(stops).collect();
@@ -33,7 +44,15 @@ impl Explained<'_> {
             (_, Some(account)) if account.state == State::Kept => format!(
                 "Kept, with access, until the entry gives no reason to leave any more; `rosterd users delete {who}` ends it."
             ),
+            (Entry::Outside(found), Some(account)) if account.state.access() && self.facts.plan.frozen.is_some() => {
+                format!("Nothing is taken away before the freeze ends. {}", outside(found, Some(account), &who))
+            }
             (Entry::Outside(found), account) => outside(found, account, &who),
+            (Entry::Unreadable(_), Some(account)) if self.is_disabled_unreadable() => format!(
+                "In, with access, although the entry is disabled, because it cannot be understood: correct it in the directory \
+                 as said above, and the next run takes access away; `rosterd users delete {}` does it now.",
+                account.uuid
+            ),
             (Entry::Unreadable(_), _) => "Correct the entry in the directory as said above.".to_owned(),
             (Entry::Nowhere, None) => {
                 "Look at the spelling; somebody who is to come in needs an entry in the directory, or an account made \
@@ -55,16 +74,14 @@ impl Explained<'_> {
                  entries in the directory, and the next run settles it."
                     .to_owned()
             }
-            (_, Some(account)) if account.state.access() => match account.origin {
-                Origin::Directory => {
-                    "In, with access. To end it, disable or delete the entry in the directory; what is deleted in the \
-                     store alone comes back with the next run."
-                        .to_owned()
-                }
-                _ => format!("In, with access, and made by hand; `rosterd users delete {who}` ends it."),
-            },
+            (_, Some(account)) if account.state.access() => with_access(account, &who),
             _ => "Nothing is in the way; `rosterd sync` makes a run now.".to_owned(),
         }
+    }
+
+    /// Whether the person keeps access only because the disabled entry cannot be understood (E5).
+    fn is_disabled_unreadable(&self) -> bool {
+        self.skips().into_iter().any(|skip| skip.reason == DISABLED_UNREADABLE)
     }
 
     /// Whether an address or the username that the entry asks for is somebody else's.
@@ -73,11 +90,36 @@ impl Explained<'_> {
     }
 }
 
+/// Of two who may be one (I5).
+fn same_person(number: i64) -> String {
+    format!(
+        "Are they one person, deleted and re-added: `rosterd conflicts relink {number}` gives the new entry to the user of \
+         before, whose id and rules go on; then `rosterd sync`. Are they two: `rosterd conflicts delete {number}` says so."
+    )
+}
+
+/// Of somebody who would lose nothing by what is read now.
+fn held_before(waits: &Waits) -> String {
+    let run = waits.run;
+    let relink = waits.held.iter().any(|held| held.loses == Loss::Relink);
+    match relink {
+        true => format!(
+            "The person stays in, with access, and the new entry waits outside: `rosterd runs show {run}` shows it; if it \
+             is right, `rosterd approve {run}` re-links all that it holds."
+        ),
+        false => format!(
+            "What run {run} held is over for this person, and the next run forgets it: `rosterd sync` makes one now; \
+             nothing has to be approved."
+        ),
+    }
+}
+
 fn outside(found: &LookUp, account: Option<&Account>, who: &str) -> String {
     let keep = match account {
-        Some(account) if account.state == State::Pending => {
-            format!(" `rosterd users restore {who}` keeps the person meanwhile.")
-        }
+        Some(account) if account.state == State::Pending => format!(
+            " Then `rosterd sync` gives access back, under the same id; `rosterd users restore {who}` keeps the person \
+             meanwhile."
+        ),
         _ => String::new(),
     };
     let what = match found {
@@ -89,6 +131,17 @@ fn outside(found: &LookUp, account: Option<&Account>, who: &str) -> String {
         LookUp::Unjudged { .. } => "Mend what is said above, or ask again; nothing is taken away meanwhile.",
     };
     format!("{what}{keep}")
+}
+
+fn with_access(account: &Account, who: &str) -> String {
+    match account.origin {
+        Origin::Directory => {
+            "In, with access. To end it, disable or delete the entry in the directory; what is deleted in \
+                              the store alone comes back with the next run."
+                .to_owned()
+        }
+        _ => format!("In, with access, and made by hand; `rosterd users delete {who}` ends it."),
+    }
 }
 
 fn pending(account: &Account, who: &str) -> String {

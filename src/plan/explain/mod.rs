@@ -1,19 +1,24 @@
 //! Why somebody is in, or is not: what each rule says of one person, and what to do (`explain`).
 
 mod advice;
+mod whole;
 mod words;
 
 use std::collections::HashSet;
 
-use crate::plan::explain::words::{rule_of, says};
+use crate::plan::after::After;
+use crate::plan::explain::words::rule_of;
+use crate::plan::one::known;
 use crate::plan::policy::Place;
-use crate::plan::{Act, ConflictKind, Frozen, Plan, Policy, UserRef, View, wishes};
+use crate::plan::{Act, Conflict, ConflictKind, Frozen, Plan, Policy, UserRef, View, wishes};
 use crate::roster::account::written;
 use crate::roster::address::fold;
 use crate::roster::{
-    Account, Address, Claim, ClaimKind, Dn, Enabled, FieldId, Incomplete, LookUp, MemberRef, Origin, Person, Reading,
-    Skip, Skipped, State,
+    Account, Address, Claim, ClaimKind, Dn, Enabled, FieldId, Incomplete, Index, LookUp, MemberRef, Origin, Person,
+    Reading, Skip, Skipped, State,
 };
+
+pub use whole::{Waits, Whole, ends_access, hold_alone};
 
 /// How a rule bears on the person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,8 +87,10 @@ pub struct Facts<'a> {
     pub plan: &'a Plan,
     /// What the operator decides.
     pub policy: &'a Policy,
-    /// The run that holds the person's departure.
-    pub held_by: Option<i64>,
+    /// Somebody else who has the name or address of a person whose entry is gone, in a sentence that says so.
+    pub successor: Option<&'a str>,
+    /// What is known of the runs that read everybody.
+    pub whole: Whole,
 }
 
 /// Says of each rule what it decides about the person, and what to do about that.
@@ -148,7 +155,10 @@ impl<'a> Explained<'a> {
             }
             Entry::Outside(found) => {
                 let (about, says) = match found {
-                    LookUp::Gone => ("entry", "no entry with this unique id is left in the directory".to_owned()),
+                    LookUp::Gone => {
+                        let gone = "no entry with this unique id is left in the directory";
+                        ("entry", self.facts.successor.unwrap_or(gone).to_owned())
+                    }
                     LookUp::MovedOut { dn } => ("base", format!("the entry `{dn}` lies outside of users.base_dns")),
                     LookUp::FilteredOut { dn } => ("filter", format!("the entry `{dn}` does not match users.filter")),
                     LookUp::Disabled { dn } => {
@@ -357,10 +367,7 @@ impl<'a> Explained<'a> {
             };
             self.say("L8", "kept", Bearing::Note, says);
         }
-        if let Some(run) = self.facts.held_by {
-            let says = format!("run {run} would have taken access and held that; it waits for `rosterd approve {run}`");
-            self.say("B1", "held", Bearing::Note, says);
-        }
+        self.waits();
         if let Some(frozen) = &self.facts.plan.frozen {
             self.say("B5", "freeze", Bearing::Note, Frozen::says(frozen));
         }
@@ -386,15 +393,15 @@ impl<'a> Explained<'a> {
 
     /// What becomes of the person of whom something is skipped (U9).
     fn becomes(&self, skip: &Skip) -> Skipped {
-        let is_in = self.facts.account.is_some_and(|account| !account.state.tombstone());
-        let comes = self.acts().any(|act| matches!(act, Act::Added(_) | Act::Revived(_) | Act::Relinked { .. }));
-        Skipped::of((&*skip.reason, &*skip.rule), is_in || comes)
+        let index = Index::new(self.facts.account.and_then(known).into_iter().collect());
+        After::of(self.facts.plan, &index).fate(skip)
     }
 
-    fn conflicts(&self) -> Vec<(String, &'static str)> {
+    /// Conflicts that concern the person, with the numbers of those that are open.
+    pub(self) fn concerning(&self) -> impl Iterator<Item = (&Conflict, Option<i64>)> {
         let open = self.facts.view.conflicts.iter().map(|open| (&open.conflict, Some(open.id.0)));
         let new = self.facts.plan.opened.iter().map(|conflict| (conflict, None));
-        let about = open.chain(new).filter(|(conflict, _)| {
+        open.chain(new).filter(|(conflict, _)| {
             let owner = matches!(conflict.owner, Some(UserRef::Known(user)) if self.is_it(user));
             let dns = [self.facts.account.and_then(|account| account.dn.as_deref()), self.dn()];
             let other = conflict.other.as_ref().is_some_and(|key| match self.facts.entry {
@@ -402,8 +409,11 @@ impl<'a> Explained<'a> {
                 _ => false,
             });
             owner || other || dns.iter().flatten().any(|dn| conflict.detail.contains(dn))
-        });
-        about
+        })
+    }
+
+    fn conflicts(&self) -> Vec<(String, &'static str)> {
+        self.concerning()
             .map(|(conflict, number)| {
                 let number = number.map_or_else(|| "will open".to_owned(), |number| format!("number {number}"));
                 let rule = match conflict.kind {
@@ -426,28 +436,6 @@ impl<'a> Explained<'a> {
         };
         let ours = |skip: &&Skip| key.is_some() && skip.unique_id.as_deref() == key;
         self.facts.plan.skips.iter().filter(ours).collect()
-    }
-
-    /// What a run would do now.
-    fn next(&mut self) {
-        if matches!(self.facts.entry, Entry::Unreached(_)) {
-            return;
-        }
-        let names = &self.facts.policy.names;
-        let acts: Vec<(&'static str, String)> = self.acts().map(|act| (act.rule(), says(act, names))).collect();
-        let nothing = acts.is_empty() && self.facts.plan.groups.is_empty();
-        // What is held happens in no run before a person lets it go.
-        let when = if self.facts.held_by.is_some() { "if let go" } else { "next run" };
-        for (rule, says) in acts {
-            self.say(rule, when, Bearing::Note, says);
-        }
-        for group in &self.facts.plan.groups {
-            let joins = if group.joins.is_empty() { "out of" } else { "into" };
-            self.say("G1", "next run", Bearing::Note, format!("{joins} the group `{}`", group.name));
-        }
-        if nothing {
-            self.say("U3", "next run", Bearing::Fine, "changes nothing");
-        }
     }
 
     pub(self) fn acts(&self) -> impl Iterator<Item = &'a Act> + use<'a> {

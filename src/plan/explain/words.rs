@@ -1,6 +1,6 @@
 //! Rules and acts in a few words.
 
-use crate::plan::Act;
+use crate::plan::{Act, RightsAct};
 use crate::roster::{FieldNames, Skip};
 
 /// The rule that a skip names, as one that lives for ever.
@@ -34,6 +34,8 @@ pub(super) fn says(act: &Act, names: &FieldNames) -> String {
         Act::Restored { .. } => "gives access back".to_owned(),
         Act::Deleted { .. } => "deletes the person: the date has come".to_owned(),
         Act::Removed { domain, .. } => format!("deletes the person: `{domain}` is not managed any more"),
+        Act::Rights(RightsAct::Granted(grant)) => format!("gives the grant {}", grant.privilege),
+        Act::Rights(RightsAct::Revoked { grant, .. }) => format!("takes the grant {}", grant.privilege),
         Act::Rights(act) => act.says(),
         Act::Linked { dn, .. } => format!("links the account with `{dn}`"),
         Act::ByHand(_) => "by hand".to_owned(),

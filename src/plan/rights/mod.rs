@@ -56,7 +56,7 @@ pub(super) fn assign(
     policy: &Policy,
 ) {
     let gifts = Gifts::new(mappings, reading, view, policy, members);
-    let departures = decided.held.iter().filter(|held| matches!(held.loses, Loss::Access(_)));
+    let departures = decided.held.iter().filter(|held| held.loses.is_of_entry());
     let held = departures.map(|held| UserRef::Known(held.user)).collect();
     let read = decided.places.iter().map(|(_, user)| *user).collect();
     let (untold, crossing) = (gifts::untold(reading, members), view.crossing());

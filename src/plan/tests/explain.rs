@@ -2,13 +2,15 @@
 
 use proptest::prelude::*;
 
+use super::model::Model;
 use super::properties::{PEOPLE, Step, config, edit, grouping, step};
 use super::rights::rights;
 use super::world::World;
-use crate::plan::explain::{Bearing, Entry, Explanation, Facts, explain};
+use crate::plan::explain::{Bearing, Entry, Explanation, Facts, Waits, Whole, explain, hold_alone};
 use crate::plan::one::plan_one;
-use crate::plan::policy::Rights;
-use crate::roster::{Account, State};
+use crate::plan::policy::{Brake, Rights};
+use crate::plan::{Act, BrakeKind, Held, Loss, Plan, RecentDepartures, Since, View};
+use crate::roster::{Account, PendingReason, Skipped, State, UserId};
 
 /// What happens, the rules that then stand in the way, and how the advice begins.
 type Case = (fn(&mut World), &'static [&'static str], &'static str);
@@ -16,6 +18,11 @@ type Case = (fn(&mut World), &'static [&'static str], &'static str);
 impl World {
     /// Explains the one with this unique id.
     fn explain(&self, name: &str) -> (Explanation, bool) {
+        self.explain_with(name, Whole::default())
+    }
+
+    /// The same with what is known of runs that read everybody.
+    fn explain_with(&self, name: &str, whole: Whole) -> (Explanation, bool) {
         let (snapshot, view, former) = self.see_one(name);
         let mut alone = self.clone();
         let of = |one: &&Account| one.key.as_ref().is_some_and(|key| key.as_str() == name);
@@ -34,7 +41,7 @@ impl World {
         };
         let reading = Some((again.reading(), None));
         let (who, policy) = (name, &self.policy);
-        let facts = Facts { who, account, entry, reading, view: &view, plan: &plan, policy, held_by: None };
+        let facts = Facts { who, account, entry, reading, view: &view, plan: &plan, policy, successor: None, whole };
         (explain(&facts), plan.users.iter().any(|change| !change.acts.is_empty()))
     }
 }
@@ -117,6 +124,117 @@ fn somebody_known_is_told_the_state_and_what_changes_it() {
     world.people.insert("ada2".into(), entry);
     let (explanation, _) = world.explain("ada2");
     assert!(explanation.findings.iter().any(|one| one.rule == "I5" && one.about == "identity"), "{explanation:?}");
+}
+
+/// B1, E2, I5: what a whole run may hold, or not believe, is not promised; what it holds already is said as what it is.
+#[test]
+fn a_departure_is_promised_only_as_far_as_it_is_known() {
+    let held = |kind, loses| {
+        let held = vec![Held { user: UserId(1), label: "ada".into(), kind, loses }];
+        let waits = Waits { run: 7, says: "so many would go".into(), held, people: 10 };
+        Whole { waits: Some(waits), ..Whole::default() }
+    };
+    let others = Waits { run: 7, says: "nobody was found".into(), ..Waits::default() };
+    let since = Since { run: 3, changes: vec!["`users.filter` was a and is b".into()] };
+    let missing = Loss::Access(PendingReason::FilteredOut);
+    let cases: &[(Whole, &str, &[&str], &str)] = &[
+        (Whole::default(), "if not held", &["decides together with everybody else"], "A whole run takes access away"),
+        (Whole { nobody: true, ..Whole::default() }, "if believed", &["nobody at all is found"], "No run takes access"),
+        (
+            Whole { waits: Some(others.clone()), since: Some(since), ..Whole::default() },
+            "if not held",
+            &["run 7 waits for a person: nobody was found", "`users.filter` was a and is b"],
+            "A whole run takes access away",
+        ),
+        (
+            Whole { waits: Some(Waits { people: 9, ..others }), ..Whole::default() },
+            "if not held",
+            &["run 7 holds 9 people", "is not among them"],
+            "A whole run takes access away",
+        ),
+        (
+            held(BrakeKind::Missing, missing),
+            "if let go",
+            &["run 7 would have taken access (filtered-out) and held that"],
+            "The brake holds this, and nothing is lost: `rosterd runs show 7` shows it; if it is right, `rosterd approve 7` \
+             lets it go, and 9 others with this one; if it is a mistake, correct users.filter",
+        ),
+        (
+            held(BrakeKind::Aliases, Loss::Things("alias a@ours.example".into())),
+            "if not held",
+            &["run 7 would have taken alias a@ours.example and held that"],
+            "A whole run takes access away",
+        ),
+    ];
+    let mut world = World::with(&["ada", "bob"]);
+    world.entry("ada").in_filter = false;
+    for (number, (whole, when, words, advice)) in cases.iter().enumerate() {
+        let (said, _) = world.explain_with("ada", whole.clone());
+        let loss = said.findings.iter().find(|one| one.says.starts_with("takes access away")).unwrap();
+        assert_eq!(loss.about, *when, "case {number}");
+        for word in *words {
+            assert!(said.findings.iter().any(|one| one.says.contains(word)), "case {number}: {word}: {said:?}");
+        }
+        assert!(said.advice.starts_with(advice), "case {number}: {said:?}");
+        assert!(said.advice.contains("no brake stops that"), "case {number}: {said:?}");
+    }
+    // Nothing would be lost any more, or nothing ever would.
+    let world = World::with(&["ada", "bob"]);
+    let (said, _) = world.explain_with("ada", held(BrakeKind::Missing, Loss::Access(PendingReason::Gone)));
+    assert!(said.advice.starts_with("What run 7 held is over"), "{said:?}");
+    let (said, _) = world.explain_with("ada", held(BrakeKind::Relinks, Loss::Relink));
+    assert!(said.findings.iter().any(|one| one.says.contains("would have gone on with the user under a new entry")));
+    assert!(said.advice.starts_with("The person stays in, with access"), "{said:?}");
+}
+
+/// B1: one departure more is held when those of the window and it are too many.
+#[test]
+fn the_last_departure_of_a_window_is_held() {
+    let mut world = World::with(&["ada", "bob", "cy", "dan", "eve"]);
+    world.policy.brake = Brake { percent: 10.0, at_least: 2, ..world.policy.brake };
+    let hold = |gone: usize| {
+        let index = world.store.index();
+        let ids: Vec<UserId> = index.iter().map(|known| known.id).collect();
+        let departed = ids[..gone].iter().map(|id| (BrakeKind::Missing, *id)).collect();
+        let recent = RecentDepartures { departed, ..RecentDepartures::default() };
+        hold_alone((BrakeKind::Missing, ids[4]), &world.policy, &View { index, recent, ..View::default() })
+    };
+    assert_eq!((hold(1).is_some(), hold(2).map(|hold| hold.would_go)), (false, Some(3)));
+}
+
+/// U9: what is said of those of whom something is skipped is so once the plan is carried out.
+pub(super) fn check_fates(plan: &Plan, after: &Model) {
+    assert_eq!(plan.fates.len(), plan.skips.len());
+    for (skip, fate) in plan.skips.iter().zip(&plan.fates) {
+        let theirs = |one: &&Account| one.key.as_ref().map(|key| key.as_str()) == skip.unique_id.as_deref();
+        let user = after.accounts.values().find(|one| one.key.is_some() && theirs(one) && !one.state.tombstone());
+        assert_eq!(*fate, Skipped::of((&skip.reason, &skip.rule), user.is_some()), "U9: {skip:?}, {user:?}");
+    }
+}
+
+/// U9, I5: what a person who is re-linked comes in without is a value of somebody who is in, in a run as in `explain`; what
+/// is left of somebody deleted in the same run is somebody left out.
+#[test]
+fn who_is_re_linked_is_in_and_who_is_deleted_is_out() {
+    let mut world = World::with(&["ada", "bob"]);
+    let entry = world.people.remove("ada").unwrap();
+    world.people.insert("ada2".into(), entry);
+    world.entry("ada2").aliases = vec!["odd".into()];
+    let said = world.look();
+    assert!(said.plan.users.iter().flat_map(|change| &change.acts).any(|act| matches!(act, Act::Relinked { .. })));
+    assert_eq!((said.plan.skips.len(), said.plan.fates.as_slice()), (1, &[Skipped::Without][..]));
+    assert!(world.explain("ada2").0.findings.iter().any(|one| one.about == "came in without"));
+    world.run();
+    check_fates(&said.plan, &world.store);
+    let mut world = World::new(&["ours.example", "theirs.example"]);
+    world.hire("ada");
+    world.entry("ada").mail = vec!["ada@theirs.example".into()];
+    world.run();
+    world.policy.managed = World::new(&["ours.example"]).policy.managed;
+    let said = world.look();
+    assert_eq!(said.plan.fates, [Skipped::LeftOut], "{:?}", said.plan.skips);
+    world.run();
+    check_fates(&said.plan, &world.store);
 }
 
 proptest! {

@@ -63,6 +63,7 @@ fn another_address_is_another_user_until_it_comes_back() {
 }
 
 /// I6: with the default identity the same person has another address, and that is all.
+/// Faults: C15.
 #[test]
 fn by_unique_id_another_address_is_a_change() {
     let mut world = World::with(&["ada", "bob"]);

@@ -104,6 +104,7 @@ fn world_id(world: &World, name: &str) -> UserId {
 }
 
 /// B1: an alias that becomes the primary is no loss, one that somebody else gets is; it stays where it is while held.
+/// Faults: D12.
 #[test]
 fn an_alias_that_changes_its_owner_is_a_loss_and_one_that_becomes_primary_is_not() {
     let mut world = world(20, &[]);
@@ -148,6 +149,7 @@ fn people_without_access_and_other_primaries_are_not_counted() {
 }
 
 /// B1: more than twenty and more than 20 % of one group are held, others of the run are not.
+/// Faults: G13.
 #[test]
 fn one_group_that_loses_too_many_is_held() {
     let mut world = world(900, &[("big", 0..100), ("other", 100..900)]);
@@ -262,6 +264,7 @@ fn nobody_is_in_two_groups_because_a_loss_is_held() {
 }
 
 /// B1: losses of roles and grants are measured against those who had any before the window.
+/// Faults: G11.
 #[test]
 fn rights_are_measured_against_the_beginning_of_the_window() {
     let mut world = world(100, &[("admins", 0..100)]);

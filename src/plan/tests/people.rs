@@ -229,6 +229,7 @@ fn primary_and_alias_may_change_places() {
 }
 
 /// A5: two people swap, a third takes what the first gave up; one unit, no conflict.
+/// Faults: D11.
 #[test]
 fn addresses_change_hands_within_one_run() {
     let mut world = World::with(&["ada", "bob"]);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use super::explain::check_fates;
 use super::model::Model;
 use super::rights::rights;
 use super::world::{DAY, Entry, Said, World};
@@ -405,6 +406,7 @@ fn checked_run(world: &mut World, broken: bool) {
         }
     }
     check_brake(world, &before, &said);
+    check_fates(&said.plan, &world.store);
     // P2: quiet when run again at the same moment.
     let again = world.look();
     assert!(again.plan.is_empty() && again.plan.users.is_empty(), "P2: {:?} after {:?}", again.plan, said.plan);

@@ -96,30 +96,33 @@ async fn named(write: &mut Statements, user: i64) -> Result<BTreeSet<String>, Fa
     Ok(named)
 }
 
+/// Where a name stands in a text: the place, the character before it, and what follows.
+fn places<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = (usize, Option<char>, &'t str)> {
+    text.match_indices(name).map(|(at, found)| {
+        let (before, rest) = text.split_at(at);
+        (at, before.chars().next_back(), rest.strip_prefix(found).unwrap_or_default())
+    })
+}
+
 /// Whether a sentence names the person: names and addresses stand in backticks there, DNs in parentheses.
 fn tells(text: &str, named: &BTreeSet<String>) -> bool {
-    let quoted = |name: &String, (open, close): (char, char)| {
-        text.match_indices(name.as_str()).any(|(at, _)| {
-            let before = text.get(..at).and_then(|text| text.chars().next_back());
-            let after = text.get(at + name.len()..).and_then(|text| text.chars().next());
-            (before, after) == (Some(open), Some(close))
-        })
+    let quoted = |before: Option<char>, after: &str| match before {
+        Some('`') => after.starts_with('`'),
+        Some('(') => after.starts_with(')'),
+        _ => false,
     };
-    named.iter().any(|name| quoted(name, ('`', '`')) || quoted(name, ('(', ')')))
+    named.iter().any(|name| places(text, name).any(|(_, before, after)| quoted(before, after)))
 }
 
 /// A sentence without the person's names, where they stand as words of their own; `None` when there are none.
 fn without(text: &str, named: &BTreeSet<String>) -> Option<String> {
     let ends = |next: Option<char>| next.is_none_or(|next| !next.is_alphanumeric() && !"@.-_=+".contains(next));
+    let alone =
+        |before: Option<char>, after: &str| ends(before) && ends(after.trim_start_matches(['.', '-']).chars().next());
     let mut left = text.to_owned();
     for name in named.iter().rev() {
-        let stands = |at: usize, text: &str| {
-            let after = text.get(at + name.len()..).unwrap_or_default().trim_start_matches(['.', '-']);
-            ends(text.get(..at).and_then(|text| text.chars().next_back())) && ends(after.chars().next())
-        };
-        let found: Vec<usize> =
-            left.match_indices(name.as_str()).map(|(at, _)| at).filter(|at| stands(*at, &left)).collect();
-        for at in found.into_iter().rev() {
+        let found = places(&left, name).filter(|(_, before, after)| alone(*before, after));
+        for at in found.map(|(at, ..)| at).collect::<Vec<_>>().into_iter().rev() {
             left.replace_range(at..at + name.len(), ERASED);
         }
     }

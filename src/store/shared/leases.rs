@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sqlx::Row as _;
 
-use super::dialect::Database;
-use super::{counted, stored};
+use super::dialect::{Connection, Database, Row};
+use super::{counted, stored, version};
 use crate::clock::Timestamp;
 use crate::store::error::{Fault, StoreError};
 use crate::store::{Acquired, Holder, Lease};
@@ -15,7 +15,8 @@ fn millis(keep: Duration) -> i64 {
 }
 
 /// Takes a lease whose holder is dead, or did not renew it in time, with the next fencing number. All times are the
-/// database's own: the clocks of two hosts need not agree.
+/// database's own: the clocks of two hosts need not agree. In a newer schema there is none: whoever writes begins here,
+/// and a daemon goes on while a command of a newer version migrates.
 pub(super) async fn acquire(
     database: &Database,
     scope: &str,
@@ -23,6 +24,10 @@ pub(super) async fn acquire(
     keep: Duration,
 ) -> Result<Acquired, Fault> {
     let mut transaction = database.begin().await?;
+    let found = version::found(&mut transaction).await?;
+    if found > version::known() {
+        return Err(database.newer(found));
+    }
     let row = sqlx::query(concat!(
         "SELECT fence, held AND until > ",
         now!(),
@@ -33,12 +38,7 @@ pub(super) async fn acquire(
     .await?;
     let mut fence: i64 = 1;
     if let Some(row) = row {
-        let other = Holder {
-            host: row.try_get(2)?,
-            realm: row.try_get(3)?,
-            pid: u32::try_from(row.try_get::<i64, _>(4)?).unwrap_or(0),
-            started: counted(row.try_get(5)?),
-        };
+        let other = holder_in(&row, 2)?;
         if row.try_get(1)? && !other.is_dead(holder) {
             return Ok(Acquired::HeldBy { holder: other, since: Timestamp::from_millis(row.try_get(6)?) });
         }
@@ -66,6 +66,29 @@ pub(super) async fn acquire(
     .await?;
     transaction.commit().await?;
     Ok(Acquired::Yes(Lease { scope: scope.to_owned(), fence }))
+}
+
+/// Whether somebody has a lease who is not known to be dead and renewed it in time.
+pub(super) async fn is_held(connection: &mut Connection, scope: &str) -> Result<bool, Fault> {
+    let row = sqlx::query(concat!(
+        "SELECT host, realm, pid, started FROM rd_leases WHERE scope = $1 AND held AND until > ",
+        now!()
+    ))
+    .bind(scope)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    Ok(!holder_in(&row, 0)?.is_dead(&Holder::this_process()))
+}
+
+/// Host, realm, process and its start, from this column on.
+fn holder_in(row: &Row, at: usize) -> Result<Holder, Fault> {
+    Ok(Holder {
+        host: row.try_get(at)?,
+        realm: row.try_get(at + 1)?,
+        pid: u32::try_from(row.try_get::<i64, _>(at + 2)?).unwrap_or(0),
+        started: counted(row.try_get(at + 3)?),
+    })
 }
 
 /// Prolongs a lease that is still ours.

@@ -18,6 +18,7 @@ mod rights;
 mod runs;
 mod sources;
 mod users;
+mod version;
 mod views;
 mod window;
 mod write;
@@ -68,7 +69,7 @@ impl Database {
             return Ok(Schema::Empty);
         }
         let found = self.newest_migration().await?;
-        let known = migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
+        let known = version::known();
         Ok(match found {
             0 => Schema::Empty,
             found if found < known => Schema::Old,
@@ -78,8 +79,11 @@ impl Database {
     }
 
     async fn newest_migration(&self) -> Result<i64, Fault> {
-        let mut reader = self.reader().await?;
-        Ok(sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM rd_migrations").fetch_one(&mut *reader).await?)
+        version::found(&mut *self.reader().await?).await
+    }
+
+    fn newer(&self, found: i64) -> Fault {
+        StoreError::Newer { store: self.name.clone(), found, known: version::known() }.into()
     }
 
     async fn bring_up_to_date(&self) -> Result<(), Fault> {
@@ -87,12 +91,7 @@ impl Database {
         migrations.dangerous_set_table_name(MIGRATIONS);
         match self.schema_now().await? {
             Schema::Current => self.make_up().await,
-            Schema::Newer => Err(StoreError::Newer {
-                store: self.name.clone(),
-                found: self.newest_migration().await?,
-                known: migrations.iter().map(|migration| migration.version).max().unwrap_or(0),
-            }
-            .into()),
+            Schema::Newer => Err(self.newer(self.newest_migration().await?)),
             Schema::Empty | Schema::Old => self.migrate(&migrations).await,
         }
     }
@@ -251,6 +250,10 @@ impl Store for Database {
         leases: &[Lease],
     ) -> Result<(), StoreError> {
         self.told("remember a refused bind", runs::put_refused_bind(self, source, refused, leases).await)
+    }
+
+    async fn settle_runs(&self, source: &str, at: Timestamp, leases: &[Lease]) -> Result<Vec<RunId>, StoreError> {
+        self.told("settle runs that were cut off", runs::settle(self, source, at, leases).await)
     }
 
     async fn begin_run(&self, start: &RunStart, leases: &[Lease]) -> Result<RunId, StoreError> {

@@ -47,17 +47,38 @@ pub(super) async fn put_refused_bind(
     write.commit().await
 }
 
+/// Marks runs of a source that never ended as interrupted.
+async fn interrupt(write: &mut Write, source: &str, at: Timestamp) -> Result<Vec<RunId>, Fault> {
+    let rows = sqlx::query(
+        "UPDATE rd_runs SET outcome = $3, finished_at = $2 WHERE source = $1 AND outcome = $4 RETURNING id",
+    )
+    .bind(source)
+    .bind(at.millis())
+    .bind(Outcome::Interrupted.as_str())
+    .bind(Outcome::Running.as_str())
+    .fetch_all(write.connection())
+    .await?;
+    rows.iter().map(|row| Ok(RunId(row.try_get(0)?))).collect()
+}
+
+/// The same between runs, for whoever holds the source's lease.
+pub(super) async fn settle(
+    database: &Database,
+    source: &str,
+    at: Timestamp,
+    leases: &[Lease],
+) -> Result<Vec<RunId>, Fault> {
+    let mut write = Write::begin(database, leases).await?;
+    let settled = interrupt(&mut write, source, at).await?;
+    write.commit().await?;
+    Ok(settled)
+}
+
 /// Opens a run. Whoever holds the source's lease knows that no earlier run of it still goes on.
 pub(super) async fn begin(database: &Database, start: &RunStart, leases: &[Lease]) -> Result<RunId, Fault> {
     let mut write = Write::begin(database, leases).await?;
     late::make_up(write.connection()).await?;
-    sqlx::query("UPDATE rd_runs SET outcome = $3, finished_at = $2 WHERE source = $1 AND outcome = $4")
-        .bind(&start.source)
-        .bind(start.at.millis())
-        .bind(Outcome::Interrupted.as_str())
-        .bind(Outcome::Running.as_str())
-        .execute(write.connection())
-        .await?;
+    interrupt(&mut write, &start.source, start.at).await?;
     let run = write.ledger.next_run();
     sqlx::query(
         "INSERT INTO rd_runs (id, source, \"trigger\", action, mode, outcome, started_at) \
@@ -166,6 +187,8 @@ pub(super) async fn held(database: &Database, run: RunId) -> Result<Vec<Held>, F
             let kind = word("rd_held", user, kind, BrakeKind::parse(kind))?;
             let loses = match kind {
                 BrakeKind::Rights | BrakeKind::Aliases | BrakeKind::Memberships => Loss::Things(reason.into()),
+                // Earlier versions wrote `gone` there.
+                BrakeKind::Relinks => Loss::Relink,
                 _ if reason == Loss::Dormant.as_str() => Loss::Dormant,
                 _ => Loss::Access(word("rd_held", user, reason, PendingReason::parse(reason))?),
             };

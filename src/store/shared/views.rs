@@ -4,13 +4,13 @@ use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::dialect::{Database, Guid, Row, from_guid, to_guid};
-use super::{counted, word};
+use super::dialect::{Connection, Database, Guid, Row, from_guid, to_guid};
+use super::{counted, leases, word};
 use crate::clock::Timestamp;
 use crate::roster::State;
-use crate::store::RunId;
 use crate::store::error::Fault;
 use crate::store::rows::{ChangeRow, Changes, ConflictRow, GroupRow, RunRow, SkipRow};
+use crate::store::{Outcome, RunId, source_scope};
 
 /// A moment as it is shown.
 pub(super) fn moment(row: &Row, column: usize) -> Result<Option<String>, Fault> {
@@ -90,6 +90,14 @@ fn run_from(row: &Row) -> Result<RunRow, Fault> {
     })
 }
 
+/// A run that nobody is at any more was cut off, also before the next one marks it so.
+async fn judge(connection: &mut Connection, mut run: RunRow) -> Result<RunRow, Fault> {
+    if run.outcome == Outcome::Running.as_str() && !leases::is_held(connection, &source_scope(&run.source)).await? {
+        run.outcome = Outcome::Interrupted.as_str().to_owned();
+    }
+    Ok(run)
+}
+
 pub(super) async fn runs(database: &Database, source: Option<&str>, limit: u32) -> Result<Vec<RunRow>, Fault> {
     let query = match source {
         Some(source) => {
@@ -97,14 +105,21 @@ pub(super) async fn runs(database: &Database, source: Option<&str>, limit: u32) 
         }
         None => sqlx::query(select_runs!("ORDER BY id DESC LIMIT $1")).bind(i64::from(limit)),
     };
-    let rows = query.fetch_all(&mut *database.reader().await?).await?;
-    rows.iter().map(run_from).collect()
+    // One state for runs and leases: a run ends before its lease does.
+    let mut snapshot = database.snapshot().await?;
+    let rows = query.fetch_all(&mut *snapshot).await?;
+    let mut runs = Vec::with_capacity(rows.len());
+    for row in &rows {
+        runs.push(judge(&mut snapshot, run_from(row)?).await?);
+    }
+    Ok(runs)
 }
 
 pub(super) async fn run(database: &Database, run: RunId) -> Result<Option<RunRow>, Fault> {
-    let row =
-        sqlx::query(select_runs!("WHERE id = $1")).bind(run.0).fetch_optional(&mut *database.reader().await?).await?;
-    row.as_ref().map(run_from).transpose()
+    let mut snapshot = database.snapshot().await?;
+    let row = sqlx::query(select_runs!("WHERE id = $1")).bind(run.0).fetch_optional(&mut *snapshot).await?;
+    let Some(row) = row else { return Ok(None) };
+    judge(&mut snapshot, run_from(&row)?).await.map(Some)
 }
 
 macro_rules! select_changes {

@@ -1,11 +1,11 @@
 //! Of the store is loaded what the plan needs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{Look, accounts};
 use crate::clock::Timestamp;
 use crate::plan::{self, Needs, Policy, RecentDepartures, View};
-use crate::roster::{Index, Skip, Snapshot, UserId};
+use crate::roster::{Account, Digest, Dn, Index, Skip, Snapshot, UserId};
 use crate::store::{RunId, Store, StoreError};
 use crate::sync::{SyncError, neighbours};
 
@@ -143,4 +143,24 @@ pub(in crate::sync) async fn skips(store: &dyn Store, source: &str) -> Result<Ve
         detail: row.detail,
     };
     Ok(rows.into_iter().map(skip).collect())
+}
+
+/// Says whose rows those are of entries that show no unique id and shield somebody by their DN (E5).
+pub(super) async fn name_shielded(store: &dyn Store, index: &Index, snapshot: &mut Snapshot) -> Result<(), StoreError> {
+    let reading = snapshot.reading_mut();
+    let nameless = |skip: &&mut Skip| skip.unique_id.is_none();
+    let dns: HashSet<Digest> = reading.skips.iter_mut().filter(nameless).map(|skip| Dn::digest_of(&skip.dn)).collect();
+    if dns.is_empty() {
+        return Ok(());
+    }
+    let waiting =
+        index.iter().enumerate().filter(|(at, known)| reading.waiting.contains(*at) && dns.contains(&known.dn));
+    let waiting: Vec<UserId> = waiting.map(|(_, known)| known.id).collect();
+    let accounts = store.accounts(&waiting).await?;
+    let key = |account: &Account| Some((Dn::digest_of(account.dn.as_deref()?), account.key.as_ref()?.to_string()));
+    let keys: HashMap<Digest, String> = accounts.iter().filter_map(key).collect();
+    for skip in reading.skips.iter_mut().filter(nameless) {
+        skip.unique_id = keys.get(&Dn::digest_of(&skip.dn)).cloned();
+    }
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! Whose entry is to be looked at when one person is asked for (S4).
 
 use crate::directory::{self, Connection, Found, Searches};
-use crate::roster::{Account, FieldId, LookUp, Origin, UniqueId, UserId};
+use crate::roster::{Account, FieldId, Origin, UniqueId, UserId};
 use crate::store::SourceRecord;
-use crate::sync::one::{Who, look_up};
+use crate::sync::one::Who;
 use crate::sync::{Scene, SyncError};
 
 /// How many candidates an error names.
@@ -35,29 +35,34 @@ pub(in crate::sync) fn of_another_source(account: &Account, ours: &str) -> SyncE
     }
 }
 
+/// The username and the address of a user, each with the entries that have it; a search that does not come to its end is
+/// left out.
+pub(super) async fn namesakes(
+    connection: &mut Connection,
+    searches: &Searches,
+    account: &Account,
+) -> Vec<(String, Vec<Found>)> {
+    let name = account.fields.get(&FieldId::USERNAME).cloned();
+    let mut namesakes = Vec::new();
+    for text in [name, account.primary().map(ToString::to_string)].into_iter().flatten() {
+        if let Ok(finds) = directory::find(connection, searches, (&text, false)).await {
+            namesakes.push((text, finds.found));
+        }
+    }
+    namesakes
+}
+
 /// The unique id of the one entry that has both the username and the address of a user whose own entry is gone, and that
 /// nobody in the store has (I5).
 pub(super) async fn anew(
     scene: &Scene<'_>,
-    (connection, searches): (&mut Connection, &Searches),
+    namesakes: &[(String, Vec<Found>)],
     account: &Account,
 ) -> Result<Option<UniqueId>, SyncError> {
     let living = account.origin == Origin::Directory && !account.state.tombstone();
-    let (Some(key), Some(name), Some(address)) =
-        (account.key.as_ref().filter(|_| living), account.fields.get(&FieldId::USERNAME), account.primary())
-    else {
-        return Ok(None);
-    };
-    if look_up(scene, (&mut *connection, searches), key).await != LookUp::Gone {
-        return Ok(None);
-    }
-    // Where a search does not come to its end nobody knows who else it is; reading the person says why.
-    let Ok(named) = directory::find(connection, searches, (name.as_str(), false)).await else { return Ok(None) };
-    let Ok(mut both) = directory::find(connection, searches, (&address.to_string(), false)).await else {
-        return Ok(None);
-    };
-    both.found.retain(|one| named.found.contains(one));
-    let [one] = both.found.as_slice() else { return Ok(None) };
+    let [(_, named), (_, addressed)] = namesakes else { return Ok(None) };
+    let both: Vec<&Found> = addressed.iter().filter(|one| living && named.contains(one)).collect();
+    let [one] = both.as_slice() else { return Ok(None) };
     let known = scene.store.users_who(one.key.as_str()).await?;
     Ok(known.is_empty().then(|| one.key.clone()))
 }

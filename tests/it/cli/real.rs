@@ -292,6 +292,10 @@ fn the_configuration_is_shown_without_secrets_and_accepted_or_refused() {
     for word in ["at_least", "percent", "2 problems"] {
         assert!(refused.err.contains(word), "{word}: {}", refused.err);
     }
+    let refused = site.expect(78, &["config", "validate", "--json"]);
+    let shown: Value = serde_json::from_str(&refused.out).unwrap();
+    assert_eq!((&shown["accepted"], shown["problems"].as_array().unwrap().len()), (&Value::Bool(false), 2), "{shown}");
+    assert_eq!(refused.err, "", "as JSON, and nowhere else");
 }
 
 #[test]

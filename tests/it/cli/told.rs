@@ -69,6 +69,73 @@ fn who_may_be_disabled_is_told_everywhere() {
     assert_eq!((site.state("ada").as_str(), site.state("bob").as_str()), ("pending", "active"));
 }
 
+/// E5, U8: an entry that cannot be understood and is disabled leaves its user as it is, and everybody who looks is told; it is
+/// told no longer when the entry is enabled, and ends access when it can be understood.
+#[test]
+fn a_disabled_entry_that_cannot_be_understood_is_told() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    let one = |uid: &str| person(uid, &format!("{uid}@example.com"), &format!("employeeNumber: {uid}-7\n"));
+    slapd.ldif(&["ada", "bob", "cy", "dee", "eve"].map(one).concat());
+    let mut site = Site::new(&slapd);
+    let mapped = "[users.attributes]\nunique_id = \"employeeNumber\"\n";
+    site.set("users", &format!("base_dns = [\"ou=people,{BASE}\"]\n{mapped}"));
+    site.expect(0, &["sync"]);
+    let locked = "replace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z";
+    modify(&slapd, "ada", "add: uid\nuid: ada2");
+    site.expect(0, &["sync"]);
+    lacks(&site.expect(0, &["status"]), &["Maybe disabled"]);
+    modify(&slapd, "ada", locked);
+    modify(&slapd, "bob", "delete: employeeNumber");
+    modify(&slapd, "bob", locked);
+    modify(&slapd, "cy", "add: uid\nuid: cy2");
+    modify(&slapd, "dee", "delete: employeeNumber");
+    // Somebody who is not in.
+    slapd.ldif(&one("fay"));
+    modify(&slapd, "fay", "add: uid\nuid: fay2");
+    modify(&slapd, "fay", locked);
+    let words =
+        "Maybe disabled: 2 people; the entry is disabled, but cannot be understood, the state stays as it was (E5)";
+    has(&site.expect(0, &["plan"]), &[words, "Stay as they were: 2 people", "Left out: 1 person"]);
+    has(
+        &site.expect(0, &["plan", "--all"]),
+        &["! ada: maybe disabled, disabled-unreadable (E5): the entry is disabled ("],
+    );
+    has(&site.expect(0, &["sync"]), &[words]);
+    let before = site.content();
+    has(&site.expect(0, &["sync"]), &[words, "Stay as they were: 2 people"]);
+    assert_eq!(site.content(), before);
+    has(&site.expect(0, &["status"]), &["Maybe disabled 2 people; the entry is disabled, but"]);
+    for (who, why) in [("ada", "`uid` has 2 values"), ("bob", "there is no readable `employeenumber`")] {
+        let test = "the entry is disabled (`pwdaccountlockedtime` is `000001010000Z`)";
+        has(
+            &site.expect(0, &["users", "show", who]),
+            &["maybe disabled: disabled-unreadable (E5)", test, why, "has access"],
+        );
+        let said = site.expect(0, &["explain", who]);
+        has(&said, &[test, why]);
+        assert!(
+            said.out.lines().last().unwrap().starts_with("In, with access, although the entry is disabled"),
+            "{said:?}"
+        );
+        has(&site.expect(0, &["sync", "--user", who]), &[test, why]);
+        assert_eq!(site.state(who), "active");
+    }
+    let rows = site.json(&["plan"])["skipped"].clone();
+    let of = |uid: &str| rows.as_array().unwrap().iter().filter(|row| row["dn"] == dn(uid)).count();
+    assert_eq!(["ada", "bob", "cy", "dee", "fay"].map(of), [1; 5], "{rows}");
+    // Enabled again, but as little to be understood.
+    modify(&slapd, "ada", "delete: pwdAccountLockedTime");
+    has(&site.expect(0, &["sync"]), &["Maybe disabled: 1 person", "Stay as they were: 3 people"]);
+    // Understood again.
+    modify(&slapd, "ada", "delete: uid\nuid: ada2");
+    modify(&slapd, "bob", "add: employeeNumber\nemployeeNumber: bob-7");
+    lacks(&site.expect(0, &["sync"]), &["Maybe disabled"]);
+    assert_eq!((site.state("ada").as_str(), site.state("bob").as_str()), ("active", "pending"));
+    site.expect(0, &["sync"]);
+    let shown = site.expect(0, &["users", "show", "ada"]);
+    lacks(&shown, &["disabled-unreadable"]);
+}
+
 /// B5: what a freeze withholds is named, and is not approved: `status` and `approve` say the same, before and after it ended.
 #[test]
 fn what_a_freeze_withholds_waits_for_its_end() {

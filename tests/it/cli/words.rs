@@ -235,8 +235,29 @@ fn who_may_only_read_may_look() {
         assert_eq!(said.out.contains("roster.db cannot be written by this user (uid "), fails, "{said:?}");
     }
     assert_eq!(sync.code, 1, "{sync:?}");
-    assert!(sync.err.contains("read-only for this user; run as the owner of the file"), "{sync:?}");
+    assert!(sync.err.contains("it is read-only: ") && sync.err.contains("run as the owner of the file"), "{sync:?}");
     assert!(!sync.err.contains("lease"), "{sync:?}");
+}
+
+/// A file system that the kernel made read-only is nothing that rights could mend.
+#[test]
+fn a_store_on_a_file_system_that_is_read_only_says_so() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(3));
+    let site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    let run = |words: &[&str]| {
+        let command = site.command(words);
+        let mut mounted = std::process::Command::new("unshare");
+        let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && shift && exec \"$@\"";
+        mounted.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(site.path(""));
+        said(&mounted.arg(command.get_program()).args(command.get_args()).output().unwrap())
+    };
+    let check = run(&["check"]);
+    assert!(check.code == 1 && check.out.contains("is on a file system that is mounted read-only"), "{check:?}");
+    let sync = run(&["sync"]);
+    assert!(sync.code == 1 && sync.err.contains("it is read-only: its file system is mounted so"), "{sync:?}");
+    assert_eq!(run(&["users", "list"]).code, 0);
 }
 
 /// U9, E5: who is left out, and what somebody came in without, are never called the same.

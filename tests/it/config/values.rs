@@ -16,7 +16,7 @@ fn a_connection_is_the_one_that_is_written() {
                 base_dn = \"dc=example,dc=com\"\nconnect_timeout = \"1500ms\"\nread_timeout = \"250ms\"\n";
     let source = read(text).unwrap().source;
     let first = ServerUrl::Ldaps { host: "dc1.example.com".into(), port: 636 };
-    assert_eq!(source.urls, [first, ServerUrl::Ldap { host: "2001:db8::1".into(), port: 1389 }]);
+    assert_eq!(source.urls, [first.into(), ServerUrl::Ldap { host: "2001:db8::1".into(), port: 1389 }.into()]);
     assert!(matches!(&source.bind, Bind::Simple { dn, password: PasswordSource::File(file) }
         if dn == "cn=rosterd,dc=example,dc=com" && file.ends_with("good-password")));
     assert_eq!(source.base_dn, "dc=example,dc=com");

@@ -18,7 +18,7 @@ fn site(slapd: &Slapd, schedule: &str) -> Site {
     site
 }
 
-fn person(uid: &str, name: &str) -> String {
+pub fn person(uid: &str, name: &str) -> String {
     format!(
         "dn: uid={uid},ou=people,{BASE}\nobjectClass: inetOrgPerson\nobjectClass: rosterMailUser\nuid: {uid}\n\
          cn: {uid}\nsn: {uid}\ndisplayName:: {name}\nmail: {uid}@example.com\n\n"
@@ -141,6 +141,45 @@ fn a_stop_during_a_run_ends_in_time_and_leaves_a_store_that_goes_on() {
     assert_eq!(daemon.events("run.failed").len(), 0, "it did not fail, somebody stopped it: {}", daemon.log());
     site.expect(0, &["sync"]);
     assert_eq!(site.count("active"), 1);
+}
+
+/// A run whose process was killed is interrupted for whoever looks; the next daemon marks it so, and makes up for it.
+#[test]
+fn a_run_that_was_killed_is_interrupted_at_once_and_made_up_for() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&person("ada", "QWRh"));
+    let site = site(&slapd, "every = \"6h\"\n");
+    let mut daemon = site.daemon();
+    daemon.wait_for("run.finished", 1);
+    assert_eq!(daemon.events("run.started").len(), 1);
+    slapd.stop();
+    daemon.signal(Signal::USR1);
+    daemon.wait_for("run.started", 2);
+    assert_eq!(site.json(&["status"])["running"]["id"], 2);
+    daemon.signal(Signal::KILL);
+    daemon.end(Duration::from_secs(10));
+    slapd.cont();
+    let status = site.json(&["status"]);
+    assert_eq!((&status["running"], &status["healthy"]), (&serde_json::Value::Null, &false.into()), "{status}");
+    assert_eq!((&status["last_attempt"]["id"], &status["last_attempt"]["outcome"]), (&2.into(), &"interrupted".into()));
+    assert_eq!(site.json(&["runs"])[0]["outcome"], "interrupted");
+    assert_eq!(site.json(&["runs", "show", "2"])["outcome"], "interrupted");
+    let text = site.expect(0, &["status"]).out;
+    assert!(!text.contains("Running now"), "{text}");
+
+    let mut daemon = site.daemon();
+    let interrupted = daemon.wait_for("run.interrupted", 1);
+    assert_eq!((&interrupted[0]["run"], &interrupted[0]["level"]), (&2.into(), &"warn".into()));
+    let finished = daemon.wait_for("run.finished", 1);
+    assert_eq!((&finished[0]["trigger"], &finished[0]["action"]), (&"startup".into(), &"all".into()));
+    assert_eq!(site.json(&["status"])["healthy"], true);
+    daemon.signal(Signal::TERM);
+    daemon.end(Duration::from_secs(10));
+
+    let mut daemon = site.daemon();
+    daemon.wait_for("daemon.started", 1);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(daemon.events("run.started").is_empty(), "made up for once\n{}", daemon.log());
 }
 
 #[test]

@@ -15,6 +15,7 @@ use rosterd::daemon::signals::{Signal, Signals};
 use rosterd::daemon::systemd::Systemd;
 use rosterd::daemon::{Engine, Outside, Service, log};
 use rosterd::plan::{Counts, Plan};
+use rosterd::roster::Incomplete;
 use rosterd::store::{Action, Outcome, RunId, StoreError, Trigger};
 use rosterd::sync::{Report, Request, SyncError};
 use tokio::sync::{Notify, mpsc};
@@ -64,7 +65,11 @@ pub enum Go {
     For(Duration),
     UntilLet,
     Unreachable,
+    /// Does not read everything, for this cause.
+    Short(&'static str),
     StoreGone,
+    /// It can be read, but not written.
+    StoreFull,
     Panic,
     Deaf,
 }
@@ -79,7 +84,8 @@ pub struct Fake {
     pub let_go: Notify,
     pub history: Mutex<Vec<(Action, Timestamp)>>,
     pub deadlines: Mutex<Vec<Timestamp>>,
-    store_gone: AtomicBool,
+    pub cut_off: Mutex<Option<Action>>,
+    pub store_gone: AtomicBool,
     pub stopped: AtomicUsize,
     began: Mutex<Option<Instant>>,
 }
@@ -150,8 +156,12 @@ impl Engine for Fake {
                     Err(SyncError::Stopped)
                 }
             },
+            Go::Short(cause) => {
+                let incomplete = Incomplete { cause, says: "x".to_owned(), attribute: None };
+                Ok(Report { outcome: Outcome::Incomplete, incomplete: Some(incomplete), ..report(number) })
+            }
             Go::Unreachable => Err(SyncError::Directory(unreachable())),
-            Go::StoreGone => Err(SyncError::Store(gone())),
+            Go::StoreGone | Go::StoreFull => Err(SyncError::Store(gone())),
             Go::Panic => {
                 self.at_once.fetch_sub(1, Ordering::SeqCst);
                 panic!("a \u{1b}[2J bad entry");
@@ -166,11 +176,19 @@ impl Engine for Fake {
         Ok(self.history.lock().unwrap().clone())
     }
 
+    async fn cut_off(&self, _: &str) -> Result<Option<Action>, StoreError> {
+        Ok(*self.cut_off.lock().unwrap())
+    }
+
     async fn next_deadline(&self, _: &str, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         if self.store_gone.load(Ordering::SeqCst) {
             return Err(gone());
         }
         Ok(self.deadlines.lock().unwrap().iter().copied().find(|at| *at > after))
+    }
+
+    async fn can_write(&self) -> Result<bool, StoreError> {
+        Ok(true)
     }
 }
 

@@ -42,6 +42,7 @@ async fn every_way_in_binds_as_the_service_account() {
 }
 
 /// E8
+/// Faults: H8.
 #[tokio::test]
 async fn a_certificate_that_fails_a_check_is_named_with_the_check() {
     for (certificate, other_ca, expected) in [
@@ -103,6 +104,7 @@ async fn a_refused_bind_names_the_account_and_what_the_code_means() {
 }
 
 /// E8
+/// Faults: H1.
 #[tokio::test]
 async fn nobody_is_not_an_account() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -121,7 +123,7 @@ async fn nobody_is_not_an_account() {
 async fn a_password_never_travels_in_clear_text_to_another_host() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
     let mut settings = settings(&slapd, slapd.url());
-    settings.urls = vec![ServerUrl::Ldap { host: "192.0.2.1".to_owned(), port: 389 }];
+    settings.urls = vec![ServerUrl::Ldap { host: "192.0.2.1".to_owned(), port: 389 }.into()];
     let begun = Instant::now();
     let (_, text) = refused(&settings).await;
     assert!(text.contains("source.cleartext = true") && text.contains("ldap://192.0.2.1:389"), "{text}");
@@ -133,8 +135,8 @@ async fn a_password_never_travels_in_clear_text_to_another_host() {
 async fn servers_are_tried_in_order_and_every_failure_is_told() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let down = ServerUrl::Ldap { host: "127.0.0.1".to_owned(), port: free };
-    let nowhere = ServerUrl::Ldaps { host: "no-such-host.invalid".to_owned(), port: 636 };
+    let down = SourceUrl::from(ServerUrl::Ldap { host: "127.0.0.1".to_owned(), port: free });
+    let nowhere = ServerUrl::Ldaps { host: "no-such-host.invalid".to_owned(), port: 636 }.into();
     let mut settings = settings(&slapd, slapd.ldaps());
     settings.urls.insert(0, down.clone());
     let connection = connect(&settings).await.unwrap();
@@ -151,6 +153,7 @@ async fn servers_are_tried_in_order_and_every_failure_is_told() {
 }
 
 /// VIPRE-51, COVATA-24
+/// Faults: H12.
 #[tokio::test]
 async fn a_port_that_hangs_is_given_up_at_its_deadline() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -191,6 +194,7 @@ async fn the_wrong_port_is_recognised() {
 }
 
 /// E9
+/// Faults: H2.
 #[tokio::test]
 async fn the_password_file_is_read_anew_for_every_connection() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };

@@ -9,6 +9,7 @@ fn cause(snapshot: &Snapshot) -> &str {
 }
 
 /// E1
+/// Faults: A1.
 #[tokio::test]
 async fn a_size_limit_that_paging_does_not_lift_makes_the_read_incomplete() {
     let Some(mut slapd) = Slapd::start(Options { size_limit: Some(500), ..Options::default() }) else { return };
@@ -24,6 +25,7 @@ async fn a_size_limit_that_paging_does_not_lift_makes_the_read_incomplete() {
 }
 
 /// E1
+/// Faults: A5.
 #[tokio::test]
 async fn pages_shrink_to_what_the_server_takes() {
     let limits =
@@ -37,6 +39,7 @@ async fn pages_shrink_to_what_the_server_takes() {
 }
 
 /// E1
+/// Faults: B22.
 #[tokio::test]
 async fn a_server_that_may_not_page_is_read_without() {
     let limits =
@@ -57,7 +60,9 @@ async fn a_server_that_freezes_is_given_up() {
     slapd.load_people(2000);
     let users = users(&slapd);
     let freeze = || slapd.stop();
-    for (read_timeout, run_timeout, key) in [(1, 60, "source.read_timeout"), (60, 2, "source.run_timeout")] {
+    for (read_timeout, run_timeout, key) in
+        [(1, 60, "source.read_timeout"), (60, 2, "the run took longer than 2 s (source.run_timeout)")]
+    {
         let timeouts = (Duration::from_secs(read_timeout), Duration::from_secs(run_timeout));
         let settings = Settings { read_timeout: timeouts.0, run_timeout: timeouts.1, ..settings(&slapd, slapd.url()) };
         let watcher = Watcher { at: 100, act: Some(&freeze), ..Watcher::default() };
@@ -89,6 +94,7 @@ async fn a_server_that_dies_while_it_is_read_ends_the_read() {
 }
 
 /// E1
+/// Faults: G1.
 #[tokio::test]
 async fn a_missing_base_is_named_with_how_far_it_exists() {
     let access = "access to dn.subtree=\"ou=groups,dc=example,dc=com\" by * none".to_owned();
@@ -115,6 +121,7 @@ async fn a_missing_base_is_named_with_how_far_it_exists() {
 }
 
 /// E10
+/// Faults: G4.
 #[tokio::test]
 async fn a_canary_that_is_not_there_makes_the_read_incomplete() {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };
@@ -127,6 +134,7 @@ async fn a_canary_that_is_not_there_makes_the_read_incomplete() {
 }
 
 /// E1
+/// Faults: G6.
 #[tokio::test]
 async fn an_unknown_attribute_is_named_with_its_key() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -150,6 +158,7 @@ async fn an_unknown_attribute_is_named_with_its_key() {
 }
 
 /// E1
+/// Faults: A15, H11.
 #[tokio::test]
 async fn a_reference_inside_the_scope_is_incomplete_unless_listed() {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };

@@ -23,6 +23,7 @@ fn id_of(slapd: &Slapd, uid: &str) -> UniqueId {
 }
 
 /// RSA-8, L2, I4
+/// Faults: D2.
 #[tokio::test]
 async fn the_reason_is_a_cause() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -80,6 +81,7 @@ async fn bases_beside_the_root_are_looked_into() {
 }
 
 /// L2
+/// Faults: C13.
 #[tokio::test]
 async fn many_are_looked_up_in_batches() {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };

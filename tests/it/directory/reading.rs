@@ -102,6 +102,7 @@ async fn an_entry_found_under_two_bases_counts_once() {
 }
 
 /// E5, A6
+/// Faults: F9.
 #[tokio::test]
 async fn awkward_entries_are_skipped_with_a_reason_and_everybody_else_is_read() {
     let Some(mut slapd) = Slapd::start(Options::default()) else { return };
@@ -173,6 +174,7 @@ async fn somebody_who_cannot_be_understood_any_more_waits() {
 }
 
 /// E5
+/// Faults: F15.
 #[tokio::test]
 async fn a_hidden_entry_uuid_makes_the_read_incomplete() {
     let access = "access to dn.subtree=\"ou=people,dc=example,dc=com\" attrs=entryUUID by * none".to_owned();

@@ -20,6 +20,8 @@ fn openldap_is_synchronised_with_what_init_wrote() {
     assert_eq!(said.out, "");
     insta::assert_snapshot!("openldap", desk.shown(slapd.url()));
     assert!(desk.written().contains("# TLS was tried first: TLS with ldap://127.0.0.1"), "{}", desk.written());
+    let aloud = "warning: The server offers TLS, but its certificate is not trusted, so the password";
+    assert!(said.err.contains(aloud) && said.err.contains("name its CA with --ca-file"), "{}", said.err);
     assert!(!desk.written().contains(slapd.password()));
     desk.works();
     assert_eq!(desk.people().len(), 40);

@@ -34,8 +34,19 @@ fn a_server_that_cannot_be_used_is_named_with_the_remedy() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
-    let said = desk.init(1, (&url, ACCOUNT, PASSWORD), OUT);
-    assert!(said.err.contains("broke the LDAP protocol"), "{}", said.err);
+    for (url, way) in [(url.clone(), "ldap"), (url.replace("ldap://", ""), "ldap")] {
+        let said = desk.init(1, (&url, ACCOUNT, PASSWORD), OUT);
+        let says =
+            format!("{way}://{} is no LDAP server: it sent something that is not LDAP", url.replace("ldap://", ""));
+        assert!(said.err.contains(&says) && said.err.contains("the port in the URL (usual are 636"), "{}", said.err);
+        assert!(!said.err.contains("--cleartext"), "{}", said.err);
+    }
+    let said = desk.init(1, (&url.replace("ldap", "ldaps"), ACCOUNT, PASSWORD), OUT);
+    assert!(
+        said.err.contains("speaks no TLS on this port; use ldap://, or the port of ldaps (usually 636)"),
+        "{}",
+        said.err
+    );
     let fake = Fake::start(Kind::openldap(), Tree::default());
     let said = desk.init(1, (&fake.url(), ACCOUNT, "wrong"), OUT);
     assert!(said.err.contains("code 49") && said.err.contains("check --bind-dn"), "{}", said.err);
@@ -180,8 +191,8 @@ fn a_terminal_is_asked_for_account_and_password() {
     slapd.load(&people("dc=example,dc=com", 3));
     let desk = Desk::new();
     let line = format!("{} init {} --out rosterd.toml", env!("CARGO_BIN_EXE_rosterd"), slapd.url());
-    let mut script = Command::new("script");
-    let script = script.args(["-qec", &line, "/dev/null"]).current_dir(desk.folder.path());
+    let mut script = Command::new("timeout");
+    let script = script.args(["60", "script", "-qec", &line, "/dev/null"]).current_dir(desk.folder.path());
     let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let mut seen = String::new();
@@ -198,6 +209,54 @@ fn a_terminal_is_asked_for_account_and_password() {
     assert!(child.wait().unwrap().success(), "{seen}");
     assert!(!seen.contains(slapd.password()) && seen.contains("is written"), "{seen}");
     desk.works();
+}
+
+/// I9: two directories of one folder are not mixed up: the second is refused under the name and in the store of the first.
+#[test]
+fn two_directories_in_one_folder_do_not_share_name_and_store() {
+    let (first, second) =
+        (Fake::start(Kind::openldap(), Tree::default()), Fake::start(Kind::openldap(), Tree::default()));
+    for fake in [&first, &second] {
+        fake.tree().add(Entry::new("dc=example,dc=com").with("objectClass", "domain"));
+    }
+    let desk = Desk::new();
+    desk.init(0, (&first.url(), ACCOUNT, PASSWORD), &["--out", "first.toml"]);
+    let words = |more: &[&'static str]| {
+        let url: &'static str = Box::leak(second.url().into_boxed_str());
+        [&["init", url, "--bind-dn", ACCOUNT, "--password-file", "bind-password"][..], more].concat()
+    };
+    let files = desk.files();
+    let said = desk.expect(1, &words(&["--out", "second.toml"]));
+    assert!(said.err.contains("first.toml reads another directory, `dc=example,dc=com` of ldap://"), "{}", said.err);
+    assert!(said.err.contains("as source `example` into the same store"), "{}", said.err);
+    assert!(said.err.contains("--name") && said.err.contains("--store"), "{}", said.err);
+    assert_eq!(desk.files(), files, "nothing is written");
+    let said = desk.expect(0, &words(&[]));
+    assert!(said.err.contains("warning: ") && said.err.contains("first.toml reads another directory"), "{}", said.err);
+    desk.expect(0, &words(&["--out", "second.toml", "--name", "other"]));
+    // The same directory again is no other one.
+    desk.init(0, (&first.url(), ACCOUNT, PASSWORD), &["--out", "third.toml", "--force"]);
+}
+
+/// Files named with `..` are the same ones wherever somebody stands.
+#[test]
+fn files_are_written_with_their_whole_path() {
+    let fake = Fake::start(Kind::openldap(), Tree::default());
+    fake.tree().add(Entry::new("dc=example,dc=com").with("objectClass", "domain"));
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("sub")).unwrap();
+    desk.init(0, (&fake.url(), ACCOUNT, PASSWORD), &["--out", "first.toml"]);
+    let url = fake.url();
+    let mut command = desk.command(&["init", &url, "--bind-dn", ACCOUNT, "--password-file", "../bind-password"]);
+    let status = command.args(["--out", "../rosterd.toml"]).current_dir(desk.path("sub")).status().unwrap();
+    assert!(status.success());
+    let folder = std::fs::canonicalize(desk.folder.path()).unwrap();
+    let folder = folder.display();
+    for line in
+        [format!("bind_password_file = \"{folder}/bind-password\""), format!("url = \"sqlite://{folder}/roster.db\"")]
+    {
+        assert!(desk.written().contains(&line), "{line}\n{}", desk.written());
+    }
 }
 
 /// E8: a domain controller that wants TLS, with a certificate of a CA that is not known here.

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use rosterd::plan::{BrakeKind, Counts, Held, Loss, Proof};
 use rosterd::roster::{Digest, PendingReason};
 use rosterd::store::rows::Changes;
-use rosterd::store::{Action, Freeze, Outcome, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger};
+use rosterd::store::{
+    Action, Freeze, Holder, Outcome, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger,
+};
 use serde_json::json;
 
 use super::fixture::{Fixture, SOURCE, day, flag, person};
 use super::on_both_stores;
+
+const KEEP: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn start(day_number: i64) -> RunStart {
     RunStart {
@@ -88,6 +92,7 @@ on_both_stores! {
 
     async fn a_run_is_recorded_from_beginning_to_end(fixture: Fixture) {
         let store = &fixture.store;
+        store.acquire("source:corp", &Holder::this_process(), KEEP).await.unwrap();
         let run = store.begin_run(&start(0), &[]).await.unwrap();
         assert_eq!(run, RunId(1));
         assert_eq!(store.run_row(run).await.unwrap().unwrap().outcome, "running");
@@ -118,6 +123,7 @@ on_both_stores! {
     async fn a_run_that_never_ended_is_marked_as_interrupted_by_the_next(fixture: Fixture) {
         let store = &fixture.store;
         store.begin_run(&start(0), &[]).await.unwrap();
+        store.acquire("source:other", &Holder::this_process(), KEEP).await.unwrap();
         store.begin_run(&RunStart { source: "other".to_owned(), ..start(0) }, &[]).await.unwrap();
         let third = store.begin_run(&start(1), &[]).await.unwrap();
         store.finish_run(third, &end(1), &[]).await.unwrap();

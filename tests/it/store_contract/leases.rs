@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use rosterd::clock::SystemClock;
 use rosterd::store::{Acquired, Action, Holder, Lease, RunStart, Stamp, StoreError, Trigger};
 use serde_json::json;
 
@@ -78,6 +79,50 @@ on_both_stores! {
         assert!(second.fence > first.fence);
         store.release(&first).await.unwrap();
         store.renew(&second, KEEP).await.unwrap();
+    }
+
+    /// A run whose process is dead, or did not renew its lease in time, is interrupted for whoever looks.
+    async fn a_run_that_nobody_is_at_is_interrupted_before_anybody_marks_it(fixture: Fixture) {
+        let store = &fixture.store;
+        let outcome = async || store.run_rows(None, 1).await.unwrap()[0].outcome.clone();
+        for (holder, keep, first) in [
+            (elsewhere(), Duration::from_millis(400), "running"),
+            (Holder::this_process(), Duration::from_millis(400), "running"),
+            (dead(), KEEP, "interrupted"),
+        ] {
+            let lease = [yes(store.acquire("source:corp", &holder, keep).await.unwrap())];
+            let run = store.begin_run(&start(), &lease).await.unwrap();
+            assert_eq!(outcome().await, first);
+            tokio::time::sleep(Duration::from_millis(450)).await;
+            assert_eq!(outcome().await, "interrupted");
+            assert_eq!(store.run_row(run).await.unwrap().unwrap().outcome, "interrupted");
+        }
+    }
+
+    /// What was cut off is settled by the next daemon, and made up for until a run that begins after it.
+    async fn what_was_cut_off_is_settled_and_made_up_for(fixture: Fixture) {
+        let store = &*fixture.store;
+        let cut_off = async || rosterd::sync::cut_off(store, &SystemClock, SOURCE).await.unwrap();
+        assert_eq!(cut_off().await, None, "there was no run");
+        let lease = [yes(store.acquire("source:corp", &Holder::this_process(), KEEP).await.unwrap())];
+        store.begin_run(&start(), &lease).await.unwrap();
+        assert_eq!(cut_off().await, None, "its process lives");
+        store.release(&lease[0]).await.unwrap();
+
+        let lease = [yes(store.acquire("source:corp", &elsewhere(), Duration::from_millis(400)).await.unwrap())];
+        store.begin_run(&RunStart { action: Action::Groups, ..start() }, &lease).await.unwrap();
+        assert_eq!(cut_off().await, Some(Action::Groups), "nobody can tell whether its process lives");
+        tokio::time::sleep(Duration::from_millis(450)).await;
+
+        let lease = [yes(store.acquire("source:corp", &dead(), KEEP).await.unwrap())];
+        store.begin_run(&RunStart { action: Action::Users, ..start() }, &lease).await.unwrap();
+        let person = RunStart { action: Action::Person, mode: "person", ..start() };
+        for _ in 0..2 {
+            assert_eq!(cut_off().await, Some(Action::Users));
+            let outcomes = fixture.column("SELECT outcome FROM roster_runs WHERE finished_at IS NOT NULL").await;
+            assert!(outcomes.len() >= 3 && outcomes.iter().all(|outcome| outcome == "interrupted"), "{outcomes:?}");
+            store.begin_run(&person, &[]).await.unwrap();
+        }
     }
 
     async fn only_one_of_many_gets_a_lease(fixture: Fixture) {

@@ -3,10 +3,12 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use rosterd::store::{Schema, Settings, StoreError, open};
+use rosterd::store::{Acquired, Holder, Schema, Settings, StoreError, open};
 
 use super::fixture::Fixture;
 use super::on_both_stores;
+
+const KEEP: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// `contract.md`, "What applications read", to the letter; `t` text, `u` UUID, `i` integer, `b` boolean, `z` time,
 /// `j` JSON.
@@ -101,6 +103,13 @@ on_both_stores! {
         assert!(matches!(error, StoreError::Newer { found: 9999, known: 1..9999, .. }), "{error:?}");
         assert!(error.to_string().contains("run the newer rosterd"), "{error}");
         assert!(!error.is_transient());
+        let says = error.to_string();
+        // A program that has the store open since before writes no more, either: whoever writes begins with a lease.
+        let error = fixture.store.acquire("source:corp", &Holder::this_process(), KEEP).await.unwrap_err();
+        assert_eq!(error.to_string(), says);
+        fixture.by_hand("DELETE FROM rd_migrations WHERE version = 9999").await;
+        let again = fixture.store.acquire("source:corp", &Holder::this_process(), KEEP).await.unwrap();
+        assert!(matches!(again, Acquired::Yes(_)), "{again:?}");
     }
 
     async fn several_may_migrate_at_once(fixture: Fixture) {

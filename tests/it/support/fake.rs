@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
+pub use ber::frames;
 pub use kind::{Kind, Paging};
 pub use script::{Act, At};
 use script::{Rule, Script};

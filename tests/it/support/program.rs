@@ -1,5 +1,6 @@
 //! The real program on a real directory: one configuration in a folder of its own.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -155,6 +156,27 @@ impl Site {
         }
         lines.sort();
         lines
+    }
+
+    /// All that anybody has: states that mean access, addresses, memberships, roles and grants, and every tombstone, one a
+    /// line. Whoever loses anything lacks a line.
+    pub fn rights(&self) -> BTreeSet<String> {
+        const SQL: &str = "
+            SELECT 'access ' || id || ' ' || state FROM roster_users WHERE access = 1
+            UNION ALL SELECT 'address ' || lower(address) || ' of ' || user_id FROM roster_addresses WHERE access = 1
+            UNION ALL SELECT 'primary ' || lower(primary_address) || ' of ' || id FROM roster_users WHERE access = 1
+            UNION ALL SELECT 'member ' || user_id || ' of ' || group_id FROM roster_memberships
+            UNION ALL SELECT 'role ' || role || ' of ' || id FROM roster_users WHERE access = 1 AND role IS NOT NULL
+            UNION ALL SELECT 'grant ' || privilege || ' of ' || user_id FROM roster_grants
+            UNION ALL SELECT 'group ' || id || ' ' || state FROM roster_groups";
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path("roster.db"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+            let rows: Vec<(String,)> = sqlx::query_as(SQL).fetch_all(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+            rows.into_iter().map(|(line,)| line).collect()
+        })
     }
 
     /// What an administrator does to the SQLite store by hand.

@@ -226,9 +226,13 @@ impl Server {
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        self.fact("pid").parse().ok().and_then(Pid::from_raw).expect("a process id")
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = self.fact("pid").parse().ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(pid, signal).expect("the server runs");
+        kill_process(self.pid(), signal).expect("the server runs");
     }
 
     /// Freezes the server: connections are accepted by the kernel, and nothing is answered.

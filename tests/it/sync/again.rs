@@ -48,6 +48,7 @@ fn a_move_by_delete_and_re_add_keeps_the_user() {
 }
 
 /// I5, L7: a tombstone within `relink_within`; later, and with `relink = "never"`, a person is asked.
+/// Faults: D3.
 #[test]
 fn somebody_deleted_and_re_created_later_is_re_linked_or_asked_about() {
     on_both(|slapd, mut site| {
@@ -74,6 +75,7 @@ fn somebody_deleted_and_re_created_later_is_re_linked_or_asked_about() {
 }
 
 /// I5, B1: a re-imported directory is held, and everybody keeps access; `approve` re-links them.
+/// Faults: D4.
 #[test]
 fn a_re_imported_directory_is_held_and_approved() {
     on_both(|slapd, site| {

@@ -86,6 +86,7 @@ fn the_directory_is_only_read() {
 
 /// VIPRE-14, VIPRE-26, M3, A3: whatever becomes of an entry with the same name and address, an account that an
 /// administrator or the mail flow made is left alone, and keeps its address.
+/// Faults: D13.
 #[test]
 fn a_manual_account_is_left_alone() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };

@@ -138,7 +138,8 @@ fn nobody_is_guessed() {
     };
     refused(&site, "nobody", &["nobody is `nobody`", &format!("ou=people,{BASE}"), "unique id, username or mail"]);
     refused(&site, "a*", &["nobody is `a*`"]);
-    refused(&site, "", &["nobody is ``"]);
+    assert!(site.expect(2, &["sync", "--user", ""]).err.contains("WHO is empty"));
+    assert_eq!(site.content(), before);
     let twin = |uid: &str| person(uid).replace(&format!("mail: {uid}@"), "mail: shared@");
     slapd.ldif(&[twin("dan"), twin("eve")].concat());
     refused(&site, "shared@example.com", &["2 entries are `shared@example.com`", &dn("dan"), &dn("eve")]);

@@ -100,6 +100,7 @@ fn an_administrator_deletes_during_the_delay_and_hands_over() {
 }
 
 /// VIPRE-41, L8: kept with access until none of the reasons holds, however the reason changes.
+/// Faults: D15.
 #[test]
 fn an_administrator_keeps_somebody_flagged() {
     on_both(|slapd, site| {
@@ -175,6 +176,7 @@ fn nobody_is_kept_whose_name_belongs_to_somebody_else() {
 
 /// VIPRE-42, U5: a warning says that the next run adds back who is deleted by hand, and it does: the same id, without
 /// the rules.
+/// Faults: D5.
 #[test]
 fn who_is_active_in_the_directory_comes_back() {
     on_both(|slapd, mut site| {

@@ -79,6 +79,7 @@ fn a_frozen_source_deletes_nobody_who_is_due() {
 }
 
 /// I9: a new name for the same directory is refused with the command that makes it right.
+/// Faults: D14.
 #[test]
 fn a_source_gets_another_name_with_everything_that_is_its() {
     on_both(|slapd, mut site| {
@@ -107,6 +108,79 @@ fn a_source_gets_another_name_with_everything_that_is_its() {
         site.set("source", &source(slapd, slapd.url(), ""));
         site.expect(78, &["sync"]);
     });
+}
+
+/// I9: before the base object was read nobody comes in, and nothing is kept that would stand in the way of the right one.
+#[test]
+fn a_misspelt_base_of_a_first_sync_is_corrected_and_all_is_well() {
+    on_both(|slapd, mut site| {
+        slapd.ldif(&people(&["ada", "bob"]));
+        let misspelt =
+            source(slapd, slapd.url(), "").replace(&format!("base_dn = \"{BASE}\""), "base_dn = \"dc=exmaple,dc=com\"");
+        site.set("source", &misspelt);
+        for command in [&["plan"][..], &["sync"], &["sync", "--user", "ada"], &["sync", "--only", "cleanup"]] {
+            let refused = site.expect(1, command);
+            assert!(refused.err.contains("source.base_dn `dc=exmaple,dc=com` cannot be read"), "{refused:?}");
+            assert!(refused.err.contains("correct source.base_dn"), "{refused:?}");
+        }
+        assert_eq!(site.content(), Vec::<String>::new(), "the bases of users and groups are right, but nobody is in");
+        assert_eq!(site.json(&["source"]), json!([]));
+        assert!(site.expect(1, &["check"]).out.contains("correct source.base_dn"));
+        site.set("source", &source(slapd, slapd.url(), ""));
+        site.expect(0, &["check"]);
+        site.expect(0, &["sync"]);
+        assert_eq!(site.count("active"), 2);
+        let before = site.content();
+        site.expect(0, &["sync"]);
+        assert_eq!(site.content(), before);
+    });
+}
+
+/// I9: a source that knows nobody yet may be any directory; one with people only the one where most of them are found.
+#[test]
+fn a_source_is_known_by_its_people_when_its_directory_is_called_something_else() {
+    let Some(mut slapd) = Slapd::start(Options::default()) else { return };
+    let mut site = Site::new(&slapd);
+    let directory = |site: &Site| site.json(&["source"])[0]["directory"].clone();
+    let elsewhere = "UPDATE rd_sources SET directory = 'dc=former,dc=com'";
+    site.expect(0, &["sync"]);
+    site.by_hand(elsewhere);
+    site.expect(0, &["check"]);
+    site.expect(0, &["sync"]);
+    assert_eq!(directory(&site), BASE, "nobody is in yet");
+    slapd.ldif(&people(&["ada", "bob", "cy"]));
+    site.expect(0, &["sync"]);
+    site.by_hand(elsewhere);
+    remove(&slapd, "ada");
+    site.expect(0, &["check"]);
+    site.expect(3, &["plan"]);
+    assert_eq!(directory(&site), "dc=former,dc=com", "a plan changes nothing");
+    site.expect(0, &["sync"]);
+    assert_eq!((directory(&site), site.state("ada")), (json!(BASE), "pending".to_owned()));
+    // The same names in a directory that gave them other ids.
+    slapd.load(&people(&["ada", "bob", "cy"]));
+    site.by_hand(elsewhere);
+    let before = site.content();
+    for (code, command) in [(1, &["check"][..]), (78, &["plan"]), (78, &["sync"]), (78, &["sync", "--user", "bob"])] {
+        let said = site.expect(code, command);
+        // On a terminal's width, what `check` says is folded.
+        let text = format!("{}{}", said.out, said.err).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            text.contains("(dc=former,dc=com, now dc=example,dc=com), and its people are not found here"),
+            "{text}"
+        );
+        assert!(text.contains("`rosterd source retire corp --force`"), "{text}");
+    }
+    assert_eq!((site.content(), directory(&site)), (before, json!("dc=former,dc=com")));
+    // What the message says works: the former people go by their dates, and the same names come in under another source.
+    site.set("deletion", "delay = \"0d\"\nminimum = \"0d\"\n");
+    site.expect(0, &["source", "retire", "corp", "--force"]);
+    site.set("source", &source(&slapd, slapd.url(), "").replace("\"corp\"", "\"corp2\""));
+    site.expect(0, &["sync"]);
+    site.expect(0, &["sync"]);
+    let bob = site.user("bob").unwrap();
+    assert_eq!((&bob["state"], &bob["source"], site.count("active")), (&json!("active"), &json!("corp2"), 2));
+    assert_eq!(site.user("ada").unwrap()["source"], "corp", "who was flagged before has her own date");
 }
 
 /// COVATA-15, COVATA-16, OKV-18, OKV-19, OKV-26, S6: sources are listed, and one with users is given up only by force; then nobody of it has access, the name

@@ -156,7 +156,8 @@ impl Life {
         if other || matches!(fault, Fault::Refused) {
             let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let ports = std::iter::once(nobody).chain(other.then_some(self.other.port()));
-            config.source.urls = ports.map(|port| ServerUrl::Ldap { host: "127.0.0.1".to_owned(), port }).collect();
+            config.source.urls =
+                ports.map(|port| ServerUrl::Ldap { host: "127.0.0.1".to_owned(), port }.into()).collect();
         }
         let lock = matches!(fault, Fault::Locked) && self.fixture.is_sqlite();
         let lock = if lock { Some(self.fixture.lock(Duration::from_millis(40)).await) } else { None };

@@ -106,6 +106,7 @@ through! {
     refused_bind(source: &str) -> Option<(Timestamp, Digest)>;
     put_refused_bind(source: &str, refused: Option<(Timestamp, Digest)>, leases: &[Lease]) -> ();
     begin_run(start: &RunStart, leases: &[Lease]) -> RunId;
+    settle_runs(source: &str, at: Timestamp, leases: &[Lease]) -> Vec<RunId>;
     finish_run(run: RunId, end: &RunEnd, leases: &[Lease]) -> ();
     held(run: RunId) -> Vec<Held>;
     coverage(source: &str) -> BTreeMap<String, u64>;

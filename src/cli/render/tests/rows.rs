@@ -87,8 +87,13 @@ fn one_run_is_read_line_by_line() {
     assert!(later.contains("run 19 is the one that waits now") && !later.contains("approve 17"), "{later}");
     let over = shown(runs::View { waits: None, ..view });
     assert!(over.contains("nothing of this waits any more") && !over.contains("approve 17"), "{over}");
-    let done = shown(runs::View { approved_by: Some(18), waits: None, ..view });
+    let mut by = run_row(18, "ok", &run.started_at);
+    (by.flagged, by.changed) = (3, true);
+    let done = shown(runs::View { approved_by: Some(&by), waits: None, ..view });
     assert!(done.contains("It was approved: run 18 did it."), "{done}");
+    let by = RunRow { flagged: 0, added: 0, updated: 0, moved: 0, restored: 0, deleted: 0, changed: false, ..by };
+    let idle = shown(runs::View { approved_by: Some(&by), waits: None, ..view });
+    assert!(idle.contains("It was approved: run 18 looked again, and there was nothing left to do."), "{idle}");
     let approving = RunRow { cause: Some("no-users,approved:17".to_owned()), ..run_row(18, "ok", &run.started_at) };
     let approving = shown(runs::View { run: &approving, held: &[], ..view });
     assert!(approving.contains("approved  what run 17 held"), "{approving}");
@@ -121,7 +126,7 @@ fn one_user_is_shown_with_state_dates_what_settles_it_and_history() {
     let view = users::View {
         left_out: &[],
         values: &[],
-        held_by: None,
+        waits: None,
         user: &user,
         grants: &[GrantRow {
             user_id: user.id.clone(),

@@ -60,6 +60,19 @@ pub fn header(bytes: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
+/// Where each whole message ends.
+pub fn frames(bytes: &[u8]) -> Vec<usize> {
+    let mut ends = vec![0];
+    while let Some((head, length)) = header(&bytes[ends[ends.len() - 1]..]) {
+        let end = ends[ends.len() - 1] + head + length;
+        if end > bytes.len() {
+            break;
+        }
+        ends.push(end);
+    }
+    ends
+}
+
 /// The value of an integer.
 pub fn integer(content: &[u8]) -> i64 {
     let start = if content.first().is_some_and(|first| *first >= 0x80) { -1 } else { 0 };

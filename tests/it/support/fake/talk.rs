@@ -117,6 +117,10 @@ impl Talk<'_> {
 
     fn answer(&mut self, message: &[u8]) -> ControlFlow<End> {
         let inside = ber::parts(ber::parts(message)[0].1);
+        // Not LDAP, as the beginning of TLS is not.
+        if message[0] != SEQUENCE || inside.len() < 2 {
+            return ControlFlow::Break(End::Close);
+        }
         let (id, (operation, content)) = (ber::integer(inside[0].1), inside[1]);
         let controls = inside.get(2).map_or(&[][..], |(_, content)| content);
         match operation {

@@ -91,6 +91,11 @@ impl Tree {
         self.last
     }
 
+    /// How many entries were ever added.
+    pub fn added(&self) -> u64 {
+        self.last
+    }
+
     /// Puts an entry into a place of its own.
     pub fn put(&mut self, at: u64, entry: Entry) {
         self.last = self.last.max(at);
