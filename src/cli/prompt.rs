@@ -15,9 +15,10 @@ pub fn line(err: &mut dyn Write, question: &str) -> io::Result<String> {
 
 /// Asks for a password; what is typed is not shown. `None` when the person breaks off.
 pub async fn password(err: &mut dyn Write, question: &str) -> io::Result<Option<String>> {
+    // Before the question: what is typed from then on counts.
+    let hidden = Hidden::begin()?;
     write!(err, "{}: ", escape::text(question))?;
     err.flush()?;
-    let hidden = Hidden::begin()?;
     let typed = tokio::task::spawn_blocking(read);
     let answer = tokio::select! {
         typed = typed => typed.map_err(io::Error::other)?.map(Some),
@@ -35,7 +36,7 @@ fn read() -> io::Result<String> {
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 
-/// While it lives, the terminal does not show what is typed.
+/// While it lives, the terminal does not show what is typed; what was typed before is dropped at both ends.
 struct Hidden(Termios);
 
 impl Hidden {

@@ -100,7 +100,7 @@ pub fn health(facts: &Facts<'_>) -> Health {
         let says = "source.enabled = false: nothing is read, only due deletions are carried out".to_owned();
         return Health { healthy: true, since: None, says };
     }
-    let streaks: Vec<Health> = ["users", "groups"].iter().filter_map(|what| streak(facts.runs, what)).collect();
+    let streaks: Vec<Health> = ["users", "groups"].iter().filter_map(|what| streak(facts, what)).collect();
     let bad = streaks.iter().filter(|streak| !streak.healthy).min_by_key(|streak| streak.since);
     let Some(good) = streaks.iter().max_by_key(|streak| streak.since) else {
         return Health { healthy: false, since: None, says: "no run has finished yet".to_owned() };
@@ -120,20 +120,28 @@ fn reads(run: &RunRow, what: &str) -> bool {
     (run.action == what || run.action == "all") && run.outcome != "running"
 }
 
-/// Whether a run failed for what somebody typed: a saved plan that is another one now, or a command with whatever
+/// Whether a run says nothing of the source. Somebody stopped it (whoever does leaves a word; one that was cut off has
+/// none); or it failed for what somebody typed: a saved plan that is another one now, or a command with whatever
 /// configuration, where a daemon keeps the source in step and says itself when it cannot.
-fn is_slip(run: &RunRow, runs: &[RunRow]) -> bool {
+fn says_nothing(run: &RunRow, runs: &[RunRow]) -> bool {
+    let stopped = run.outcome == Outcome::Interrupted.as_str() && run.error.is_some();
     let stale = run.cause.as_deref() == Some(SyncError::OTHER_PLAN);
     let daemon = || runs.iter().any(|run| run.trigger != Trigger::Command.as_str());
-    run.outcome == "failed" && (stale || (run.trigger == Trigger::Command.as_str() && daemon()))
+    stopped || run.outcome == "failed" && (stale || (run.trigger == Trigger::Command.as_str() && daemon()))
+}
+
+/// Whether a run is as it should be: one that only a freeze holds is as ordered, as long as the freeze goes on (B5).
+fn is_fine(run: &RunRow, facts: &Facts<'_>) -> bool {
+    run.outcome == "ok" || (facts.freeze.is_some() && is_frozen(run))
 }
 
 /// The runs since the last change between fine and not, of those that read `what`.
-fn streak(runs: &[RunRow], what: &str) -> Option<Health> {
-    let mut relevant = runs.iter().filter(|run| reads(run, what) && !is_slip(run, runs)).peekable();
+fn streak(facts: &Facts<'_>, what: &str) -> Option<Health> {
+    let runs = facts.runs;
+    let mut relevant = runs.iter().filter(|run| reads(run, what) && !says_nothing(run, runs)).peekable();
     let last = *relevant.peek()?;
-    let healthy = last.outcome == "ok";
-    let first = relevant.take_while(|run| (run.outcome == "ok") == healthy).last().unwrap_or(last);
+    let healthy = is_fine(last, facts);
+    let first = relevant.take_while(|run| is_fine(run, facts) == healthy).last().unwrap_or(last);
     let since = if healthy { first.finished_at.as_deref() } else { Some(first.started_at.as_str()) };
     let because = last.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
     let says = if healthy { String::new() } else { format!("run {} ({}){because}", last.id, last.outcome) };
@@ -141,10 +149,11 @@ fn streak(runs: &[RunRow], what: &str) -> Option<Health> {
 }
 
 /// The run that the source is not healthy for.
-fn bad_run(runs: &[RunRow]) -> Option<i64> {
+fn bad_run(facts: &Facts<'_>) -> Option<i64> {
+    let runs = facts.runs;
     let last = |what: &str| {
-        let judges = |run: &&RunRow| reads(run, what) && !is_slip(run, runs);
-        runs.iter().find(judges).filter(|run| run.outcome != "ok").map(|run| run.id)
+        let judges = |run: &&RunRow| reads(run, what) && !says_nothing(run, runs);
+        runs.iter().find(judges).filter(|run| !is_fine(run, facts)).map(|run| run.id)
     };
     last("users").or(last("groups"))
 }
@@ -196,7 +205,7 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
     let (source, store) = (escape::value(facts.source), escape::value(facts.store));
     writeln!(out, "{colour}{word}{colour:#}{since}: source {source}, store {store}")?;
     // What a held run says is told where it waits.
-    let told_below = waiting(facts.runs).filter(|run| run.outcome == "held" && bad_run(facts.runs) == Some(run.id));
+    let told_below = waiting(facts.runs).filter(|run| run.outcome == "held" && bad_run(facts) == Some(run.id));
     match told_below {
         Some(run) => writeln!(out, "  run {} (held): see what waits for you", run.id)?,
         None if health.says.is_empty() => {}
@@ -277,9 +286,8 @@ fn deletions(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
 fn running(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
     let Some(run) = facts.runs.first().filter(|run| run.outcome == "running") else { return Ok(()) };
     let Some(at) = Timestamp::parse(&run.started_at) else { return Ok(()) };
-    let lost = if facts.now.since(at) > LATE { "; if its process was killed, the next run says so" } else { "" };
     let (since, far) = (moment(at), span(facts.now.since(at)));
-    writeln!(out, "{:<14} run {}, since {since} ({far}): {}{lost}", "Running now", run.id, escape::value(&run.action))
+    writeln!(out, "{:<14} run {}, since {since} ({far}): {}", "Running now", run.id, escape::value(&run.action))
 }
 
 /// Last attempt, last success, last complete read of users: three different things.
@@ -387,7 +395,9 @@ fn waits(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> Strin
     };
     writeln!(out, "{alarm}{name:<14}{alarm:#} {what}")?;
     if let Some(why) = run.error.as_deref().filter(|_| run.outcome == "held") {
-        writeln!(out, "  Why:            {}", told(report::without_commands(why)))?;
+        let over = is_frozen(run) && facts.freeze.is_none();
+        let why = if over { Frozen::in_the_past(why) } else { report::without_commands(why).into() };
+        writeln!(out, "  Why:            {}", told(&why))?;
     }
     if is_frozen(run) {
         writeln!(out, "  What to do:     {}", frozen_way_out(facts.freeze.is_none(), command))?;

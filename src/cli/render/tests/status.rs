@@ -49,9 +49,6 @@ fn status_says_what_runs_now() {
     let text = plain(|out| status::print(out, &facts(&runs, &[], &[]), &command));
     assert!(text.contains("Running now    run 18, since 2026-01-15 11:57 UTC (3 min): all\n"), "{text}");
     assert!(text.contains("Last attempt   run 17,"), "{text}");
-    let old = [run_row(18, "running", "2026-01-14T11:57:00.000Z")];
-    let text = plain(|out| status::print(out, &facts(&old, &[], &[]), &command));
-    assert!(text.contains("if its process was killed, the next run says so"), "{text}");
 }
 
 #[test]
@@ -154,6 +151,19 @@ fn a_slip_does_not_make_a_source_unhealthy() {
     assert!(!healthy(&[by_command(run_row(3, "incomplete", at)), run_row(2, "ok", at)]));
     let stale = RunRow { cause: Some("other-plan".to_owned()), ..failed };
     assert!(healthy(&[stale, by_command(run_row(2, "ok", at))]));
+}
+
+/// S5: a daemon that is restarted during a run is not ill; one whose runs are cut off is.
+#[test]
+fn a_run_that_somebody_stopped_says_nothing_of_the_source() {
+    let at = "2026-01-15T11:00:00.000Z";
+    let healthy = |runs: &[RunRow]| health(&facts(runs, &[], &[])).healthy;
+    let cut_off = run_row(3, "interrupted", at);
+    let stopped = RunRow { error: Some("stopped before it was done".to_owned()), ..cut_off.clone() };
+    assert!(healthy(&[stopped.clone(), run_row(2, "ok", at)]));
+    assert!(!healthy(&[stopped.clone(), run_row(2, "failed", at)]), "what was ill stays so");
+    assert!(!healthy(&[stopped]), "nothing was read yet");
+    assert!(!healthy(&[RunRow { error: None, ..cut_off }, run_row(2, "ok", at)]));
 }
 
 /// B1
