@@ -1,5 +1,6 @@
 //! The files a configuration names: passwords, certificates, keys.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -31,7 +32,13 @@ pub fn credential(file: &Path) -> Result<SecretString, Fault> {
     let shown = file.display();
     let write = format!("write the password into {shown} and chmod 600 {shown}");
     let meta = std::fs::metadata(file).map_err(|error| {
-        Fault::new(format!("cannot read the password file {shown}: {}", reason(&error)), write.clone())
+        let remedy = match error.kind() {
+            ErrorKind::PermissionDenied => {
+                "let the account rosterd runs as enter its folder (x for each folder above it)".to_owned()
+            }
+            _ => write.clone(),
+        };
+        Fault::new(format!("cannot read the password file {shown}: {}", reason(&error)), remedy)
     })?;
     if !meta.is_file() {
         return Err(Fault::new(format!("{shown} is not a file"), "name the file that has the password"));

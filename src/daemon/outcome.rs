@@ -52,7 +52,9 @@ pub fn ending(result: &RunResult) -> Ending {
 /// Why a run has to be tried again, where nothing else says so: it could not even begin.
 pub fn why(result: &RunResult) -> Option<String> {
     match result {
-        Ok(Err(error @ (SyncError::Store(_) | SyncError::Busy { .. }))) => Some(chain(error)),
+        Ok(Err(error @ (SyncError::Store(_) | SyncError::Busy { .. } | SyncError::Source { .. }))) => {
+            Some(chain(error))
+        }
         _ => None,
     }
 }

@@ -23,6 +23,8 @@ pub mod refused;
 pub mod retire;
 pub mod source;
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Timestamp};
@@ -150,7 +152,7 @@ async fn alone(
     let held = Held::acquire(scene.store, &lease::source_scope(source)).await?;
     let result = held.keep_while(Box::pin(work(&held))).await;
     held.release().await;
-    result.map(|report| Report { seconds: scene.clock.since_boot().saturating_sub(began).as_secs_f64(), ..report })
+    result.map(|report| Report { seconds: scene.seconds_since(began), ..report })
 }
 
 /// What a run would do; changes nothing (B2). `insist` as in [`Request`].
@@ -202,7 +204,7 @@ impl Scene<'_> {
         events::run_started(run, start);
         let began = self.clock.since_boot();
         let result = Box::pin(work(run)).await;
-        let seconds = self.clock.since_boot().saturating_sub(began).as_secs_f64();
+        let seconds = self.seconds_since(began);
         match result {
             Ok(report) => {
                 events::run_finished(run, start, &report, seconds);
@@ -214,6 +216,12 @@ impl Scene<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Seconds of the monotonic clock, to the millisecond.
+    fn seconds_since(&self, began: Duration) -> f64 {
+        let took = self.clock.since_boot().saturating_sub(began);
+        Duration::new(took.as_secs(), took.subsec_millis() * 1_000_000).as_secs_f64()
     }
 
     async fn record_failure(&self, run: RunId, start: &RunStart, held: &Held<'_>, error: &SyncError) {

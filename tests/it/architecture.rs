@@ -193,6 +193,19 @@ fn bound_crates_are_dependencies() {
     }
 }
 
+/// The crate that fuzzes has a lock file of its own, which nothing else builds with.
+#[test]
+fn the_lock_file_of_the_fuzzed_crate_has_every_dependency() {
+    let manifest: toml::Table = read(Path::new("Cargo.toml")).parse().unwrap();
+    let locked: toml::Table = read(Path::new("tests/fuzz/Cargo.lock")).parse().unwrap();
+    let packages = locked["package"].as_array().unwrap();
+    let ours = packages.iter().find(|package| package["name"].as_str() == Some("rosterd")).unwrap();
+    let locked: Vec<&str> = ours["dependencies"].as_array().unwrap().iter().filter_map(toml::Value::as_str).collect();
+    for name in manifest["dependencies"].as_table().unwrap().keys() {
+        assert!(locked.contains(&name.as_str()), "{name}: cargo update --workspace in tests/fuzz, and keep Cargo.lock");
+    }
+}
+
 #[test]
 fn roster_and_plan_are_pure() {
     let mut refused = Vec::new();
