@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+mod feed;
 mod groups;
 mod init;
 mod people;
@@ -13,6 +14,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use crate::clock;
 use crate::store::{Action, RunId};
 
+pub use feed::*;
 pub use groups::*;
 pub use init::*;
 pub use people::*;
@@ -153,6 +155,9 @@ Examples:
 
 See also: `rosterd approve RUN`, when a run ended held.")]
     Runs(Runs),
+    /// The change feed: what happened, in order
+    #[command(after_help = feed::EXAMPLES)]
+    Changes(Changes),
     /// The people of the roster, one of them with everything, and changes by hand
     #[command(after_help = "\
 Examples:

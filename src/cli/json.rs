@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 use crate::cli::escape;
 
@@ -15,6 +15,12 @@ use crate::cli::escape;
 pub fn write<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(&mut *out, Safe(PrettyFormatter::new()));
     value.serialize(&mut serializer)?;
+    writeln!(out)
+}
+
+/// Writes one value as one line.
+pub fn line<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Safe(CompactFormatter)))?;
     writeln!(out)
 }
 
@@ -31,10 +37,10 @@ where
     }
 }
 
-/// The pretty formatter with one more kind of escape.
-struct Safe(PrettyFormatter<'static>);
+/// A formatter with one more kind of escape.
+struct Safe<F>(F);
 
-impl Formatter for Safe {
+impl<F: Formatter> Formatter for Safe<F> {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         if !fragment.contains(escape::hazardous) {
             return out.write_all(fragment.as_bytes());
@@ -92,6 +98,11 @@ mod tests {
             write(&mut out, &value).unwrap();
             let out = String::from_utf8(out).unwrap();
             proptest::prop_assert!(!out.replace('\n', "").contains(escape::hazardous));
+            proptest::prop_assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), value.clone());
+            let mut out = Vec::new();
+            line(&mut out, &value).unwrap();
+            let out = String::from_utf8(out).unwrap();
+            proptest::prop_assert!(!out.strip_suffix('\n').unwrap().contains(escape::hazardous));
             proptest::prop_assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), value);
         }
     }

@@ -1,6 +1,8 @@
 //! Where output goes: data to standard output, everything else to standard error.
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::AutoStream;
 use clap::ColorChoice;
@@ -15,6 +17,7 @@ use crate::cli::{escape, json};
 pub struct Screen {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
+    unread: Arc<AtomicBool>,
     /// Columns of the terminal that standard output is; `None` when it is none.
     pub columns: Option<usize>,
     /// Whether standard error is a terminal.
@@ -29,8 +32,10 @@ impl Screen {
         let choice = stream_choice(color);
         let stdout = io::stdout();
         let columns = stdout.is_terminal().then(|| terminal_columns(&stdout)).flatten();
+        let out = Quiet::new(BufWriter::new(AutoStream::new(stdout, choice)));
         Self {
-            out: Box::new(Quiet::new(BufWriter::new(AutoStream::new(stdout, choice)))),
+            unread: Arc::clone(&out.closed),
+            out: Box::new(out),
             err: Box::new(Quiet::new(AutoStream::new(io::stderr(), choice))),
             columns,
             interactive: io::stderr().is_terminal(),
@@ -43,6 +48,11 @@ impl Screen {
         &mut *self.out
     }
 
+    /// Whether nobody reads standard output any more, as far as was noticed.
+    pub fn is_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
+    }
+
     /// Everything else: warnings, errors, progress.
     pub fn err(&mut self) -> &mut dyn Write {
         &mut *self.err
@@ -51,6 +61,11 @@ impl Screen {
     /// Prints one value as JSON.
     pub fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> io::Result<()> {
         json::write(&mut *self.out, value)
+    }
+
+    /// Prints one value as JSON in one line.
+    pub fn json_line<T: Serialize + ?Sized>(&mut self, value: &T) -> io::Result<()> {
+        json::line(&mut *self.out, value)
     }
 
     /// Says something on standard error, each line escaped.
@@ -90,18 +105,18 @@ fn terminal_columns(stream: &impl std::os::fd::AsFd) -> Option<usize> {
 /// A writer that forgets everything once its reader is gone.
 struct Quiet<W> {
     inner: W,
-    closed: bool,
+    closed: Arc<AtomicBool>,
 }
 
 impl<W: Write> Quiet<W> {
     fn new(inner: W) -> Self {
-        Self { inner, closed: false }
+        Self { inner, closed: Arc::default() }
     }
 
     fn unless_closed<T>(&mut self, result: io::Result<T>, instead: T) -> io::Result<T> {
         match result {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.closed = true;
+                self.closed.store(true, Ordering::Relaxed);
                 Ok(instead)
             }
             other => other,
@@ -111,7 +126,7 @@ impl<W: Write> Quiet<W> {
 
 impl<W: Write> Write for Quiet<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.closed {
+        if self.closed.load(Ordering::Relaxed) {
             return Ok(bytes.len());
         }
         let written = self.inner.write(bytes);
@@ -119,7 +134,7 @@ impl<W: Write> Write for Quiet<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.closed {
+        if self.closed.load(Ordering::Relaxed) {
             return Ok(());
         }
         let flushed = self.inner.flush();

@@ -478,6 +478,8 @@ pub trait Store: Send + Sync {
     async fn run_row(&self, run: RunId) -> Result<Option<rows::RunRow>, StoreError>;
     /// The changes of one run, or of one user (by UUID), in order of `seq`.
     async fn change_rows(&self, which: &rows::Changes, limit: u32) -> Result<Vec<rows::ChangeRow>, StoreError>;
+    /// `roster_feed`: how far back the feed goes, and how far on.
+    async fn feed(&self) -> Result<rows::Feed, StoreError>;
     /// `roster_conflicts`, open ones first.
     async fn conflict_rows(&self, open_only: bool) -> Result<Vec<rows::ConflictRow>, StoreError>;
     /// `roster_skipped`.

@@ -155,6 +155,15 @@ pub struct ChangeRow {
     pub rule: String,
 }
 
+/// The row of `roster_feed`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Feed {
+    /// The last change that was dropped (`history.keep`); 0 when all are there. Whoever read less misses some.
+    pub dropped: i64,
+    /// The last number that was given.
+    pub last: i64,
+}
+
 /// A row of `roster_conflicts`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "columns of the view, explained in docs/schema.md")]

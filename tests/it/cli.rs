@@ -1,5 +1,6 @@
 //! The command line, by the real binary: words, exit status, what goes where.
 
+mod changes;
 mod foretold;
 mod real;
 mod told;
@@ -33,7 +34,8 @@ fn said(command: &mut Command) -> Said {
 }
 
 /// Every command that needs a configuration, as typed.
-const COMMANDS: [&[&str]; 40] = [
+const COMMANDS: [&[&str]; 41] = [
+    &["changes", "--since", "1"],
     &["run"],
     &["sync"],
     &["sync", "--only", "cleanup", "--full", "--wait"],

@@ -2,6 +2,7 @@
 
 pub mod approve;
 pub mod by_hand;
+pub mod changes;
 pub mod check;
 pub mod config;
 pub mod conflicts;
@@ -186,6 +187,7 @@ async fn perform(session: &mut Session, command: Command) -> Result<u8, Failure>
             RunsCommand::List(list) => runs::list(session, &list).await,
             RunsCommand::Show { run } => runs::show(session, run).await,
         },
+        Command::Changes(args) => changes::run(session, &args).await,
         Command::Users(args) => match args.command() {
             UsersCommand::List(list) => users::list(session, &list).await,
             UsersCommand::Show { who } => users::show(session, &who).await,

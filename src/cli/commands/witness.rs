@@ -28,6 +28,7 @@ pub fn changes_by_hand(command: &Command) -> bool {
         | Command::Init(_)
         | Command::Status
         | Command::Runs(_)
+        | Command::Changes(_)
         | Command::Explain { .. }
         | Command::Migrate
         | Command::Config(_) => false,

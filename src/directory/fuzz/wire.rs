@@ -61,9 +61,12 @@ pub fn entry(content: &[u8]) -> Option<(&[u8], Attributes<'_>)> {
 }
 
 fn number(content: &[u8]) -> Option<i64> {
+    if content.len() > 12 {
+        return None;
+    }
     let negative = content.first()? & 0x80 != 0;
     let digits = content.iter().fold(if negative { -1_i128 } else { 0 }, |value, byte| value * 256 + i128::from(*byte));
-    if content.len() > 12 { None } else { i64::try_from(digits).ok() }
+    i64::try_from(digits).ok()
 }
 
 /// How one search ended.

@@ -479,6 +479,10 @@ impl Store for Database {
         self.told("list changes", views::changes(self, which, limit).await)
     }
 
+    async fn feed(&self) -> Result<rows::Feed, StoreError> {
+        self.told("read how far the feed goes", views::feed(self).await)
+    }
+
     async fn conflict_rows(&self, open_only: bool) -> Result<Vec<rows::ConflictRow>, StoreError> {
         self.told("list conflicts", views::conflicts(self, open_only).await)
     }

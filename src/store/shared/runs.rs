@@ -290,17 +290,25 @@ pub(super) async fn recent_departures(
 
 /// Drops old changes, then the old runs that no change is left of. The last run of each source stays, for `every`
 /// and for `status`.
-pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lease]) -> Result<u64, Fault> {
-    let mut write = Write::begin(database, leases).await?;
-    // The feed has no index by time, but the oldest change stands first.
-    let changes = sqlx::query(
-        "DELETE FROM rd_changes WHERE at < $1 \
-         AND (SELECT at FROM rd_changes ORDER BY seq LIMIT 1) < $1",
+/// Drops the changes up to the last one before the first that is kept: none in between is ever missing.
+async fn forget_changes(write: &mut Write, before: Timestamp) -> Result<u64, Fault> {
+    // The feed has no index by time, but what is old stands first.
+    let last: Option<i64> = sqlx::query_scalar(
+        "SELECT max(seq) FROM rd_changes \
+         WHERE seq < coalesce((SELECT min(seq) FROM rd_changes WHERE at >= $1), (SELECT seq + 1 FROM rd_store))",
     )
     .bind(before.millis())
-    .execute(write.connection())
-    .await?
-    .rows_affected();
+    .fetch_one(write.connection())
+    .await?;
+    let Some(last) = last else { return Ok(0) };
+    sqlx::query("UPDATE rd_store SET forgotten = $1").bind(last).execute(write.connection()).await?;
+    let dropped = sqlx::query("DELETE FROM rd_changes WHERE seq <= $1").bind(last).execute(write.connection()).await?;
+    Ok(dropped.rows_affected())
+}
+
+pub(super) async fn forget(database: &Database, before: Timestamp, leases: &[Lease]) -> Result<u64, Fault> {
+    let mut write = Write::begin(database, leases).await?;
+    let changes = forget_changes(&mut write, before).await?;
     let rows = sqlx::query(
         "SELECT id FROM rd_runs r WHERE started_at < $1 AND outcome <> 'running' \
          AND (last_seq IS NULL OR last_seq < (SELECT coalesce(min(seq), last_seq + 1) FROM rd_changes)) \

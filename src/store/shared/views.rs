@@ -9,7 +9,7 @@ use super::{counted, leases, word};
 use crate::clock::Timestamp;
 use crate::roster::State;
 use crate::store::error::Fault;
-use crate::store::rows::{ChangeRow, Changes, ConflictRow, GroupRow, RunRow, SkipRow};
+use crate::store::rows::{ChangeRow, Changes, ConflictRow, Feed, GroupRow, RunRow, SkipRow};
 use crate::store::{Outcome, RunId, source_scope};
 
 /// A moment as it is shown.
@@ -162,6 +162,11 @@ pub(super) async fn changes(database: &Database, which: &Changes, limit: u32) ->
             })
         })
         .collect()
+}
+
+pub(super) async fn feed(database: &Database) -> Result<Feed, Fault> {
+    let row = sqlx::query("SELECT dropped, last FROM roster_feed").fetch_one(&mut *database.reader().await?).await?;
+    Ok(Feed { dropped: row.try_get(0)?, last: row.try_get(1)? })
 }
 
 /// A JSON document of the feed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rosterd::plan::{BrakeKind, Counts, Held, Loss, Proof};
 use rosterd::roster::{Digest, PendingReason};
-use rosterd::store::rows::Changes;
+use rosterd::store::rows::{Changes, Feed};
 use rosterd::store::{
     Action, Freeze, Holder, Outcome, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger,
 };
@@ -267,6 +267,26 @@ on_both_stores! {
         fixture.apply(day(9), &[flag(last.unwrap(), "eve", day(9), None)]).await;
         assert_eq!(store.change_rows(&Changes::Since(0), 9).await.unwrap()[0].seq, version + 1);
         assert_eq!(store.forget_history(day(2), &[]).await.unwrap(), 0);
+    }
+
+    async fn the_feed_says_how_far_back_it_goes(fixture: Fixture) {
+        let store = &fixture.store;
+        let dropped = async || store.feed().await.unwrap().dropped;
+        assert_eq!(store.feed().await.unwrap(), Feed { dropped: 0, last: 0 });
+        fixture.add(day(1), person("ada")).await;
+        fixture.add(day(5), person("bob")).await;
+        // A clock that was set back makes no hole: what comes before something that is kept stays.
+        fixture.add(day(1), person("eve")).await;
+        let seqs: Vec<i64> = store.change_rows(&Changes::Since(0), 9).await.unwrap().iter().map(|row| row.seq).collect();
+        assert_eq!(store.forget_history(day(1), &[]).await.unwrap(), 0);
+        assert_eq!(dropped().await, 0);
+        assert_eq!(store.forget_history(day(3), &[]).await.unwrap(), 1);
+        assert_eq!(dropped().await, seqs[0]);
+        assert_eq!(store.change_rows(&Changes::Since(dropped().await), 9).await.unwrap().len(), 2);
+        assert_eq!(store.forget_history(day(9), &[]).await.unwrap(), 2);
+        assert_eq!(dropped().await, seqs[2]);
+        assert_eq!(store.forget_history(day(9), &[]).await.unwrap(), 0);
+        assert_eq!((dropped().await, store.feed().await.unwrap().last), (seqs[2], store.version().await.unwrap()));
     }
 
     async fn changes_are_found_by_run(fixture: Fixture) {

@@ -141,6 +141,7 @@ through! {
     settle_resemblance(stamp: Stamp<'_>, conflict: ConflictId, one_person: bool) -> bool;
     bearing(sources: &[String], keys: &[UniqueId]) -> Vec<(Digest, UserId)>;
     last_complete(source: &str) -> Option<Timestamp>;
+    feed() -> rosterd::store::rows::Feed;
     forget_history(before: Timestamp, leases: &[Lease]) -> u64;
     next_deadline(source: &str, after: Timestamp) -> Option<Timestamp>;
     users_who(who: &str) -> Vec<UserId>;
