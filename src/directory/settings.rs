@@ -329,6 +329,14 @@ pub struct GroupSettings {
     pub members: Option<Vec<String>>,
 }
 
+impl GroupSettings {
+    /// All groups below a base, by the kind's defaults.
+    pub fn below(base: &str) -> Self {
+        let base_dns = vec![base.to_owned()];
+        Self { base_dns, scope: Scope::Subtree, filter: None, unique_id: None, name: None, members: None }
+    }
+}
+
 /// The groups that give roles and grants (R1, R2).
 #[derive(Clone, PartialEq, Debug)]
 pub struct MappedSettings {

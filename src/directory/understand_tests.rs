@@ -248,14 +248,7 @@ fn the_fingerprint_hangs_on_content_and_mapping_and_on_nothing_else() {
 /// G3
 #[test]
 fn members_are_named_by_dn_or_by_username() {
-    let groups = GroupSettings {
-        base_dns: vec!["dc=x".to_owned()],
-        scope: Scope::Subtree,
-        filter: None,
-        unique_id: None,
-        name: None,
-        members: None,
-    };
+    let groups = GroupSettings::below("dc=x");
     let groups = Mapping::resolve(Kind::OpenLdap, None, Some(&groups)).unwrap().groups.unwrap();
     let of = |attributes: &Attributes<'_>| {
         let content = encoded(b"cn=g,dc=x", attributes);
@@ -316,14 +309,7 @@ fn a_primary_group_is_told_by_sid_and_number() {
 }
 
 fn domain() -> Mapping {
-    let groups = GroupSettings {
-        base_dns: vec!["dc=x".to_owned()],
-        scope: Scope::Subtree,
-        filter: None,
-        unique_id: None,
-        name: None,
-        members: None,
-    };
+    let groups = GroupSettings::below("dc=x");
     Mapping::resolve(Kind::ActiveDirectory, Some(&settings()), Some(&groups)).unwrap()
 }
 

@@ -69,14 +69,7 @@ fn users(slapd: &Slapd) -> UserSettings {
 }
 
 fn groups(slapd: &Slapd) -> GroupSettings {
-    GroupSettings {
-        base_dns: vec![format!("ou=groups,{}", slapd.base())],
-        scope: Scope::Subtree,
-        filter: None,
-        unique_id: None,
-        name: None,
-        members: None,
-    }
+    GroupSettings::below(&format!("ou=groups,{}", slapd.base()))
 }
 
 /// LDIF of a person with further lines.

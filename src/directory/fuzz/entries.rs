@@ -27,14 +27,7 @@ fn mapping(kind: Kind) -> Option<Mapping> {
         attributes: AttributeOverrides::default(),
         disabled: None,
     };
-    let groups = GroupSettings {
-        base_dns: vec!["dc=x".to_owned()],
-        scope: Scope::Subtree,
-        filter: None,
-        unique_id: None,
-        name: None,
-        members: None,
-    };
+    let groups = GroupSettings::below("dc=x");
     Mapping::resolve(kind, Some(&users), Some(&groups)).ok()
 }
 

@@ -343,14 +343,7 @@ async fn people(
 }
 
 async fn groups(connection: &mut Connection, settings: &Settings, base: &str) -> Result<Found, DirectoryError> {
-    let groups = GroupSettings {
-        base_dns: vec![base.to_owned()],
-        scope: Scope::Subtree,
-        filter: None,
-        unique_id: None,
-        name: None,
-        members: None,
-    };
+    let groups = GroupSettings::below(base);
     let searches = Searches::new(settings, None, Some(&groups), connection.about.kind)?;
     let Some(pass) = searches.groups.as_ref() else { return Ok(Found::default()) };
     let mut census = GroupCensus(Tally::new(&settings.base_dn, &connection.about.naming_contexts));

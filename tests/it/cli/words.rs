@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::real::{dn, has, narrow, people, person};
-use crate::support::program::{Site, said, source};
+use crate::support::program::{Site, mounted, said, source};
 use crate::support::slapd::{Options, Slapd};
 
 fn modify(slapd: &Slapd, uid: &str, change: &str) {
@@ -247,11 +247,8 @@ fn a_store_on_a_file_system_that_is_read_only_says_so() {
     let site = Site::new(&slapd);
     site.expect(0, &["sync"]);
     let run = |words: &[&str]| {
-        let command = site.command(words);
-        let mut mounted = std::process::Command::new("unshare");
-        let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && shift && exec \"$@\"";
-        mounted.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(site.path(""));
-        said(&mounted.arg(command.get_program()).args(command.get_args()).output().unwrap())
+        let mount = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\"";
+        said(&mounted(mount, &site.path(""), &site.command(words)).output().unwrap())
     };
     let check = run(&["check"]);
     assert!(check.code == 1 && check.out.contains("is on a file system that is mounted read-only"), "{check:?}");

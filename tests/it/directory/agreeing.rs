@@ -354,14 +354,7 @@ async fn the_fake_can_be_a_domain_controller() {
     let password = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(password.path(), PASSWORD).unwrap();
     let settings = Settings { page_size: 5_000, ..fake_settings(&fake, password.path()) };
-    let groups = GroupSettings {
-        base_dns: vec![format!("ou=groups,{BASE}")],
-        scope: Scope::Subtree,
-        filter: None,
-        unique_id: None,
-        name: None,
-        members: None,
-    };
+    let groups = GroupSettings::below(&format!("ou=groups,{BASE}"));
     let enabled = UserSettings {
         filter: Some("(&(objectClass=user)(!(userAccountControl:1.2.840.113556.1.4.803:=2)))".to_owned()),
         ..fake_users()

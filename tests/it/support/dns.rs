@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 
@@ -10,7 +9,7 @@ use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
-use super::program::{Said, Site, said};
+use super::program::{Said, Site, mounted, said};
 
 /// What a name server knows.
 #[derive(Clone, Default)]
@@ -56,20 +55,10 @@ impl Dns {
     pub fn output(&self, command: &Command) -> Said {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, format!("nameserver {}\noptions timeout:1 attempts:1\n", self.0)).unwrap();
-        let output = alone(file.path(), command).output().unwrap();
+        let output = mounted("mount --bind \"$1\" /etc/resolv.conf", file.path(), command).output().unwrap();
         assert_eq!(output.status.signal(), None, "{output:?}");
         said(&output)
     }
-}
-
-/// The command with a file in place of `/etc/resolv.conf`.
-fn alone(file: &Path, command: &Command) -> Command {
-    let mut unshared = Command::new("unshare");
-    let script = "mount --bind \"$1\" /etc/resolv.conf && shift && exec \"$@\"";
-    unshared.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(file);
-    unshared.arg(command.get_program()).args(command.get_args()).stdin(std::process::Stdio::null());
-    unshared.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
-    unshared
 }
 
 fn answer(zone: &Zone, asked: &Message) -> Message {

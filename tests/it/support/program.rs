@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -206,6 +206,16 @@ pub fn source(slapd: &Server, url: &str, more: &str) -> String {
         slapd.password_file().display(),
         slapd.base()
     )
+}
+
+/// The command in a place where `mount` was done before, a line of shell with `place` as `$1`; nobody else sees it.
+pub fn mounted(mount: &str, place: &Path, command: &Command) -> Command {
+    let mut unshared = Command::new("unshare");
+    let script = format!("{mount} && shift && exec \"$@\"");
+    unshared.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]).arg(place);
+    unshared.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    unshared.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
+    unshared
 }
 
 pub fn said(output: &Output) -> Said {
