@@ -77,12 +77,28 @@ pub async fn find(
 /// # Errors
 /// When a base object cannot be read, or a search ends before anybody was found.
 pub async fn anybody(connection: &mut Connection, searches: &Searches) -> Result<bool, DirectoryError> {
-    for (pass, base) in searches.users.iter().flat_map(|pass| pass.bases.iter().map(move |base| (pass, base))) {
-        check_base(&mut connection.wire, "users.base_dns", base).await?;
+    any(connection, searches, (searches.users.as_ref(), "users.base_dns", "looking for anybody")).await
+}
+
+/// The same of groups.
+///
+/// # Errors
+/// As [`anybody`].
+pub async fn any_group(connection: &mut Connection, searches: &Searches) -> Result<bool, DirectoryError> {
+    any(connection, searches, (searches.groups.as_ref(), "groups.base_dns", "looking for any group")).await
+}
+
+async fn any(
+    connection: &mut Connection,
+    searches: &Searches,
+    (pass, key, doing): (Option<&Pass>, &'static str, &str),
+) -> Result<bool, DirectoryError> {
+    for (pass, base) in pass.iter().flat_map(|pass| pass.bases.iter().map(move |base| (pass, base))) {
+        check_base(&mut connection.wire, key, base).await?;
         let (attributes, page_size) = (vec!["1.1".to_owned()], searches.page_size.min(1));
         let search = Search { attributes, page_size, ..searches.search(pass, base) };
         let mut first = First(false);
-        paging::all(&mut connection.wire, &search, "looking for anybody", &mut first).await?;
+        paging::all(&mut connection.wire, &search, doing, &mut first).await?;
         if first.0 {
             return Ok(true);
         }

@@ -174,6 +174,11 @@ impl OnePerson {
         Ok(())
     }
 
+    /// Whether groups were looked for, and none was found.
+    pub fn has_no_group(&self) -> bool {
+        self.reading.passes.groups && self.reading.groups.is_empty()
+    }
+
     /// What was read, as far as it proves anything about this person.
     pub fn into_snapshot(self) -> Snapshot {
         let Self { reading, trouble, .. } = self;

@@ -22,6 +22,31 @@ pub struct Incomplete {
     pub attribute: Option<String>,
 }
 
+impl Incomplete {
+    /// The cause where no user at all was found.
+    pub const NO_USERS: &'static str = "no-users";
+    /// The cause where no group at all was found.
+    pub const NO_GROUPS: &'static str = "no-groups";
+
+    /// No user at all was found, although the store has so many with access (E2).
+    pub fn no_users(users: u64) -> Self {
+        let says = format!(
+            "the search found no user at all, but the store has {users} users of this source; look at users.base_dns, \
+             users.filter and the rights of the bind account"
+        );
+        Self { cause: Self::NO_USERS, says, attribute: None }
+    }
+
+    /// No group at all was found, although the store has so many (E2).
+    pub fn no_groups(groups: u64) -> Self {
+        let says = format!(
+            "the search found no group at all, but the store has {groups} groups of this source; look at \
+             groups.base_dns, groups.filter and the rights of the bind account"
+        );
+        Self { cause: Self::NO_GROUPS, says, attribute: None }
+    }
+}
+
 /// What one finished read of a directory holds besides its people.
 #[derive(Clone, Default, Debug)]
 pub struct Reading {
@@ -260,27 +285,15 @@ impl Before {
 
     fn check(&self, reading: &Reading) -> Result<(), Incomplete> {
         let now = |name: &str| reading.coverage.get(name).copied().unwrap_or(0);
-        if reading.passes.users && now("") == 0 && self.users > 0 && !self.accepted("no-users") {
-            return Err(Incomplete {
-                cause: "no-users",
-                says: format!(
-                    "the search found no user at all, but the store has {} users of this source; look at \
-                     users.base_dns, users.filter and the rights of the bind account",
-                    self.users
-                ),
-                attribute: None,
-            });
+        if reading.passes.users && now("") == 0 && self.users > 0 && !self.accepted(Incomplete::NO_USERS) {
+            return Err(Incomplete::no_users(self.users));
         }
-        if reading.passes.groups && reading.groups.is_empty() && self.groups > 0 && !self.accepted("no-groups") {
-            return Err(Incomplete {
-                cause: "no-groups",
-                says: format!(
-                    "the search found no group at all, but the store has {} groups of this source; look at \
-                     groups.base_dns, groups.filter and the rights of the bind account",
-                    self.groups
-                ),
-                attribute: None,
-            });
+        if reading.passes.groups
+            && reading.groups.is_empty()
+            && self.groups > 0
+            && !self.accepted(Incomplete::NO_GROUPS)
+        {
+            return Err(Incomplete::no_groups(self.groups));
         }
         match self.vanished(reading).next() {
             None => Ok(()),

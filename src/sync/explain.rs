@@ -8,9 +8,10 @@ use crate::directory::{self, Connection, Progress, Searches};
 use crate::plan::explain::{Entry, Explanation, Facts, Waits, Whole, ends_access, explain, hold_alone};
 use crate::plan::one::known;
 use crate::plan::{Hold, Plan, Policy, Since, View};
-use crate::roster::{Account, AttributeUse, FieldNames, Index, Known, LookUp, UserId};
+use crate::roster::{Account, AttributeUse, FieldNames, Incomplete, Index, Known, LookUp, UserId};
 use crate::store::{Outcome, Store};
 use crate::sync::look::{skips, window};
+use crate::sync::one::nobody::no_users;
 use crate::sync::one::{LookOne, ambiguous, look_up, of_another_source};
 use crate::sync::{Scene, SyncError, basis, chain, source};
 
@@ -94,7 +95,7 @@ pub async fn examine(
     if let Some(why) = switched_off {
         return unreached(&scene, question, account, (why.to_owned(), None)).await;
     }
-    match see(&scene, question, account.clone()).await {
+    match Box::pin(see(&scene, question, account.clone())).await {
         Ok(seen) => judge(&scene, question, seen).await,
         Err(error @ (SyncError::Store(_) | SyncError::Who { .. })) => Err(error),
         Err(error) => unreached(&scene, question, account, (chain(&error), Some(error))).await,
@@ -123,11 +124,25 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
         Identified::Garbled(why) => Sight::Garbled(why),
         Identified::Nowhere => Sight::Nowhere,
     };
-    let absent = matches!(&sight, Sight::One(look) if !look.look_ups.is_empty());
-    // A search that does not come to its end says nothing.
-    let nobody = absent && matches!(directory::anybody(&mut connection, &searches).await, Ok(false));
+    let nobody = nobody_at_all(scene, (&mut connection, &searches), &sight).await?;
     let since = since(scene, &mut connection).await?;
     Ok(Seen { account, sight, policy, server, since, nobody })
+}
+
+/// Whether no run of everybody believes what was seen, because nobody at all is within bases and filter (E2).
+async fn nobody_at_all(
+    scene: &Scene<'_>,
+    directory: (&mut Connection, &Searches),
+    sight: &Sight,
+) -> Result<bool, SyncError> {
+    let Sight::One(look) = sight else { return Ok(false) };
+    let disabled = look.look_ups.values().any(|found| matches!(found, LookUp::Disabled { .. }));
+    let why = match look.snapshot.incomplete() {
+        Some(why) => Some(why.clone()),
+        None if disabled => no_users(scene, directory).await?,
+        None => None,
+    };
+    Ok(why.is_some_and(|why| why.cause == Incomplete::NO_USERS))
 }
 
 /// What is different since the last run that ended well, as far as it shows without reading anybody (B1).

@@ -1,5 +1,6 @@
 //! One person at a time: read, planned and applied like a run, without reading anybody else (S4).
 
+pub(super) mod nobody;
 mod who;
 
 use std::collections::{BTreeSet, HashMap};
@@ -250,6 +251,10 @@ impl LookOne {
         let circle = circle(scene, &policy, account.iter().chain(&former)).await?;
         let teams = scene.config.groups.is_some();
         one.read_groups(connection, searches, (&circle, teams)).await?;
+        let no_group = match one.has_no_group() && !circle.groups.is_empty() {
+            true => nobody::no_groups(scene, (connection, searches)).await?,
+            false => None,
+        };
         let mut subject = Subject {
             label: account.as_ref().map_or_else(|| label(&one, &key), Account::label),
             unique_id: Some(key.to_string()),
@@ -272,7 +277,14 @@ impl LookOne {
             }
             look_ups.insert(account.id, found);
         }
-        if let Some(why) = behind {
+        // Whom looking up shows to be disabled is not judged by absence.
+        let by_absence = !look_ups.values().any(|found| matches!(found, LookUp::Disabled { .. }));
+        let missing = snapshot.complete().is_some_and(|complete| complete.missing(&index).next().is_some());
+        let nobody = match missing && by_absence {
+            true => nobody::no_users(scene, (connection, searches)).await?,
+            false => None,
+        };
+        for why in [no_group, nobody, behind].into_iter().flatten() {
             snapshot = snapshot.doubted(why);
         }
         Ok(Self {

@@ -5,6 +5,13 @@ use crate::plan::{ConflictKind, Loss};
 use crate::roster::skipped::DISABLED_UNREADABLE;
 use crate::roster::{Account, LookUp, Origin, PendingReason, Skip, Skipped, State};
 
+/// Of somebody absent while nobody at all is found (E2).
+const NOBODY: &str = "No run takes anything from this person as it is, `rosterd sync --user` neither. Correct users.filter or \
+                      users.base_dns, and run `rosterd sync`: nothing has to be approved.";
+/// Of two who may be one, before a run asks (I5).
+const ONE_OR_TWO: &str = "The next run asks whether the two are one person: `rosterd sync`, then `rosterd conflicts` has the \
+                          number for `rosterd conflicts relink` (one) or `rosterd conflicts delete` (two).";
+
 impl Explained<'_> {
     /// What to do if that is not what was wanted: the first obstacle decides.
     pub(super) fn advice(&self) -> String {
@@ -21,10 +28,11 @@ impl Explained<'_> {
         if !self.losses().is_empty() {
             return self.about_losses(&who);
         }
+        if self.facts.whole.nobody {
+            return NOBODY.to_owned();
+        }
         if resemblance.is_some() {
-            return "The next run asks whether the two are one person: `rosterd sync`, then `rosterd conflicts` has the \
-                    number for `rosterd conflicts relink` (one) or `rosterd conflicts delete` (two)."
-                .to_owned();
+            return ONE_OR_TWO.to_owned();
         }
         if let Some(waits) = self.facts.whole.waits.as_ref().filter(|_| self.held().next().is_some()) {
             return held_before(waits);

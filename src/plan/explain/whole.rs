@@ -75,7 +75,7 @@ impl Explained<'_> {
         if nothing {
             self.say("U3", "next run", Bearing::Fine, "changes nothing");
         }
-        if !self.losses().is_empty() {
+        if !self.losses().is_empty() || self.facts.whole.nobody {
             self.whole_run();
         }
     }
@@ -159,7 +159,7 @@ impl Explained<'_> {
         let whole = &self.facts.whole;
         let brake = self.facts.policy.brake;
         let held = self.losses().iter().all(|kind| self.held().any(|held| held.kind == *kind));
-        if whole.nobody {
+        if whole.nobody && !self.losses().is_empty() {
             let says = "nobody at all is found under users.base_dns with users.filter: no whole run believes that, it \
                         ends incomplete and takes nothing from anybody";
             self.say("E2", "not believed", Bearing::Note, says);
@@ -198,7 +198,7 @@ impl Explained<'_> {
         let run = match (&whole.waits, &whole.hold) {
             _ if whole.nobody => {
                 return format!(
-                    "No run {what} as it is. Correct users.filter or users.base_dns, and run `rosterd \
+                    "No whole run {what} as it is. Correct users.filter or users.base_dns, and run `rosterd \
                      sync`: nothing has to be approved. {alone}"
                 );
             }

@@ -139,7 +139,12 @@ fn a_departure_is_promised_only_as_far_as_it_is_known() {
     let missing = Loss::Access(PendingReason::FilteredOut);
     let cases: &[(Whole, &str, &[&str], &str)] = &[
         (Whole::default(), "if not held", &["decides together with everybody else"], "A whole run takes access away"),
-        (Whole { nobody: true, ..Whole::default() }, "if believed", &["nobody at all is found"], "No run takes access"),
+        (
+            Whole { nobody: true, ..Whole::default() },
+            "if believed",
+            &["nobody at all is found"],
+            "No whole run takes access",
+        ),
         (
             Whole { waits: Some(others.clone()), since: Some(since), ..Whole::default() },
             "if not held",

@@ -44,8 +44,8 @@ fn a_departure_that_a_run_would_hold_is_not_promised() {
     // A filter that matches nobody is not believed.
     narrow(&mut site, "(uid=nobody)");
     let said = site.expect(0, &["explain", "u15"]);
-    has(&said, &["if believed    takes access", "not believed   nobody at all is found", "nothing has to be approved"]);
-    assert!(last_line(&said).starts_with("No run takes access away as it is."), "{said:?}");
+    has(&said, &["changes nothing", "the search found no user at all, but the store has 20 users"]);
+    assert!(last_line(&said).starts_with("No run takes anything from this person as it is"), "{said:?}");
     site.expect(5, &["sync"]);
     has(&site.expect(0, &["explain", "u15"]), &["run 2 waits for a person: "]);
     // Held: with how many others, and the way out.
@@ -71,6 +71,67 @@ fn a_departure_that_a_run_would_hold_is_not_promised() {
     narrow(&mut site, EVERYBODY);
     has(&site.expect(0, &["sync"]), &["1 restored"]);
     assert_eq!(site.count("active"), 20);
+}
+
+fn lock(slapd: &Slapd, uid: &str) {
+    let lock = "replace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z";
+    slapd.ldif(&format!("dn: {}\nchangetype: modify\n{lock}\n\n", dn(uid)));
+}
+
+fn last_cause(site: &Site) -> serde_json::Value {
+    site.json(&["runs", "list"])[0]["cause"].clone()
+}
+
+/// E2, S4: nobody is taken for gone, by `sync --user` neither, while nobody at all is found; what `explain` says before is
+/// what happens. Whom looking up shows to be disabled goes all the same.
+#[test]
+fn a_search_that_finds_nobody_takes_nothing_from_one_person() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(20));
+    let members: String = (0..20).map(|n| format!("member: {}\n", dn(&format!("u{n:02}")))).collect();
+    slapd.ldif(&format!("dn: cn=staff,ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: staff\n{members}\n"));
+    let mut site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    remove(&slapd, "u19");
+    site.expect(0, &["sync"]);
+    site.by_hand("UPDATE rd_users SET delete_after = 1 WHERE state = 'pending'");
+    remove(&slapd, "u18");
+    let before = site.rights();
+    narrow(&mut site, "(uid=nobody)");
+    let words = "the search found no user at all, but the store has 19 users of this source; look at users.base_dns";
+    assert!(site.expect(5, &["sync"]).out.contains(words));
+    // Filtered out, gone, and gone and due.
+    for who in ["u15", "u18", "u19"] {
+        let said = site.expect(0, &["explain", who]);
+        has(&said, &["changes nothing", words]);
+        let promise =
+            "No run takes anything from this person as it is, `rosterd sync --user` neither. Correct users.filter";
+        assert!(last_line(&said).starts_with(promise), "{said:?}");
+        lacks(&said, &["takes access away", "deletes the person"]);
+        let said = site.expect(5, &["sync", "--user", who]);
+        has(&said, &[words]);
+        assert_eq!((site.rights(), last_cause(&site)), (before.clone(), "no-users".into()), "{who}");
+        assert_eq!(site.count("pending"), 1);
+    }
+    // What is read needs no proof.
+    lock(&slapd, "u13");
+    let said = site.expect(0, &["explain", "u13"]);
+    has(&said, &["if believed    takes access away (disabled)", "not believed   nobody at all is found"]);
+    assert!(last_line(&said).starts_with("No whole run takes access away as it is."), "{said:?}");
+    has(&said, &["takes access away now, for this person alone"]);
+    has(&site.expect(0, &["sync", "--user", "u13"]), &["1 flagged"]);
+    // The same of groups.
+    narrow(&mut site, EVERYBODY);
+    site.set("groups", &format!("base_dns = [\"ou=groups,{BASE}\"]\nfilter = \"(cn=nothing)\"\n"));
+    let before = site.rights();
+    let words = "the search found no group at all, but the store has 1 groups of this source";
+    has(&site.expect(0, &["explain", "u12"]), &["changes nothing", words]);
+    has(&site.expect(5, &["sync", "--user", "u12"]), &[words]);
+    assert_eq!((site.rights(), last_cause(&site)), (before, "no-groups".into()));
+    site.set("groups", &format!("base_dns = [\"ou=groups,{BASE}\"]\n"));
+    // With the filter put right, absence counts again.
+    has(&site.expect(0, &["sync", "--user", "u18"]), &["1 flagged"]);
+    has(&site.expect(0, &["sync", "--user", "u19"]), &["1 deleted"]);
 }
 
 /// B1, B5: who goes when as many went already as may go in a window is held, and said to be; a freeze withholds.

@@ -1,0 +1,38 @@
+//! That nobody at all is found where the store has people is no proof that somebody is gone (E2).
+
+use crate::directory::{self, Connection, DirectoryError, Searches};
+use crate::roster::{Incomplete, State};
+use crate::sync::{Scene, SyncError};
+
+/// Why nobody is believed to be absent: nobody at all is within bases and filter, or that cannot be told.
+pub(in crate::sync) async fn no_users(
+    scene: &Scene<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+) -> Result<Option<Incomplete>, SyncError> {
+    let users = scene.store.index(&scene.config.source.name).await?.with_access() as u64;
+    if users == 0 {
+        return Ok(None);
+    }
+    Ok(judge(directory::anybody(connection, searches).await, || Incomplete::no_users(users)))
+}
+
+/// The same of groups.
+pub(super) async fn no_groups(
+    scene: &Scene<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+) -> Result<Option<Incomplete>, SyncError> {
+    let groups = scene.store.groups(&scene.config.source.name).await?;
+    let groups = groups.iter().filter(|group| group.state == State::Active).count() as u64;
+    if groups == 0 {
+        return Ok(None);
+    }
+    Ok(judge(directory::any_group(connection, searches).await, || Incomplete::no_groups(groups)))
+}
+
+fn judge(any: Result<bool, DirectoryError>, none: impl FnOnce() -> Incomplete) -> Option<Incomplete> {
+    match any {
+        Ok(true) => None,
+        Ok(false) => Some(none()),
+        Err(error) => Some(error.incomplete()),
+    }
+}
