@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{BrakeKind, Held};
+use crate::plan::{Another, BrakeKind, Held};
 use crate::roster::UserId;
 
 /// Why a run ends `incomplete`, or waits, that a person may accept: it read everything, and found what is hard to believe.
-const ACCEPTABLE: [&str; 9] = [
+const ACCEPTABLE: [&str; 10] = [
     "no-users",
     "no-groups",
     "attribute-vanished",
@@ -16,6 +16,7 @@ const ACCEPTABLE: [&str; 9] = [
     "server-behind",
     "server-changed",
     "clock",
+    Another::CAUSE,
 ];
 
 /// What a person approved: what a run held, person by person, and what made it incomplete.
@@ -82,7 +83,7 @@ pub fn approved_run(causes: &str) -> Option<i64> {
     causes.split(',').find_map(|cause| cause.strip_prefix(APPROVED)?.parse().ok())
 }
 
-/// Those of a run's causes, as it has them in one text, that a person may accept (E2, L2, E7, L10, R4).
+/// Those of a run's causes, as it has them in one text, that a person may accept (E2, L2, E7, I9, L10, R4).
 pub fn acceptable(causes: &str) -> impl Iterator<Item = &str> {
     let known = |cause: &&str| cause.split(':').next().is_some_and(|word| ACCEPTABLE.contains(&word));
     causes.split(',').filter(known)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::plan::Another;
 use crate::plan::clock::ClockReading;
 use crate::roster::{Digest, Incomplete};
 
@@ -148,6 +149,15 @@ impl Basis {
         Some(Incomplete { cause: "server-changed", says, attribute: None })
     }
 
+    /// Whether the object at `source.base_dn` is another one than in the run `before`; where either did not show its id,
+    /// nobody can tell.
+    pub fn other_base(&self, (run, before): (i64, &Self)) -> Option<Another> {
+        // A run that did not believe the directory left what the one before rested on.
+        let run = before.proven.unwrap_or(run);
+        let (before, now) = before.base.clone().zip(self.base.clone())?;
+        (before != now).then_some(Another { run, before, now })
+    }
+
     /// Whether this is the server that was read before.
     fn is_same_server(&self, before: &Self) -> bool {
         match (&self.own, &before.own) {
@@ -175,9 +185,7 @@ impl Basis {
         } else if !now.is_same_server(self) {
             changes.push(format!("another server was read, also called `{}`", now.server));
         }
-        if let (Some(before), Some(after)) = (&self.base, &now.base)
-            && before != after
-        {
+        if now.other_base((0, self)).is_some() {
             changes.push("source.base_dn is another object than before: it was made anew, or restored".to_owned());
         }
         for (what, before, after) in [("users", self.users, now.users), ("groups", self.groups, now.groups)] {
@@ -300,6 +308,21 @@ mod tests {
         let last = silent.stranger.clone();
         assert_eq!(silent.strange(&before, last, (at(61), missing)), None);
         assert!(before.changes(&silent)[0].contains("another server was read, also called"));
+    }
+
+    #[test]
+    fn another_base_is_told_only_where_both_are_known() {
+        let base = |base: Option<&str>| Basis { base: base.map(str::to_owned), ..basis() };
+        for (before, now, other) in [
+            (Some("1"), Some("2"), true),
+            (Some("1"), Some("1"), false),
+            (None, Some("2"), false),
+            (Some("1"), None, false),
+        ] {
+            assert_eq!(base(now).other_base((7, &base(before))).is_some(), other, "{before:?} {now:?}");
+        }
+        let says = base(Some("2")).other_base((7, &base(Some("1")))).unwrap().says();
+        assert!(says.contains("than in run 7 (unique id 1 then, 2 now)"), "{says}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod acts;
 mod admission;
 mod after;
 mod aliases;
+mod another;
 mod approval;
 mod assign;
 mod basis;
@@ -55,6 +56,7 @@ mod wishes;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use another::Another;
 pub use approval::{Approval, acceptable, approved_run, approves};
 pub use assign::Without;
 pub use basis::{Basis, Since};

@@ -1,5 +1,6 @@
 //! Looking at both sides: the directory is read, and of the store is loaded what the plan needs.
 
+mod another;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -8,8 +9,8 @@ use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
 use crate::plan::policy::Place;
 use crate::plan::{
-    self, Approval, Basis, ClockReading, Frozen, KnownGroup, LateClock, Plan, Policy, Proof, Since, StoredMembership,
-    View,
+    self, Another, Approval, Basis, ClockReading, Frozen, KnownGroup, LateClock, Plan, Policy, Proof, Since,
+    StoredMembership, View,
 };
 use crate::roster::{
     Account, Before, Complete, Digest, Dn, Incomplete, Index, LookUp, Passes, Positions, Reading, Snapshot, State,
@@ -33,6 +34,8 @@ pub(super) struct Look {
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
     basis: Basis,
+    /// The directory is another one than before, or was made anew, and nobody said that this is right (I9).
+    another: Option<Another>,
     /// Of a read that was complete.
     proof: Option<Proof>,
     /// Other sources of the same directory (I8).
@@ -60,6 +63,10 @@ impl Look {
         let gives_roles = !policy.rights.roles.is_empty();
         let neighbours = scene.check_source(&mut connection, (&searches, gives_roles), leases).await?;
         let basis = basis::of(scene.config, &server, connection.standing().await, scene.clock);
+        let another = match approval.accepts(Another::CAUSE) {
+            true => None,
+            false => source::another(scene, (&mut connection, &searches), &basis).await?,
+        };
         let mut look = Self {
             seen: Seen::Due,
             index,
@@ -71,14 +78,16 @@ impl Look {
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
             neighbours,
+            another,
             proof: None,
             basis,
         };
         if request.action == Action::Cleanup {
             let due = due_users(&look.index, scene.clock.now());
-            match look.behind(scene, None).await? {
+            let another = look.another.as_ref().map(Another::says);
+            match another.or(look.behind(scene, None).await?.map(|behind| behind.says)) {
                 // What such a server does not show says nothing.
-                Some(Incomplete { says, .. }) => {
+                Some(says) => {
                     let unjudged = due.iter().map(|user| (*user, LookUp::Unjudged { says: says.clone() }));
                     look.look_ups = unjudged.collect();
                 }
@@ -116,6 +125,11 @@ impl Look {
         let (snapshot, memberships) = tokio::join!(read, store.memberships(source));
         let mut snapshot = snapshot?;
         self.memberships = memberships?;
+        if self.another.is_some() {
+            self.count(snapshot.reading());
+            self.seen = Seen::Directory(Box::new(snapshot));
+            return Ok(());
+        }
         view::name_shielded(store, &self.index, &mut snapshot).await?;
         self.vanished = before.vanished(snapshot.reading()).map(|(name, _)| name.to_owned()).collect();
         let missing = snapshot.complete().map(|complete| complete.missing(&self.index).map(|known| known.id).collect());
@@ -126,9 +140,7 @@ impl Look {
         let missing = users.map(|_| Digest::of(format!("{missing:?}")));
         let behind = self.behind(scene, missing).await?;
         let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted).or(behind);
-        let reading = snapshot.reading();
-        self.basis.users = reading.passes.users.then(|| reading.coverage.get("").copied().unwrap_or_default());
-        self.basis.groups = reading.passes.groups.then_some(reading.groups.len() as u64);
+        self.count(snapshot.reading());
         let snapshot = match doubt {
             Some(why) => snapshot.doubted(why),
             None => snapshot,
@@ -137,6 +149,12 @@ impl Look {
         self.proof = reading.map(|reading| self.proved(reading, (connection, searches), scene));
         self.seen = Seen::Directory(Box::new(snapshot));
         Ok(())
+    }
+
+    /// Notes how many users and groups there were.
+    fn count(&mut self, reading: &Reading) {
+        self.basis.users = reading.passes.users.then(|| reading.coverage.get("").copied().unwrap_or_default());
+        self.basis.groups = reading.passes.groups.then_some(reading.groups.len() as u64);
     }
 
     /// What a complete read has in its hands.
@@ -160,6 +178,10 @@ impl Look {
     async fn behind(&mut self, scene: &Scene<'_>, missing: Option<Digest>) -> Result<Option<Incomplete>, SyncError> {
         let (store, source) = (scene.store, scene.config.source.name.as_str());
         let Some((_, last)) = store.basis(source, &Outcome::COMPLETE).await? else { return Ok(None) };
+        if self.approval.accepts(Another::CAUSE) {
+            // A directory that was made anew counts its changes anew.
+            return Ok(None);
+        }
         let all = store.basis(source, &Outcome::DONE).await?;
         let stranger = all.and_then(|(_, all)| all.stranger);
         let strange = self.basis.strange(&last, stranger, (scene.clock.now(), missing));
@@ -196,15 +218,16 @@ impl Look {
         &self.policy
     }
 
-    /// What a person accepted for this run; accepting the next doubt accepts it again.
-    pub fn accepted(&self) -> &[String] {
-        &self.approval.causes
+    /// What a person accepted for this run, and has to accept of the directory; accepting the next doubt accepts it again.
+    pub fn accepted(&self) -> Vec<String> {
+        let another = self.another.as_ref().map(|_| Another::CAUSE.to_owned());
+        self.approval.causes.iter().cloned().chain(another).collect()
     }
 
     /// Why absence proves nothing.
     pub fn incomplete(&self) -> Option<&Incomplete> {
         match &self.seen {
-            Seen::Directory(snapshot) => snapshot.incomplete(),
+            Seen::Directory(snapshot) => snapshot.incomplete().filter(|_| self.another.is_none()),
             Seen::Due => None,
         }
     }
@@ -213,7 +236,7 @@ impl Look {
     pub fn coverage_if_complete(&self) -> Option<BTreeMap<String, u64>> {
         match &self.seen {
             Seen::Directory(snapshot) => {
-                let reading = snapshot.complete()?.reading();
+                let reading = snapshot.complete().filter(|_| self.another.is_none())?.reading();
                 reading.passes.users.then(|| reading.coverage.clone())
             }
             Seen::Due => None,
@@ -245,29 +268,20 @@ impl Look {
         let before = store.basis(source, &Outcome::DONE).await?.map(|(_, before)| before).unwrap_or_default();
         self.basis.proven = before.proven;
         let clock = self.clock_doubt(before.clock);
-        let mut basis = self.basis.clone();
         let seen = std::mem::replace(&mut self.seen, Seen::Due);
         let policy = self.policy.clone();
-        let Seen::Directory(snapshot) = seen else {
-            let due = if frozen.is_some() { Vec::new() } else { due_users(&self.index, now) };
-            let least_now = least_now(clock.as_ref(), basis.clock.as_ref());
-            let late = clock.map(|(says, before)| {
-                basis.clock = Some(before);
-                LateClock { due: due.len() as u64, says }
-            });
-            let view = View {
-                least_now,
-                held_relinks: scene.held_relinks().await?,
-                accounts: accounts(store, &due).await?,
-                index: self.index,
-                look_ups: self.look_ups,
-                conflicts: store.open_conflicts(source).await?,
-                skips: skips(store, source).await?,
-                ..View::default()
-            };
-            let last = store.basis(source, &[Outcome::Ok]).await?;
-            return Ok((Plan { frozen, late, ..plan::cleanup(&view, now, false) }, basis.following(last)));
+        let snapshot = match (seen, self.another.take()) {
+            (Seen::Directory(snapshot), None) => snapshot,
+            (Seen::Directory(snapshot), Some(another)) => {
+                return self.before_another(scene, (&snapshot, another), (frozen, clock)).await;
+            }
+            (Seen::Due, _) => {
+                let due = if frozen.is_some() { Vec::new() } else { due_users(&self.index, now) };
+                let (plan, basis) = self.of_due(scene, due, (frozen, clock)).await?;
+                return Ok((plan, basis.following(store.basis(source, &[Outcome::Ok]).await?)));
+            }
         };
+        let mut basis = self.basis.clone();
         let mut view = self.view(store, source, &snapshot, now).await?;
         view.least_now = least_now(clock.as_ref(), basis.clock.as_ref());
         // As from a read that is not complete, nothing is taken away on the word of absence (E1, B5).
@@ -298,6 +312,33 @@ impl Look {
             LateClock { due: plan.due_after(&view.index, now), says }
         });
         Ok((Plan { frozen, ..plan }, basis.following(last)))
+    }
+
+    /// Only those who are due are looked at.
+    async fn of_due(
+        self,
+        scene: &Scene<'_>,
+        due: Vec<UserId>,
+        (frozen, clock): (Option<Frozen>, Option<(String, ClockReading)>),
+    ) -> Result<(Plan, Basis), SyncError> {
+        let (store, source) = (scene.store, scene.config.source.name.as_str());
+        let mut basis = self.basis;
+        let least_now = least_now(clock.as_ref(), basis.clock.as_ref());
+        let late = clock.map(|(says, before)| {
+            basis.clock = Some(before);
+            LateClock { due: due.len() as u64, says }
+        });
+        let view = View {
+            least_now,
+            held_relinks: scene.held_relinks().await?,
+            accounts: accounts(store, &due).await?,
+            index: self.index,
+            look_ups: self.look_ups,
+            conflicts: store.open_conflicts(source).await?,
+            skips: skips(store, source).await?,
+            ..View::default()
+        };
+        Ok((Plan { frozen, late, ..plan::cleanup(&view, scene.clock.now(), false) }, basis))
     }
 
     /// Why the wall clock is not believed, with the last reading that was (L10).
@@ -395,7 +436,7 @@ impl Scene<'_> {
                 connection.base_object().await?;
             }
             if !nobody && before.is_some_and(|before| before.directory != ours.directory) {
-                let people = source::some_of(self.store, &ours.name).await?;
+                let people = source::some_of(self.store, &self.store.index(&ours.name).await?).await?;
                 same = directory::are_there(connection, searches, &people, self.clock.now()).await;
             }
         }

@@ -289,7 +289,7 @@ impl Scene<'_> {
         let incomplete = look.incomplete().cloned();
         let (coverage, proof) = (look.coverage_if_complete(), look.proof());
         let names = look.policy().names.clone();
-        let mut accepted = look.accepted().to_vec();
+        let mut accepted = look.accepted();
         accepted.extend(request.approve.map(|run| approves(run.0)));
         self.in_turn(stop, async |turn| {
             let (plan, mut basis) = Box::pin(look.plan(self)).await?;

@@ -17,7 +17,7 @@ use crate::roster::{Account, FieldId, Incomplete, Index, LookUp, Origin, Snapsho
 use crate::store::{Action, Lease, Outcome, RunId, RunStart, SourceRecord, Stamp, Store, Trigger};
 use crate::sync::lease::Held;
 use crate::sync::look::{accounts, asked, known_groups, rebase, skips, with_old_names};
-use crate::sync::{Report, Request, Scene, SyncError, alone, apply, basis, neighbours, report, run_end};
+use crate::sync::{Report, Request, Scene, SyncError, alone, apply, basis, neighbours, report, run_end, source};
 use who::ours;
 pub(super) use who::{ambiguous, of_another_source};
 
@@ -103,6 +103,11 @@ impl Scene<'_> {
         let (searches, policy) = asked(self, &connection)?;
         let gives_roles = !policy.rights.roles.is_empty();
         let neighbours = self.check_source(&mut connection, (&searches, gives_roles), leases).await?;
+        let server = connection.about().server.clone();
+        let basis = basis::of(self.config, &server, connection.standing().await, self.clock);
+        if let Some(another) = Box::pin(source::another(self, (&mut connection, &searches), &basis)).await? {
+            return Err(SyncError::Source { says: another.says() });
+        }
         Ok((connection, searches, policy, neighbours))
     }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::directory::{self, Connection, Searches};
+use crate::plan::{Another, Basis};
 use crate::roster::address::fold;
-use crate::roster::{State, UniqueId, UserId};
-use crate::store::{SourceRecord, Store, StoreError};
-use crate::sync::SyncError;
+use crate::roster::{Index, LookUp, State, UniqueId, UserId};
+use crate::store::{Outcome, SourceRecord, Store, StoreError};
+use crate::sync::{Scene, SyncError};
 
 /// People by whom a directory is known.
 const SOME: usize = 100;
@@ -34,15 +36,34 @@ pub async fn knows_nobody(store: &dyn Store, name: &str) -> Result<bool, StoreEr
     Ok(store.user_counts(Some(name)).await?.is_empty() && store.groups(name).await?.is_empty())
 }
 
-/// Unique ids of some people of this source, to tell whether a directory is theirs.
+/// Unique ids of some people of a source, whose index this is, to tell whether a directory is theirs.
 ///
 /// # Errors
 /// When the store cannot be asked.
-pub async fn some_of(store: &dyn Store, name: &str) -> Result<Vec<UniqueId>, StoreError> {
-    let index = store.index(name).await?;
+pub async fn some_of(store: &dyn Store, index: &Index) -> Result<Vec<UniqueId>, StoreError> {
     let living = index.iter().filter(|known| known.state != State::Deleted);
     let some: Vec<UserId> = living.map(|known| known.id).take(SOME).collect();
     Ok(store.accounts(&some).await?.into_iter().filter_map(|account| account.key).collect())
+}
+
+/// Whether the directory is another one than at the last complete run, or was made anew: the base object is another one,
+/// and nobody is found by unique id. Nobody is looked for unless the base object is another one.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub(super) async fn another(
+    scene: &Scene<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+    basis: &Basis,
+) -> Result<Option<Another>, StoreError> {
+    let (store, name) = (scene.store, scene.config.source.name.as_str());
+    let last = store.basis(name, &Outcome::COMPLETE).await?;
+    let Some(another) = last.and_then(|(run, last)| basis.other_base((run.0, &last))) else { return Ok(None) };
+    let people = some_of(store, &store.index(name).await?).await?;
+    let found = directory::look_up(connection, searches, &people, scene.clock.now()).await;
+    let gone = found.iter().filter(|(_, found)| *found == LookUp::Gone).count();
+    let there = found.iter().any(|(_, found)| !matches!(found, LookUp::Gone | LookUp::Unjudged { .. }));
+    Ok(Some(another).filter(|_| gone > 0 && !there))
 }
 
 /// Refuses a source that was given up, a known name on another directory, and a new name on a known directory and bases.
@@ -52,7 +73,7 @@ pub fn trouble(ours: &SourceRecord, known: &[SourceRecord], same: bool) -> Optio
         |one: &&SourceRecord| one.retired.is_none() && one.directory == ours.directory && one.bases == ours.bases;
     let says = match known.iter().find(|source| source.name == ours.name) {
         Some(SourceRecord { name, retired: Some(at), .. }) => given_up(name, *at),
-        Some(before) if before.directory != ours.directory && !same => another(ours, before),
+        Some(before) if before.directory != ours.directory && !same => other_directory(ours, before),
         Some(_) => return None,
         None => {
             let twin = known.iter().find(twin)?;
@@ -80,7 +101,7 @@ pub async fn in_use(store: &dyn Store, name: &str) -> Result<(), SyncError> {
     }
 }
 
-fn another(ours: &SourceRecord, before: &SourceRecord) -> String {
+fn other_directory(ours: &SourceRecord, before: &SourceRecord) -> String {
     format!(
         "source `{name}` was another directory so far ({old}, now {new}), and its people are not found here by their \
          unique ids: they would all be taken for gone. If that is a slip, set source.urls and source.base_dn back. If \

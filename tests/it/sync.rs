@@ -1,6 +1,7 @@
 //! The main job, by the real program on a real OpenLDAP, into both stores.
 
 mod again;
+mod anew;
 mod by_hand;
 mod crossing;
 mod erasing;

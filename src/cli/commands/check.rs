@@ -178,7 +178,7 @@ async fn stored(store: &dyn Store, source: &str) -> Result<directory::Stored, St
     let before = store.sources().await?.into_iter().find(|one| one.name == source);
     let directory = match before {
         Some(before) if !source::knows_nobody(store, source).await? => {
-            Some((before.directory, source::some_of(store, source).await?))
+            Some((before.directory, source::some_of(store, &people).await?))
         }
         _ => None,
     };
