@@ -265,13 +265,24 @@ fn explain(error: &io::Error, host: &str) -> (String, String) {
     (check.to_owned(), remedy.to_owned())
 }
 
+fn moment(at: UnixTime) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(at.as_secs().saturating_mul(1000)).unwrap_or(i64::MAX))
+}
+
 fn certificate_trouble(trouble: &CertificateError, host: &str) -> (String, String) {
     let (check, remedy) = match trouble {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            ("the server's certificate has expired".to_owned(), "renew it, and check this machine's clock")
+        CertificateError::ExpiredContext { time, not_after } => {
+            let (clock, end) = (moment(*time), moment(*not_after));
+            let check =
+                format!("the server's certificate has expired: it ended {end}, this machine's clock says {clock}");
+            (check, "if the clock is wrong, set it (timedatectl); else renew the certificate")
         }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ("the server's certificate is not valid yet".to_owned(), "check this machine's clock and the certificate")
+        CertificateError::NotValidYetContext { time, not_before } => {
+            let (clock, begin) = (moment(*time), moment(*not_before));
+            let check = format!(
+                "the server's certificate is not valid yet: it begins {begin}, this machine's clock says {clock}"
+            );
+            (check, "if the clock is wrong, set it (timedatectl); else replace the certificate")
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
             format!("the server's certificate is not for the name `{host}`"),

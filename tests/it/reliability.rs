@@ -3,3 +3,4 @@
 mod page;
 mod scripts;
 mod session;
+mod trust;

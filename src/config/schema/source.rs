@@ -59,7 +59,7 @@ pub const KEYS: &[Key] = &[
         Optional(Path),
         Is(r#""""#),
         "E8",
-        "CA certificates (PEM) that are trusted instead of the system's; empty: the system's.",
+        "CA certificates (PEM) that are trusted instead of the system's; empty: the system's. Read anew for every connection.",
         r#""/etc/rosterd/ca.pem""#,
     ),
     Key::new(

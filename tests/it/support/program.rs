@@ -192,8 +192,14 @@ impl Site {
 
     /// Starts the daemon; its log goes to `daemon.log`.
     pub fn daemon(&self) -> Daemon {
+        self.daemon_with(&[])
+    }
+
+    /// Starts the daemon in another environment.
+    pub fn daemon_with(&self, environment: &[(&str, &Path)]) -> Daemon {
         let log = std::fs::File::create(self.path("daemon.log")).unwrap();
-        let child = self.command(&["run"]).stderr(log).stdout(Stdio::null()).spawn().unwrap();
+        let mut command = self.command(&["run"]);
+        let child = command.envs(environment.iter().copied()).stderr(log).stdout(Stdio::null()).spawn().unwrap();
         Daemon { child, log: self.path("daemon.log") }
     }
 }

@@ -18,20 +18,35 @@ pub struct Options {
     pub access: String,
     /// Which certificate it shows.
     pub certificate: Certificate,
+    /// The address that it listens on, instead of 127.0.0.1; its URLs do not tell.
+    pub listen: Option<&'static str>,
     /// LDIF to load before it serves, below the base tree. Overlays do not see it: no `memberOf` comes of it.
     pub ldif: String,
 }
 
-/// A server certificate, for `localhost`, 127.0.0.1 and ::1 unless said otherwise, signed by [`Slapd::ca`].
+/// A server certificate, for `localhost`, 127.0.0.1 and ::1, signed by [`Slapd::ca`], unless said otherwise.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub enum Certificate {
     /// As it should be.
     #[default]
     Good,
+    /// Signed by `other-ca.pem`.
+    Other,
     /// Until 2021-01-01.
     Expired,
     /// For `ldap.elsewhere.example`.
     WrongName,
+}
+
+impl Certificate {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Good => "server",
+            Self::Other => "other",
+            Self::Expired => "expired",
+            Self::WrongName => "wrong-name",
+        }
+    }
 }
 
 /// A running server.
@@ -57,14 +72,8 @@ impl Slapd {
         Server::installed(&["slapd", "ldapsearch", "ldapmodify", "openssl"], "slapd ldap-utils openssl")?;
         let mut script = Command::new(script("openldap"));
         script.env("PORT", "0");
-        script.env(
-            "CERT",
-            match options.certificate {
-                Certificate::Good => "server",
-                Certificate::Expired => "expired",
-                Certificate::WrongName => "wrong-name",
-            },
-        );
+        script.env("CERT", options.certificate.name());
+        script.envs(options.listen.map(|address| ("LISTEN", address)));
         if let Some(limit) = options.size_limit {
             script.env("SIZELIMIT", limit.to_string());
         }
@@ -91,10 +100,15 @@ impl Slapd {
         self.tls("ca.pem")
     }
 
-    /// A file of the certificates: `other-ca.pem` (signed nothing), `client.pem` and `client.key` (SASL EXTERNAL as
+    /// A file of the certificates: `other-ca.pem` (signed [`Certificate::Other`] alone), `client.pem` and `client.key` (SASL EXTERNAL as
     /// [`Self::bind_dn`]).
     pub fn tls(&self, name: &str) -> PathBuf {
         Path::new(self.fact("tls")).join(name)
+    }
+
+    /// Shows another certificate from now on; the server is away for a moment.
+    pub fn show(&mut self, certificate: Certificate) {
+        self.order(&format!("show {}", certificate.name()));
     }
 
     /// What it has logged since the first start: connections, and searches with filter, base and attributes.
