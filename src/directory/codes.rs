@@ -85,9 +85,8 @@ pub fn search_meaning(code: u32) -> String {
 
 /// What a code means as the answer to a bind, and what to do. AD puts its reason into the text.
 pub fn bind_meaning(code: u32, text: &str) -> String {
-    if code == 49
-        && let Some(meaning) = active_directory(text)
-    {
+    let active_directory = if code == 49 { active_directory(text) } else { None };
+    if let Some(meaning) = active_directory.or_else(|| e_directory(text)) {
         return format!("{}: {meaning}", name(code));
     }
     let remedy = match code {
@@ -126,6 +125,20 @@ fn active_directory(text: &str) -> Option<&'static str> {
     })
 }
 
+/// eDirectory's own codes, which it writes as `NDS error: failed authentication (-669)`, in words.
+fn e_directory(text: &str) -> Option<&'static str> {
+    let (_, after) = text.split_once("NDS error")?;
+    let (_, after) = after.rsplit_once("(-")?;
+    Some(match after.split(')').next()? {
+        "197" => "the account is locked out (-197); unlock it, and look for an old password somewhere",
+        "218" => "the account may not log in at this hour (-218); change its login times",
+        "220" => "the account is disabled or has expired (-220); enable or prolong it",
+        "222" => "the password has expired (-222); set a new one and put it into the password file",
+        "669" => "wrong password (-669); check the password file",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +161,22 @@ mod tests {
             assert!(says.contains(word) && says.contains(data), "{says}");
         }
         assert!(bind_meaning(49, "").contains("wrong password"));
+    }
+
+    /// E9
+    #[test]
+    fn e_directory_s_codes_are_said_in_words() {
+        for (code, text, word) in [
+            (49, "NDS error: failed authentication (-669)", "wrong password (-669)"),
+            (49, "NDS error: bad password (-222)", "password has expired (-222)"),
+            (53, "NDS error: log account expired (-220)", "disabled or has expired (-220)"),
+            (53, "NDS error: bad login time (-218)", "at this hour"),
+            (53, "NDS error: login lockout (-197)", "locked out"),
+            (53, "NDS error: something else (-9999)", "the server is unwilling"),
+            (53, "data 52e (-220)", "the server is unwilling"),
+        ] {
+            assert!(bind_meaning(code, text).contains(word), "{text}");
+        }
     }
 
     #[test]

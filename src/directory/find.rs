@@ -11,7 +11,7 @@ use super::paging::{self, Search, Sink};
 use super::read::{ROOT, check_base};
 use super::searches::{Pass, Searches};
 use super::settings::Scope;
-use super::understand::{Key, key, key_assertion};
+use super::understand::{Key, is_binary, key, key_assertion};
 use crate::roster::filter::escape;
 use crate::roster::{Address, Dn, FieldId, UniqueId};
 
@@ -50,6 +50,7 @@ pub async fn find(
         bases: vec![searches.base_dn.clone()],
         scope: Scope::Subtree,
         filter: "(objectClass=*)".to_owned(),
+        aside: Vec::new(),
         ..pass.clone()
     };
     let (pass, key) = if anywhere { (&root, ROOT) } else { (pass, "users.base_dns") };
@@ -129,7 +130,7 @@ impl Sink for First {
 fn terms(who: &str, mapping: &UserMapping) -> String {
     let value = escape(who.as_bytes());
     let mut terms = String::new();
-    let binary = mapping.unique_id.base() == "objectguid";
+    let binary = is_binary(&mapping.unique_id);
     if let Some(id) = UniqueId::new(who).filter(|_| !binary || uuid::Uuid::try_parse(who).is_ok()) {
         let id = escape(&key_assertion(&id, &mapping.unique_id));
         terms.push_str(&format!("({}={id})", mapping.unique_id.base()));

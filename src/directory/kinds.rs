@@ -27,6 +27,8 @@ pub struct Defaults {
     pub group_name: &'static str,
     /// `groups.attributes.members`.
     pub members: &'static [&'static str],
+    /// Below a base, where there are only people who are not in yet or not any more; such an entry counts as outside.
+    pub aside: &'static [&'static str],
 }
 
 /// The attributes of inetOrgPerson (RFC 2798), with the kind's unique id.
@@ -62,11 +64,15 @@ const OPENLDAP: Defaults = Defaults {
     group_unique_id: "entryUUID",
     group_name: "cn",
     members: &["member", "uniqueMember", "memberUid"],
+    aside: &[],
 };
 
+/// The attributes by which the servers that are told by no kind say that an account is switched off or over; eDirectory's are
+/// the last of each. Its lockout after wrong passwords (lockedByIntruder) ends by itself and is none of them.
 const GENERIC: Defaults = Defaults {
     name: "generic",
-    disabled_values: &[("pwdAccountLockedTime", "000001010000Z"), ("nsAccountLock", "true")],
+    disabled_values: &[("pwdAccountLockedTime", "000001010000Z"), ("nsAccountLock", "true"), ("loginDisabled", "TRUE")],
+    disabled_expired: &["shadowExpire", "loginExpirationTime"],
     ..OPENLDAP
 };
 
@@ -99,6 +105,7 @@ const ACTIVE_DIRECTORY: Defaults = Defaults {
     group_name: "cn",
     // Nobody is listed as a member of the primary group: its own SID stands for them (MS-ADTS 6.1.1.4.12).
     members: &["member", "objectSid"],
+    aside: &[],
 };
 
 const DS_389: Defaults = Defaults {
@@ -111,7 +118,8 @@ const DS_389: Defaults = Defaults {
     ..OPENLDAP
 };
 
-/// People who are not in yet (staged) or not any more (preserved) are locked, so nobody comes in by them.
+/// People who are not in yet (staged) or not any more (preserved) are locked, but by a lock that the server computes and
+/// that an account need not be allowed to read; the place says it without doubt.
 const FREEIPA: Defaults = Defaults {
     name: "freeipa",
     user_filter: "(objectClass=inetOrgPerson)",
@@ -120,6 +128,7 @@ const FREEIPA: Defaults = Defaults {
     group_filter: "(objectClass=ipaUserGroup)",
     group_unique_id: "ipaUniqueID",
     members: &["member"],
+    aside: &["cn=provisioning"],
     ..DS_389
 };
 
@@ -222,7 +231,11 @@ mod tests {
             let bits = defaults.disabled_bits.iter().map(|(attribute, _)| attribute);
             let filters = [&defaults.user_filter, &defaults.group_filter, &defaults.group_unique_id];
             let all = attributes.chain(disabled).chain(bits).chain(defaults.disabled_expired).chain(defaults.members);
-            let all = all.chain(defaults.aliases).chain(filters).chain([&defaults.name, &defaults.group_name]);
+            let all = all
+                .chain(defaults.aliases)
+                .chain(defaults.aside)
+                .chain(filters)
+                .chain([&defaults.name, &defaults.group_name]);
             for word in all.filter(|word| !word.is_empty()) {
                 assert!(page.contains(&format!("`{word}`")), "{word} of {}", defaults.name);
             }

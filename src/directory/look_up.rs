@@ -152,7 +152,7 @@ async fn look_up_batch(
     };
     let by_id = |place: &str, filter: String| {
         let search = searches.search(pass, place);
-        Search { scope: Scope::Subtree, filter, ..search }
+        Search { scope: Scope::Subtree, filter, without: Vec::new(), ..search }
     };
     let doing = "looking vanished people up by unique id";
     let contexts = connection.about.naming_contexts.clone();

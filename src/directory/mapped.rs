@@ -173,6 +173,7 @@ async fn search_for(
         attributes: mapped.attributes(place),
         page_size: searches.page_size,
         page_rate: searches.page_rate,
+        without: Vec::new(),
     };
     let doing = format!("looking for a mapped group by `{filter}`");
     let mut givers = Givers::new(mapped, place, searches, connection);

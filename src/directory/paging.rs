@@ -15,6 +15,7 @@ use super::entry::RawEntry;
 use super::error::DirectoryError;
 use super::session::{Done, Item, Request, Session};
 use super::settings::Scope;
+use crate::roster::Dn;
 
 /// Bytes of entries that wait until the next page has been asked for.
 const BACKLOG: usize = 2 << 20;
@@ -36,6 +37,8 @@ pub struct Search {
     pub page_size: u32,
     /// Pages a second at most; 0 = no limit.
     pub page_rate: u32,
+    /// Entries below these are not handed on.
+    pub without: Vec<Dn>,
 }
 
 impl Search {
@@ -48,7 +51,13 @@ impl Search {
             attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
             page_size: 0,
             page_rate: 0,
+            without: Vec::new(),
         }
+    }
+
+    fn leaves_out(&self, entry: &RawEntry<'_>) -> bool {
+        let dn = if self.without.is_empty() { None } else { Dn::parse(&entry.shown_dn()) };
+        dn.is_some_and(|dn| self.without.iter().any(|place| dn.is_under(place)))
     }
 }
 
@@ -219,7 +228,10 @@ impl Pages<'_> {
         while let Some(entries) = self.backlog.pop_front_if(|_| left == 0 || self.waiting > left) {
             self.waiting -= entries.iter().map(Bytes::len).sum::<usize>();
             for content in &entries {
-                self.sink.entry(&parse(self.session, content, doing)?);
+                let entry = parse(self.session, content, doing)?;
+                if !self.search.leaves_out(&entry) {
+                    self.sink.entry(&entry);
+                }
             }
             stop |= self.sink.batch().is_break();
         }

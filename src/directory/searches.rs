@@ -17,6 +17,8 @@ pub(crate) struct Pass {
     pub scope: Scope,
     pub filter: String,
     pub attributes: Vec<String>,
+    /// What lies below these is outside, unless a base itself does.
+    pub aside: Vec<Dn>,
 }
 
 /// Everything that is asked for.
@@ -32,6 +34,12 @@ pub struct Searches {
     pub(super) page_size: u32,
     pub(super) page_rate: u32,
     salt: Digest,
+}
+
+/// Where people are kept, below one of the bases, who are not in.
+fn aside(kind: Kind, bases: &[String]) -> Vec<Dn> {
+    let names = kind.defaults().aside;
+    bases.iter().flat_map(|base| names.iter().filter_map(move |name| Dn::parse(&format!("{name},{base}")))).collect()
 }
 
 fn texts(names: &[AttributeName]) -> Vec<String> {
@@ -57,6 +65,7 @@ impl Searches {
             scope: users.scope,
             filter: mapped.filter.to_string(),
             attributes: texts(&mapped.asked),
+            aside: aside(kind, &users.base_dns),
         });
         let group_pass = groups.zip(mapping.groups.as_ref()).map(|(groups, mapped)| Pass {
             name: "groups",
@@ -64,6 +73,7 @@ impl Searches {
             scope: groups.scope,
             filter: mapped.filter.to_string(),
             attributes: texts(&mapped.asked()),
+            aside: Vec::new(),
         });
         Ok(Self {
             salt: mapping.digest(),
@@ -125,6 +135,7 @@ impl Searches {
             attributes: pass.attributes.clone(),
             page_size: self.page_size,
             page_rate: self.page_rate,
+            without: Dn::parse(base).map(|base| pass.aside_of(&base).cloned().collect()).unwrap_or_default(),
         }
     }
 }
@@ -134,11 +145,17 @@ impl Pass {
     pub fn covers(&self, dn: &Dn) -> bool {
         self.bases.iter().filter_map(|base| Dn::parse(base)).any(|base| {
             dn.is_under(&base)
+                && !self.aside_of(&base).any(|aside| dn.is_under(aside))
                 && match self.scope {
                     Scope::Subtree => true,
                     Scope::OneLevel => dn.depth() == base.depth() + 1,
                     Scope::Base => dn.depth() == base.depth(),
                 }
         })
+    }
+
+    /// What lies below a base and is outside all the same.
+    fn aside_of<'p>(&'p self, base: &'p Dn) -> impl Iterator<Item = &'p Dn> {
+        self.aside.iter().filter(|aside| !base.is_under(aside))
     }
 }

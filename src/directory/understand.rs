@@ -26,14 +26,23 @@ pub enum Key {
     Many(Vec<UniqueId>),
 }
 
-/// Reads the unique id in its one written encoding (E6): objectGUID is a UUID in Microsoft's byte order, everything
-/// else is text.
+/// Whether a unique id is 16 bytes, which are written as a UUID; all others are text.
+pub fn is_binary(name: &AttributeName) -> bool {
+    matches!(name.base(), "objectguid" | "guid")
+}
+
+/// objectGUID has Microsoft's byte order (MS-DTYP, 2.3.4.2), eDirectory's GUID is as it stands.
+fn uuid_of(name: &AttributeName, bytes: [u8; 16]) -> uuid::Uuid {
+    if name.base() == "guid" { uuid::Uuid::from_bytes(bytes) } else { uuid::Uuid::from_bytes_le(bytes) }
+}
+
+/// Reads the unique id in its one written encoding (E6): objectGUID and GUID are UUIDs, everything else is text.
 pub fn key(entry: &RawEntry<'_>, name: &AttributeName) -> Key {
     let read = |value: &[u8]| {
-        if name.base() == "objectguid"
+        if is_binary(name)
             && let Ok(bytes) = <[u8; 16]>::try_from(value)
         {
-            return UniqueId::new(&uuid::Uuid::from_bytes_le(bytes).to_string());
+            return UniqueId::new(&uuid_of(name, bytes).to_string());
         }
         std::str::from_utf8(value).ok().and_then(UniqueId::new)
     };
@@ -59,9 +68,10 @@ pub fn key(entry: &RawEntry<'_>, name: &AttributeName) -> Key {
 /// The unique id as the value of a filter, the other way round.
 pub fn key_assertion(key: &UniqueId, name: &AttributeName) -> Vec<u8> {
     // The written encoding is the one with hyphens; what else looks like a UUID is text.
-    let written = Some(key.as_str()).filter(|text| name.base() == "objectguid" && text.len() == 36);
+    let written = Some(key.as_str()).filter(|text| is_binary(name) && text.len() == 36);
     match written.map(uuid::Uuid::try_parse) {
-        Some(Ok(id)) => id.to_bytes_le().to_vec(),
+        // The same order of bytes, applied twice, gives them back.
+        Some(Ok(id)) => uuid_of(name, *id.as_bytes()).as_bytes().to_vec(),
         _ => key.as_str().as_bytes().to_vec(),
     }
 }

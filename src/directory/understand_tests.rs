@@ -159,6 +159,9 @@ fn the_unique_id_has_one_written_encoding() {
     assert_eq!(of("objectGUID", &[&bytes]), id("04030201-0605-0807-090a-0b0c0d0e0f10"));
     let Key::One(guid) = of("objectGUID", &[&bytes]) else { panic!("one id") };
     assert_eq!(key_assertion(&guid, &name("objectGUID")), bytes);
+    assert_eq!(of("GUID", &[&bytes]), id("01020304-0506-0708-090a-0b0c0d0e0f10"), "eDirectory");
+    let Key::One(guid) = of("GUID", &[&bytes]) else { panic!("one id") };
+    assert_eq!(key_assertion(&guid, &name("GUID")), bytes);
     assert_eq!(of("employeeNumber", &[b"007"]), id("007"));
     for unreadable in [&b""[..], b"\xff", b"a\nb"] {
         assert_eq!(of("employeeNumber", &[unreadable]), Key::None);

@@ -8,7 +8,7 @@ use crate::roster::{Address, AddressKey, Digest, Domain, FieldId, Fields};
 
 /// The directory's unique id of an entry, in its one written encoding (E6).
 ///
-/// UUID-shaped ids (entryUUID, objectGUID) are lower-case UUID text; every other id is kept exactly as it is.
+/// UUID-shaped ids (entryUUID, objectGUID, eDirectory's GUID) are lower-case UUID text; every other id is kept exactly as it is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniqueId {
     text: Box<str>,

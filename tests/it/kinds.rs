@@ -1,8 +1,13 @@
 //! Every kind of directory at the first try: nothing is given but URL, account, password and base DN.
 
+mod edirectory;
+mod freeipa;
+
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::support::program::{Site, source};
+use crate::support::program::{Site, source, wait_until};
 use crate::support::server::Server;
 
 /// A configuration of `[source]`, `[store]` and what makes tests quick; the rest is by kind.

@@ -159,7 +159,7 @@ fn decoded(content: &[u8]) {
 
 /// Unique ids: what identifies an entry, written for a filter, finds that entry again.
 pub fn guid(data: &[u8]) {
-    for attribute in ["objectGUID", "entryUUID", "nsUniqueId", "employeeNumber;x-y"] {
+    for attribute in ["objectGUID", "GUID", "entryUUID", "nsUniqueId", "employeeNumber;x-y"] {
         let Some(name) = AttributeName::parse(attribute) else { continue };
         let content = encoded(b"cn=x", &[(attribute.as_bytes().to_vec(), vec![data.to_vec()])]);
         let Ok(entry) = RawEntry::parse(&content) else { continue };

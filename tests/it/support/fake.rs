@@ -19,7 +19,7 @@ pub use ber::frames;
 pub use kind::{Kind, Paging};
 pub use script::{Act, At};
 use script::{Rule, Script};
-pub use tree::{Entry, Tree};
+pub use tree::{Entry, Syntax, Tree};
 
 /// Who may bind.
 pub const ACCOUNT: &str = "cn=rosterd,ou=services,dc=example,dc=com";
