@@ -36,6 +36,9 @@ pub enum Failure {
     /// Threads or the event loop cannot be had.
     #[error("cannot start the runtime; look at the limits of this process (ulimit -u, ulimit -n)")]
     Runtime(#[source] io::Error),
+    /// The log has told it; only the exit status is left to say.
+    #[error("the log says why")]
+    Logged(u8),
     /// The daemon did not start.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -48,6 +51,7 @@ impl Failure {
             Self::Config(_) => exit::CONFIG,
             Self::Usage(_) => exit::USAGE,
             Self::Sync(error) => error.exit_code(),
+            Self::Logged(status) => *status,
             Self::Store(_) | Self::Refused(_) | Self::Output(_) | Self::Runtime(_) | Self::Daemon(_) => exit::FAILED,
         }
     }
@@ -55,6 +59,9 @@ impl Failure {
     /// Says it, escaped, with every cause beneath.
     pub fn tell(&self, err: &mut dyn Write) -> io::Result<()> {
         let alarm = style::ALARM;
+        if let Self::Logged(_) = self {
+            return Ok(());
+        }
         if let Self::Config(problems) = self {
             for problem in problems.iter() {
                 writeln!(err, "{}", escape::text(&problem.to_string()))?;

@@ -36,7 +36,7 @@ use crate::directory::Progress;
 use crate::store::{Action, Outcome, Store, StoreError};
 use crate::sync::{self, Report, Request, SyncError};
 
-pub use service::{Outside, Service};
+pub use service::{Outside, Service, config_refused};
 use signals::Signals;
 use systemd::Systemd;
 

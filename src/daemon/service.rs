@@ -1,5 +1,6 @@
 //! The loop: waits for a trigger, has one run carried out at a time, and tells what came of it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ impl Service {
     pub async fn start(config: Config, outside: Outside) -> Result<Self, StoreError> {
         let history = outside.engine.history(&config.source.name).await?;
         let now = Moment::now(&*outside.clock);
+        let before = history.first().map(|(action, at)| format!("last run: {action} at {at}"));
         let agenda = Agenda::new(config.schedules.clone(), history, now);
         let mut service = Self {
             agenda,
@@ -112,7 +114,7 @@ impl Service {
             source: Reach::default(),
             store: Reach::default(),
             run_refused: false,
-            last: None,
+            last: before,
             config: Arc::new(config),
             outside,
         };
@@ -316,18 +318,7 @@ impl Service {
             },
             Err(problems) => problems.to_string().lines().map(str::to_owned).collect(),
         };
-        let of = problems.len();
-        for (number, problem) in (1..=of).zip(problems) {
-            let file = self.config.path.display().to_string();
-            tracing::error!(
-                event = "config.refused",
-                file,
-                problem,
-                number,
-                of,
-                "the new configuration is refused, the old one stays in use"
-            );
-        }
+        config_refused(&self.config.path, &problems, "the new configuration is refused, the old one stays in use");
         self.outside.systemd.ready();
     }
 
@@ -414,6 +405,14 @@ impl Service {
             Some(at) => format!("{last}; next run {}", now.wall + at.wait(now)),
             None => format!("{last}; no run is scheduled"),
         }
+    }
+}
+
+/// Says every problem of a configuration that is refused, and what comes of it.
+pub fn config_refused(file: &Path, problems: &[String], says: &str) {
+    let (file, of) = (file.display().to_string(), problems.len());
+    for (number, problem) in (1..=of).zip(problems) {
+        tracing::error!(event = "config.refused", file, problem, number, of, "{says}");
     }
 }
 

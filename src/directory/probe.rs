@@ -23,7 +23,7 @@ use super::searches::{Pass, Searches};
 use super::settings::{Bind, GroupSettings, MappedSettings, Settings, UserSettings};
 use super::understand::{Key, key};
 use crate::clock::{Clock, Timestamp};
-use crate::roster::words::{counted, plural};
+use crate::roster::words::{chain, counted, plural};
 use crate::roster::{ClaimKind, Domain, Enabled, FieldId, Index, Known, Person, UniqueId};
 use pace::Pace;
 use rights::Seen;
@@ -80,7 +80,7 @@ impl Probe {
     }
 
     fn failed(&mut self, step: &'static str, error: &DirectoryError) {
-        self.note(step, Verdict::Fail, error.to_string());
+        self.note(step, Verdict::Fail, chain(error));
     }
 }
 

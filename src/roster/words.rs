@@ -38,6 +38,23 @@ pub fn natural(text: &str) -> Vec<(String, u64)> {
     parts
 }
 
+/// An error with everything that caused it, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let says = next.to_string();
+        // A transparent error repeats its source's words, others quote them; the number of an error adds nothing.
+        let bare = says.split(" (os error").next().unwrap_or(&says).to_lowercase();
+        if !text.to_lowercase().contains(&bare) {
+            text.push_str(": ");
+            text.push_str(&says);
+        }
+        cause = next.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +70,17 @@ mod tests {
     fn one_is_one_and_everything_else_is_many() {
         let people = |n| counted(n, "person", "people");
         assert_eq!([0, 1, 2, 1_000].map(people), ["0 people", "1 person", "2 people", "1,000 people"]);
+    }
+
+    #[test]
+    fn a_chain_names_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read the directory")]
+        struct Outer(#[source] Inner);
+        #[derive(Debug, thiserror::Error)]
+        #[error("connection refused")]
+        struct Inner;
+        assert_eq!(chain(&Outer(Inner)), "cannot read the directory: connection refused");
+        assert_eq!(chain(&Inner), "connection refused");
     }
 }

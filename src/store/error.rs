@@ -161,7 +161,9 @@ pub(super) fn explain(error: &sqlx::Error) -> String {
             format!("TLS failed ({tls}); look at the server's certificate and at sslmode and sslrootcert in store.url")
         }
         sqlx::Error::PoolTimedOut => {
-            "no connection became free in time; look whether the server runs and takes connections".to_owned()
+            "no connection could be had in time: the server does not answer, or all its connections are taken; look \
+             whether PostgreSQL runs, at its max_connections, and at store.url"
+                .to_owned()
         }
         sqlx::Error::ColumnDecode { index, source } => {
             format!("column {index} holds a value rosterd did not write: {source}")

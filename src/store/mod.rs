@@ -12,6 +12,7 @@ mod holder;
 mod postgres;
 pub mod rows;
 mod sqlite;
+mod unreturned;
 
 use std::path::Path;
 use std::sync::Arc;

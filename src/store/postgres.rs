@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::Settings;
 use super::bulk::{Cell, Rows};
 use super::error::{Fault, StoreError, explain as explain_error};
+use super::unreturned::Unreturned;
 
 pub(super) type Db = sqlx::Postgres;
 pub(super) type Row = sqlx::postgres::PgRow;
@@ -82,6 +83,7 @@ const CHUNK: usize = 10_000;
 pub(super) struct Database {
     pub pool: sqlx::PgPool,
     pub name: String,
+    pub unreturned: Unreturned,
 }
 
 impl Database {
@@ -110,7 +112,7 @@ impl Database {
             Ok(Ok(connection)) => drop(connection.close().await),
         }
         let pool = PoolOptions::new().max_connections(4).acquire_timeout(CONNECT).connect_lazy_with(options);
-        Ok(Self { pool, name })
+        Ok(Self { pool, name, unreturned: Unreturned::default() })
     }
 
     /// Begins to write: from here to the commit nobody else does.

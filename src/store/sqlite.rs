@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::bulk::{Cell, Rows};
 use super::error::{Fault, StoreError};
+use super::unreturned::Unreturned;
 
 pub(super) type Db = sqlx::Sqlite;
 pub(super) type Row = sqlx::sqlite::SqliteRow;
@@ -97,6 +98,7 @@ pub(super) struct Database {
     /// For reading.
     pub pool: sqlx::SqlitePool,
     pub name: String,
+    pub unreturned: Unreturned,
     path: PathBuf,
     /// One connection: writers of this process wait in order, and its page cache stays true because nobody else
     /// writes.
@@ -155,6 +157,7 @@ impl Database {
         Self {
             pool: PoolOptions::new().max_connections(3).before_acquire(usable).connect_lazy_with(options.clone()),
             name: path.display().to_string(),
+            unreturned: Unreturned::default(),
             path: path.to_owned(),
             writer: PoolOptions::new()
                 .max_connections(1)

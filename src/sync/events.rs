@@ -3,27 +3,10 @@
 use tracing::{debug, error, info, warn};
 
 use crate::plan::{Act, Conflict, GroupAct, GroupChange, Plan, Since, UserChange, held_sentence};
-use crate::roster::words::counted;
+use crate::roster::words::{chain, counted};
 use crate::store::rows::RunRow;
 use crate::store::{Outcome, RunId, RunStart, Stamp};
 use crate::sync::{Report, SyncError};
-
-/// An error with everything that caused it, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let says = next.to_string();
-        // A transparent error repeats its source's words, others quote them; the number of an error adds nothing.
-        let bare = says.split(" (os error").next().unwrap_or(&says).to_lowercase();
-        if !text.to_lowercase().contains(&bare) {
-            text.push_str(": ");
-            text.push_str(&says);
-        }
-        cause = next.source();
-    }
-    text
-}
 
 pub(super) fn run_started(run: RunId, start: &RunStart) {
     info!(
@@ -258,22 +241,5 @@ pub(super) fn findings(stamp: Stamp<'_>, plan: &Plan) {
     if let Some(without) = &plan.without {
         let (group, people, says) = (without.group.as_str(), without.people, without.says());
         warn!(event = "group.no_default", run, source = stamp.source, group, people, rule = "G5", "{says}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-
-    #[test]
-    fn a_chain_names_each_cause_once() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("cannot read the directory")]
-        struct Outer(#[source] io::Error);
-        let error = Outer(io::Error::other("connection refused"));
-        assert_eq!(chain(&error), "cannot read the directory: connection refused");
-        assert_eq!(chain(&io::Error::other("alone")), "alone");
     }
 }

@@ -34,10 +34,10 @@ use crate::plan::{Counts, Frozen, LateClock, Plan, approves};
 use crate::roster::{Digest, Incomplete};
 use crate::store::{Action, Lease, Outcome, RunEnd, RunId, RunStart, Stamp, Store, Trigger};
 
+pub use crate::roster::words::chain;
 pub use basis::{basis_settings, deciding_settings};
 pub use cut_off::cut_off;
 pub use error::SyncError;
-pub use events::chain;
 use lease::Held;
 pub use lease::can_write;
 use look::Look;
@@ -204,15 +204,14 @@ impl Scene<'_> {
         events::run_started(run, start);
         let began = self.clock.since_boot();
         let result = Box::pin(work(run)).await;
-        let seconds = self.seconds_since(began);
         match result {
             Ok(report) => {
-                events::run_finished(run, start, &report, seconds);
+                events::run_finished(run, start, &report, self.seconds_since(began));
                 Ok(report)
             }
             Err(error) => {
                 self.record_failure(run, start, held, &error).await;
-                events::run_failed(run, start, &error, seconds);
+                events::run_failed(run, start, &error, self.seconds_since(began));
                 Err(error)
             }
         }

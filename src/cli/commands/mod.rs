@@ -115,7 +115,9 @@ impl Session {
         match store.schema().await? {
             Schema::Current => Ok(store),
             Schema::Empty => {
-                self.screen.say(&format!("the store {name} is empty: nothing was ever synchronised into it"))?;
+                self.screen.say(&format!(
+                    "the store {name} is empty, or not there yet: nothing was ever synchronised into it"
+                ))?;
                 self.empty_store(name).await
             }
             Schema::Old => {

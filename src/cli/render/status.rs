@@ -126,8 +126,11 @@ fn reads(run: &RunRow, what: &str) -> bool {
 fn says_nothing(run: &RunRow, runs: &[RunRow]) -> bool {
     let stopped = run.outcome == Outcome::Interrupted.as_str() && run.error.is_some();
     let stale = run.cause.as_deref() == Some(SyncError::OTHER_PLAN);
-    let daemon = || runs.iter().any(|run| run.trigger != Trigger::Command.as_str());
-    stopped || run.outcome == "failed" && (stale || (run.trigger == Trigger::Command.as_str() && daemon()))
+    let by_command = |run: &RunRow| run.trigger == Trigger::Command.as_str();
+    let slips = |run: &RunRow| run.outcome == "failed" && by_command(run);
+    // Whoever made the last run that was none.
+    let daemon = || runs.iter().find(|run| !slips(run)).is_some_and(|run| !by_command(run));
+    stopped || (run.outcome == "failed" && stale) || (slips(run) && daemon())
 }
 
 /// Whether a run is as it should be: one that only a freeze holds is as ordered, as long as the freeze goes on (B5).
@@ -217,7 +220,12 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
         let said = run.map_or_else(|| "none".to_owned(), |run| run_in_brief(run, facts.now));
         writeln!(out, "{name:<14} {said}")?;
     }
-    let [.., (_, complete)] = lasts(facts.runs);
+    let [(_, attempt), _, (_, complete)] = lasts(facts.runs);
+    // What the first line says is not said again.
+    let failed = attempt.filter(|run| run.outcome == "failed" && !health.says.contains(&format!("run {} ", run.id)));
+    if let Some(error) = failed.and_then(|run| run.error.as_deref()) {
+        writeln!(out, "  {}", told(&format!("last attempt failed: {error}")))?;
+    }
     let says: Vec<String> = complete.iter().flat_map(|run| runs::proof(run)).map(|(_, says)| says).collect();
     if !says.is_empty() {
         writeln!(out, "  {}", told(&format!("proof: {}", says.join("; "))))?;

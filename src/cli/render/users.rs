@@ -103,7 +103,11 @@ pub fn show(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         writeln!(out, "  {}  ({})", escape::value(&group.name), escape::value(&group.via))?;
     }
     if view.groups.is_empty() {
-        writeln!(out, "  none")?;
+        let says = match (user.access, user.state.as_str()) {
+            (false, "pending") => "none counts without access; memberships stay as they are until the deletion (L4)",
+            _ => "none",
+        };
+        writeln!(out, "  {says}")?;
     }
     if !view.grants.is_empty() {
         heading(out, "Grants")?;

@@ -5,7 +5,8 @@
 //! long values are cut ([`mod@line`]).
 //!
 //! What this program says is logged from the level of the configuration on; what its dependencies say (by `tracing`
-//! or by `log`), from warnings on.
+//! or by `log`), from errors on, because what they warn of is told by this program where it matters; from `debug` on, their
+//! warnings as well.
 
 mod journald;
 pub mod line;
@@ -72,7 +73,7 @@ pub fn init(format: LogFormat, level: &str) -> Handle {
         Format::Text => (Sink::Lines { json: false, to: Box::new(|| Box::new(io::stderr())) }, None),
     };
     // The bridge takes over the level it finds, for good: it has to find the widest one of dependencies.
-    let (filter, reload) = reload::Layer::new(levels("warn"));
+    let (filter, reload) = reload::Layer::new(levels("debug"));
     let layer = Events { clock: Arc::new(SystemClock), sink };
     let started = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().is_ok();
     let handle = Handle { reload };
@@ -96,10 +97,12 @@ pub fn panicked(payload: &(dyn std::any::Any + Send)) -> String {
     format!("internal error: {}", text.unwrap_or("a panic without a text"))
 }
 
-/// What is logged at a level: this program from there on, everything else from warnings on.
+/// What is logged at a level: this program from there on, everything else from errors on, or from warnings on where
+/// details are wanted.
 fn levels(level: &str) -> Targets {
     let ours = LevelFilter::from_str(level).unwrap_or(LevelFilter::INFO);
-    Targets::new().with_target("rosterd", ours).with_default(ours.min(LevelFilter::WARN))
+    let theirs = if ours >= LevelFilter::DEBUG { LevelFilter::WARN } else { LevelFilter::ERROR };
+    Targets::new().with_target("rosterd", ours).with_default(ours.min(theirs))
 }
 
 /// Changes the level of a running log.
@@ -173,15 +176,17 @@ mod tests {
     }
 
     #[test]
-    fn the_level_is_ours_and_dependencies_speak_from_warnings_on() {
+    fn the_level_is_ours_and_dependencies_speak_from_errors_on() {
         use tracing::Level;
         let info = levels("info");
         assert!(info.would_enable("rosterd::sync", &Level::INFO));
         assert!(!info.would_enable("rosterd::sync", &Level::DEBUG));
-        assert!(info.would_enable("log", &Level::WARN));
+        assert!(info.would_enable("log", &Level::ERROR));
+        assert!(!info.would_enable("ldap3::conn", &Level::WARN));
         assert!(!info.would_enable("sqlx::query", &Level::INFO));
         assert!(!levels("debug").would_enable("sqlx::query", &Level::DEBUG));
         assert!(levels("debug").would_enable("rosterd", &Level::DEBUG));
+        assert!(levels("debug").would_enable("ldap3::conn", &Level::WARN));
         assert!(!levels("error").would_enable("log", &Level::WARN));
         assert!(levels("loud").would_enable("rosterd", &Level::INFO));
     }

@@ -39,7 +39,8 @@ pub(super) async fn acquire(
     let mut fence: i64 = 1;
     if let Some(row) = row {
         let other = holder_in(&row, 2)?;
-        if row.try_get(1)? && !other.is_dead(holder) {
+        let held = row.try_get(1)? && !other.is_dead(holder);
+        if held && !database.unreturned.has(scope, row.try_get(0)?) {
             return Ok(Acquired::HeldBy { holder: other, since: Timestamp::from_millis(row.try_get(6)?) });
         }
         fence += row.try_get::<i64, _>(0)?;
@@ -65,6 +66,7 @@ pub(super) async fn acquire(
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
+    database.unreturned.forget(scope);
     Ok(Acquired::Yes(Lease { scope: scope.to_owned(), fence }))
 }
 
@@ -107,8 +109,17 @@ pub(super) async fn renew(database: &Database, lease: &Lease, keep: Duration) ->
     Ok(transaction.commit().await?)
 }
 
-/// Gives a lease back, if it is still ours.
+/// Gives a lease back, if it is still ours. When the store cannot be told, this process does not let itself be kept out
+/// by it.
 pub(super) async fn release(database: &Database, lease: &Lease) -> Result<(), Fault> {
+    let released = give_back(database, lease).await;
+    if released.is_err() {
+        database.unreturned.put(lease);
+    }
+    released
+}
+
+async fn give_back(database: &Database, lease: &Lease) -> Result<(), Fault> {
     let mut transaction = database.begin().await?;
     sqlx::query("UPDATE rd_leases SET held = false WHERE scope = $1 AND fence = $2")
         .bind(&lease.scope)

@@ -315,6 +315,9 @@ impl Store for Database {
     }
 
     async fn accounts(&self, ids: &[UserId]) -> Result<Vec<Account>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         self.told(format!("read {} users", ids.len()), read::accounts(self, ids).await)
     }
 

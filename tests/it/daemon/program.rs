@@ -244,5 +244,22 @@ fn a_configuration_that_is_not_good_does_not_start() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rosterd"));
     let said = command.arg("--config").arg(&path).arg("run").output().unwrap();
     assert_eq!(said.status.code(), Some(78));
-    assert!(String::from_utf8_lossy(&said.stderr).contains("naem"), "{said:?}");
+    let events = |said: &std::process::Output| -> Vec<serde_json::Value> {
+        let lines = String::from_utf8_lossy(&said.stderr).into_owned();
+        lines.lines().map(|line| serde_json::from_str(line).expect("nothing but events")).collect()
+    };
+    let refused = events(&said);
+    assert!(refused.len() > 1 && refused.iter().all(|event| event["event"] == "config.refused"), "{refused:?}");
+    let problems: Vec<&str> = refused.iter().map(|event| event["problem"].as_str().unwrap()).collect();
+    assert!(problems.iter().any(|problem| problem.contains("rosterd.toml:2: source.naem")), "{problems:?}");
+    assert_eq!(refused[0]["of"], refused.len());
+    // A store that is not there, where a configuration is fine.
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    let mut site = site(&slapd, NOT_SOON);
+    site.set("store", &format!("url = \"sqlite://{}\"\n", site.path("nowhere/roster.db").display()));
+    let said = site.command(&["run"]).output().unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    let gone = events(&said);
+    assert_eq!(gone.iter().map(|event| &event["event"]).collect::<Vec<_>>(), ["store.unreachable"], "{gone:?}");
+    assert!(gone[0]["error"].as_str().unwrap().contains("does not exist; create it"), "{gone:?}");
 }

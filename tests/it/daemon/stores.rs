@@ -8,7 +8,7 @@ use sqlx::Connection as _;
 use super::program::person;
 use crate::kill::{GONE, Mounted};
 use crate::support::postgres;
-use crate::support::program::{Daemon, Site};
+use crate::support::program::{Daemon, Site, source};
 use crate::support::slapd::{Options, Slapd};
 
 const NOT_SOON: &str = "cron = \"0 0 0 1 1 ?\"\n";
@@ -108,6 +108,35 @@ fn a_postgres_that_is_only_read_is_said_once_and_back_when_it_was_written() {
     };
     read_only("on");
     in_trouble(&mut daemon, "read-only", || read_only("off"));
+}
+
+/// S3: what the daemon could not give back while Postgres was away does not keep it out when Postgres is there again.
+#[test]
+fn a_daemon_does_not_stand_in_its_own_way_after_postgres_was_away() {
+    let Some(mut slapd) = Slapd::start(Options::default()) else { return };
+    let Some(postgres) = postgres::server("Postgres away in the middle of a run") else { return };
+    slapd.load_people(50);
+    let (mut site, database) = (site(&slapd), postgres.database());
+    site.set("store", &format!("url = \"{}\"\n", postgres.url(&database)));
+    // Slow enough to be in the middle of it.
+    site.set("source", &source(&slapd, slapd.url(), "page_size = 10\npage_rate = 1\n"));
+    let mut daemon = site.daemon();
+    daemon.wait_for("daemon.started", 1);
+    daemon.signal(Signal::USR1);
+    daemon.wait_for("run.started", 1);
+    let connections = |word: &str| {
+        postgres.psql("postgres", &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS {word}"));
+    };
+    connections("false");
+    let others = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'");
+    postgres.psql("postgres", &others);
+    daemon.wait_for("run.failed", 1);
+    daemon.wait_for("store.lease", 1);
+    connections("true");
+    daemon.signal(Signal::USR1);
+    daemon.wait_for("run.finished", 1);
+    assert!(!daemon.log().contains("another process"), "{}", daemon.log());
+    assert_eq!(site.count("active"), 50);
 }
 
 /// A daemon that was started before the store was migrated by a newer program leaves it alone.

@@ -38,7 +38,7 @@ fn changes_ca(site: &Site, daemon: &mut Daemon, slapd: &mut Slapd, file: &Path, 
     let had = site.rights();
     slapd.show(Certificate::Other);
     run(daemon, "run.failed");
-    let says = daemon.events("source.unreachable")[0]["error"].as_str().unwrap().to_owned();
+    let says = daemon.wait_for("source.unreachable", 1)[0]["error"].as_str().unwrap().to_owned();
     assert!(says.contains("issued by `CN=rosterd test other-ca`, a CA that is not trusted"), "{says}");
     assert!(says.contains(whose), "{says}");
     // A file that is not whole is no CA; nobody is let in by it, and it ends when the file is whole.

@@ -32,6 +32,7 @@ const VIEWS: &[(&str, &str)] = &[
          moved:i flagged:i restored:i deleted:i conflicts:i skipped:i error:t",
     ),
     ("roster_changes", "seq:i run_id:i at:z kind:t user_id:u group_id:u before:j after:j rule:t"),
+    ("roster_feed", "dropped:i last:i"),
 ];
 
 fn postgres_type(letter: &str) -> &'static str {
@@ -79,7 +80,7 @@ on_both_stores! {
         ] {
             assert_eq!(fixture.rows(sql).await, [], "{sql}");
         }
-        assert_eq!(VIEWS.len(), 10);
+        assert_eq!(VIEWS.len(), 11, "and roster_feed, which always has one row");
     }
 
     async fn migrating_again_changes_nothing(fixture: Fixture) {
@@ -137,7 +138,7 @@ on_both_stores! {
 const DROP_EVERYTHING: &[&str] = &[
     "DROP VIEW roster_users; DROP VIEW roster_addresses; DROP VIEW roster_groups; DROP VIEW roster_memberships; \
      DROP VIEW roster_grants; DROP VIEW roster_rules; DROP VIEW roster_conflicts; DROP VIEW roster_skipped; \
-     DROP VIEW roster_runs; DROP VIEW roster_changes",
+     DROP VIEW roster_runs; DROP VIEW roster_changes; DROP VIEW roster_feed",
     "DROP TABLE rd_held; DROP TABLE rd_memberships; DROP TABLE rd_rules; DROP TABLE rd_grants; DROP TABLE rd_freezes; DROP TABLE rd_mapped; \
      DROP TABLE rd_conflicts; DROP TABLE rd_addresses; DROP TABLE rd_users; DROP TABLE rd_groups; \
      DROP TABLE rd_runs; DROP TABLE rd_skipped; DROP TABLE rd_changes; DROP TABLE rd_coverage; \

@@ -147,6 +147,8 @@ fn a_slip_does_not_make_a_source_unhealthy() {
     let failed = by_command(run_row(3, "failed", at));
     assert!(healthy(&[failed.clone(), run_row(2, "ok", at)]));
     assert!(!healthy(&[failed.clone(), by_command(run_row(2, "ok", at))]), "nobody else would say so");
+    let before = [failed.clone(), by_command(run_row(2, "ok", at)), run_row(1, "ok", at)];
+    assert!(!healthy(&before), "a daemon that was there once says nothing now");
     assert!(!healthy(&[run_row(3, "failed", at), run_row(2, "ok", at)]), "a scheduled one");
     assert!(!healthy(&[by_command(run_row(3, "incomplete", at)), run_row(2, "ok", at)]));
     let stale = RunRow { cause: Some("other-plan".to_owned()), ..failed };
