@@ -30,6 +30,12 @@ pub(super) fn reason(
     if disabled {
         return Some(PendingReason::Disabled);
     }
+    if !wish.any_value
+        && view.has_vanished(policy, AttributeUse::Addresses)
+        && let Some(reason) = account.and_then(for_an_address)
+    {
+        return Some(reason);
+    }
     if policy.address_required && !wish.any_value && !view.has_vanished(policy, AttributeUse::Addresses) {
         return Some(PendingReason::NoAddress);
     }
@@ -37,6 +43,16 @@ pub(super) fn reason(
         return Some(PendingReason::NoRole);
     }
     wish.unmanaged.is_some().then_some(PendingReason::UnmanagedDomain)
+}
+
+/// What an address is missing for, of somebody who has no access or is kept: an entry that shows none, because nobody's
+/// does, does not end it (E2).
+fn for_an_address(account: &Account) -> Option<PendingReason> {
+    let reasons = [PendingReason::NoAddress, PendingReason::UnmanagedDomain];
+    match (account.state, account.reason) {
+        (State::Kept, reason) => Some(reason.unwrap_or(PendingReason::NoAddress)),
+        (_, reason) => reason.filter(|reason| reasons.contains(reason)),
+    }
 }
 
 /// The reason that looking a vanished person up gives, with where the entry is now; `None` when it cannot be judged.

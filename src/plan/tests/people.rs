@@ -325,6 +325,39 @@ fn a_vanished_attribute_takes_nothing_away() {
     assert!(policy(&[]).uses["mail"].contains(&AttributeUse::Addresses));
 }
 
+/// E2: whoever has no access for want of an address does not come back because nobody's address is shown any more.
+#[test]
+fn addresses_that_nobody_shows_give_nobody_back() {
+    let mut world = World::new(&["ours.example"]);
+    for name in ["ada", "bob", "eve", "kim"] {
+        world.hire(name);
+    }
+    world.run();
+    for nobody in ["bob", "kim"] {
+        world.entry(nobody).mail.clear();
+    }
+    world.entry("eve").mail = vec!["eve@elsewhere.example".into()];
+    world.run();
+    let kim = world.account("kim").id;
+    world.store.accounts.get_mut(&kim).unwrap().state = State::Kept;
+    let states = |world: &World| ["bob", "eve", "kim"].map(|who| world.state(who));
+    let before = [State::Pending, State::Pending, State::Kept];
+    assert_eq!(states(&world), before);
+    for who in ["ada", "eve"] {
+        world.entry(who).mail.clear();
+    }
+    world.broken = Some("attribute-vanished");
+    world.vanished = ["mail".to_owned()].into();
+    assert_eq!((world.run(), states(&world)), (Vec::new(), before));
+    (world.broken, world.vanished) = (None, [].into());
+    world.entry("ada").mail = vec!["ada@ours.example".into()];
+    for who in ["bob", "eve"] {
+        world.entry(who).mail = vec![format!("{who}@ours.example")];
+    }
+    world.run();
+    assert_eq!(states(&world), [State::Active, State::Active, State::Kept]);
+}
+
 /// E1: from a partial read aliases only grow and an old primary stays as an alias; the next complete run takes it.
 #[test]
 fn a_partial_read_takes_no_address_away() {

@@ -205,8 +205,16 @@ impl Truth {
         let wished = well_formed(&entry.mail);
         let ours = wished.iter().any(|one| self.manages(one));
         let gives_none = entry.mail.is_empty() && !world.policy.address_required;
+        // What nobody shows gives nobody back (E2).
+        let nothing = round.veiled && entry.mail.is_empty() && entry.aliases.is_empty();
+        let goes_on = match (seen.state, seen.reason) {
+            (State::Kept, _) => Some(PendingReason::NoAddress),
+            (_, reason @ Some(PendingReason::NoAddress | PendingReason::UnmanagedDomain)) => reason,
+            _ => None,
+        };
         let verdict = match () {
             () if !entry.enabled => out(PendingReason::Disabled, true),
+            () if nothing && goes_on.is_some() => out(goes_on.unwrap(), true),
             () if self.nowhere(world, entry, round) => out(PendingReason::NoAddress, true),
             () if world.policy.rights.required && self.has_role(world, entry) != Some(true) => {
                 match self.has_role(world, entry) {
