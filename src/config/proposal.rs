@@ -18,7 +18,7 @@ const WIDTH: usize = 118;
 const DOMAINS: usize = 50;
 
 /// `source.name` where nothing is said.
-const DEFAULT_NAME: &str = "default";
+pub(super) const DEFAULT_NAME: &str = "default";
 
 /// What a person decides, and no directory says.
 #[derive(Clone, PartialEq, Eq, Debug)]

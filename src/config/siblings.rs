@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::proposal::DEFAULT_NAME;
+
 /// Where the store is when nothing says otherwise.
 pub const USUAL_STORE: &str = "sqlite:///var/lib/rosterd/roster.db";
 
@@ -39,7 +41,7 @@ fn sibling(file: PathBuf) -> Option<Sibling> {
     let source = all.get("source")?;
     let text = |table: &Value, key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
     let urls = source.get("urls")?.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    let name = text(source, "name").unwrap_or_else(|| "default".to_owned());
+    let name = text(source, "name").unwrap_or_else(|| DEFAULT_NAME.to_owned());
     let base_dn = text(source, "base_dn")?;
     let store = all.get("store").and_then(|store| text(store, "url")).unwrap_or_else(|| USUAL_STORE.to_owned());
     Some(Sibling { file, name, urls, base_dn, store })

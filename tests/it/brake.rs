@@ -1,9 +1,8 @@
 //! The brake, by the real program on a real OpenLDAP, into both stores (B1, B2, E7, L10).
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
 
-use crate::support::program::{Said, Site, said};
+use crate::support::program::Site;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::slapd::{Options, Slapd, installed, left_out};
 use crate::sync::{BASE, dn, on_both, people};
@@ -174,14 +173,6 @@ fn on_the_first_day_newcomers_make_no_room_for_leavers() {
     });
 }
 
-/// A command while the wall clock is another; the clock since boot is not.
-fn at(site: &Site, offset: &str, arguments: &[&str]) -> Said {
-    let command = site.command(arguments);
-    let mut faked = Command::new("faketime");
-    faked.args(["--exclude-monotonic", "-f", offset]).arg(command.get_program()).args(command.get_args());
-    said(&faked.output().unwrap())
-}
-
 /// L10: a wall clock that jumps deletes nobody, in a run, by a clean-up, or while the source is switched off; it ends when
 /// the clock is right again, or when somebody says that it is.
 #[test]
@@ -196,7 +187,7 @@ fn a_clock_that_jumps_deletes_nobody() {
         site.expect(0, &["sync"]);
         assert_eq!(site.state("bob"), "pending");
         for arguments in [&["plan"][..], &["sync"], &["sync"], &["sync", "--only", "cleanup"]] {
-            let said = at(&site, "+20d", arguments);
+            let said = site.at("+20d", arguments);
             assert_eq!(said.code, 4, "{said:?}");
             assert!(said.out.contains("1 deletion is due, but the wall clock"), "{said:?}");
             assert_eq!(site.state("bob"), "pending");
@@ -204,14 +195,14 @@ fn a_clock_that_jumps_deletes_nobody() {
         let run = last_run(&site);
         assert_eq!((run["outcome"].as_str(), run["cause"].as_str()), (Some("held"), Some("clock")));
         site.set("source", &crate::support::program::source(slapd, slapd.url(), "enabled = false"));
-        let off = at(&site, "+20d", &["sync"]);
+        let off = site.at("+20d", &["sync"]);
         assert!(off.code == 0 && off.out.contains("1 deletion is due, but"), "{off:?}");
         assert_eq!(site.state("bob"), "pending");
         site.set("source", &crate::support::program::source(slapd, slapd.url(), ""));
         site.expect(0, &["sync"]);
-        assert_eq!(at(&site, "+20d", &["sync"]).code, 4);
+        assert_eq!(site.at("+20d", &["sync"]).code, 4);
         let run = last_run(&site)["id"].to_string();
-        let approved = at(&site, "+20d", &["approve", &run]);
+        let approved = site.at("+20d", &["approve", &run]);
         assert_eq!((approved.code, site.count("deleted")), (0, 1), "{approved:?}");
     });
 }
@@ -227,7 +218,7 @@ fn a_clock_that_jumps_stops_nothing_else() {
     let site = Site::new(&slapd);
     site.expect(0, &["sync"]);
     slapd.ldif(&people(&["bob"]));
-    assert_eq!(at(&site, "+20d", &["sync"]).code, 0);
+    assert_eq!(site.at("+20d", &["sync"]).code, 0);
     assert_eq!(site.state("bob"), "active");
     site.expect(0, &["sync"]);
 }
@@ -405,9 +396,9 @@ fn another_server_that_does_not_tell_deletes_nobody_at_first() {
     assert!(said.contains("is another server than") && said.contains("rosterd approve"), "{said}");
     assert_eq!((site.state("bob"), site.state("cy")), ("active".into(), "active".into()));
     site.expect(5, &["sync", "--user", "bob"]);
-    assert_eq!(at(&site, "+30m", &["sync"]).code, 5);
+    assert_eq!(site.at("+30m", &["sync"]).code, 5);
     assert_eq!(site.state("bob"), "active");
-    let done = at(&site, "+61m", &["sync"]);
+    let done = site.at("+61m", &["sync"]);
     assert_eq!((done.code, site.state("bob")), (0, "pending".into()), "{done:?}");
     site.expect(0, &["plan"]);
 }

@@ -1,12 +1,11 @@
 //! Certificates: other CAs while the daemon runs, clocks that are wrong, addresses in brackets (E8).
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use rustix::process::Signal;
 
 use crate::support::desk::Desk;
-use crate::support::program::{Daemon, Said, Site, said, source};
+use crate::support::program::{Daemon, Site, source};
 use crate::support::server::{installed, left_out};
 use crate::support::slapd::{Certificate, Options, Slapd, people};
 
@@ -87,14 +86,6 @@ fn another_root_of_the_system_is_trusted_from_the_next_run_on() {
     changes_ca(&site, &mut daemon, &mut slapd, &file, "set source.ca_file to this CA's certificate");
 }
 
-/// A command while the wall clock is another; the clock since boot is not.
-fn at(site: &Site, offset: &str, arguments: &[&str]) -> Said {
-    let command = site.command(arguments);
-    let mut faked = Command::new("faketime");
-    faked.args(["--exclude-monotonic", "-f", offset]).arg(command.get_program()).args(command.get_args());
-    said(&faked.output().unwrap())
-}
-
 /// E8, L2: a certificate that is not valid by a clock that is wrong is told with what the clock says; nobody loses
 /// anything, and it ends with the clock.
 /// Faults: H10.
@@ -110,7 +101,7 @@ fn a_clock_that_is_wrong_is_told_with_the_certificate() {
     let had = site.rights();
     for (offset, says) in [("-3000d", "is not valid yet: it begins 20"), ("+6000d", "has expired: it ended 20")] {
         for arguments in [&["sync"][..], &["check"]] {
-            let said = at(&site, offset, arguments);
+            let said = site.at(offset, arguments);
             let text = said.out.clone() + &said.err;
             assert_eq!(said.code, 1, "{said:?}");
             for words in [says, "this machine's clock says 20", "set it (timedatectl)", "CN=localhost"] {

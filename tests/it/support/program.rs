@@ -100,6 +100,14 @@ impl Site {
         command
     }
 
+    /// A command while the wall clock is another; the clock since boot is not.
+    pub fn at(&self, offset: &str, arguments: &[&str]) -> Said {
+        let command = self.command(arguments);
+        let mut faked = Command::new("faketime");
+        faked.args(["--exclude-monotonic", "-f", offset]).arg(command.get_program()).args(command.get_args());
+        said(&faked.output().unwrap())
+    }
+
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Said {
         said(&self.command(arguments).output().unwrap())
