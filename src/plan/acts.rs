@@ -126,6 +126,7 @@ impl Awards<'_> {
             fingerprint: self.settled(contested, false).then_some(person.fingerprint),
             review_at: person.review_at,
             reasons_seen: Vec::new(),
+            waits_since: None,
         };
         let label = called(&person, &wish).into();
         let aliases = match at {
@@ -145,7 +146,9 @@ impl Awards<'_> {
         let fields = plain_fields(person, account, people.policy, people.view);
         let moved = moved(account, &person.dn).filter(|_| !comer.crosses);
         let acts = arrived(comer, people).into_iter().chain(fields).chain(moved).collect();
-        change(account, acts, Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() })
+        let waits_since = account.waits_since.or(Some(people.now));
+        let reasons_seen = account.reasons_seen.clone();
+        change(account, acts, Mark { fingerprint: None, review_at: None, reasons_seen, waits_since })
     }
 
     /// Somebody known who is in: returns when pending, and gets what differs.
@@ -171,6 +174,7 @@ impl Awards<'_> {
             fingerprint: settled.then_some(comer.person.fingerprint),
             review_at: comer.person.review_at,
             reasons_seen: if comer.kept_on { account.reasons_seen.clone() } else { Vec::new() },
+            waits_since: None,
         };
         change(account, acts, mark)
     }

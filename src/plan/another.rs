@@ -6,8 +6,8 @@ use crate::plan::{BrakeKind, Held, Hold, Loss, Plan, Policy};
 use crate::roster::address::fold;
 use crate::roster::{Account, AddressKey, FieldId, Origin, PendingReason, Person};
 
-/// The base object is another one, and nobody is found by unique id: nothing of such a directory is believed before a
-/// person says that it is meant.
+/// The base object is another one, and nobody is found by unique id, or by one that any directory can repeat: nothing of
+/// such a directory is believed before a person says that it is meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Another {
     /// The last complete run.
@@ -16,6 +16,8 @@ pub struct Another {
     pub before: String,
     /// And now.
     pub now: String,
+    /// The configured unique id, which another directory may give to other people (I2).
+    pub configured: Option<String>,
 }
 
 impl Another {
@@ -24,20 +26,34 @@ impl Another {
 
     /// One sentence, with the remedy of either case.
     pub fn says(&self) -> String {
-        let Self { run, before, now } = self;
+        let Self { run, before, now, configured } = self;
+        let (why, who) = match configured {
+            None => (
+                "nobody of this source is found by unique id".to_owned(),
+                "who has the address and the username of before goes on under the same id",
+            ),
+            Some(name) => (
+                format!("another directory may give the same `{name}` to other people"),
+                "who has the unique id of before, or address and username, goes on under the same id",
+            ),
+        };
         format!(
-            "source.base_dn is another object than in run {run} (unique id {before} then, {now} now), and nobody of this \
-             source is found by unique id, so nothing is taken from anybody, and nobody comes in: if source.urls leads to \
-             another directory, set it back; if this one was made anew, approve it: who has the address and the username \
-             of before goes on under the same id, the others are gone"
+            "source.base_dn is another object than in run {run} (unique id {before} then, {now} now), and {why}, so \
+             nothing is taken from anybody, and nobody comes in: if source.urls leads to another directory, set it back; \
+             if this one was made anew, approve it: {who}, the others are gone"
         )
     }
 
-    /// Lets everybody with access wait for a person, in a plan that does nothing; `people` are the entries that were read,
-    /// `None` when people were not asked for.
-    pub(crate) fn hold(&self, plan: &mut Plan, people: Option<&[Box<Person>]>, accounts: &[Account], policy: &Policy) {
+    /// Lets those with access who would not go on wait for a person, in a plan that does nothing; `people` are the entries
+    /// that were read, `None` when people were not asked for. `accounts` are those of whom no entry was read.
+    pub(crate) fn hold(
+        &self,
+        plan: &mut Plan,
+        people: Option<&[Box<Person>]>,
+        (accounts, of): (&[Account], u64),
+        policy: &Policy,
+    ) {
         let ours = |account: &&Account| account.state.access() && account.origin == Origin::Directory;
-        let of = accounts.iter().filter(ours).count() as u64;
         let entries = Entries::of(people.unwrap_or_default());
         let wait = |account: &Account| {
             let (kind, loses) = match entries.has(account, policy) {

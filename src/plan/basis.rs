@@ -155,7 +155,7 @@ impl Basis {
         // A run that did not believe the directory left what the one before rested on.
         let run = before.proven.unwrap_or(run);
         let (before, now) = before.base.clone().zip(self.base.clone())?;
-        (before != now).then_some(Another { run, before, now })
+        (before != now).then_some(Another { run, before, now, configured: None })
     }
 
     /// Whether this is the server that was read before.

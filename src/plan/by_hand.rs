@@ -221,7 +221,7 @@ fn keep(account: &Account, back: Remembered, rivals: Rivals<'_>) -> Result<UserC
         return Err(Refusal::Taken { who, what: "address", thing: address, by });
     }
     // Without a fingerprint the next run looks at the entry again: the reason may be over already.
-    let mark = Mark { fingerprint: None, review_at: None, reasons_seen: Vec::new() };
+    let mark = Mark { fingerprint: None, review_at: None, reasons_seen: Vec::new(), waits_since: None };
     let act = HandAct::Kept { from: account.state, reason: account.reason, back };
     Ok(UserChange { label: who.into(), ..change(account, vec![Act::ByHand(act)], Some(mark)) })
 }

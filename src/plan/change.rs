@@ -359,6 +359,8 @@ pub struct Mark {
     pub review_at: Option<Timestamp>,
     /// Reasons seen since the first flag; empty while active.
     pub reasons_seen: Vec<PendingReason>,
+    /// [`crate::roster::Account::waits_since`]
+    pub waits_since: Option<Timestamp>,
 }
 
 /// Everything that happens to one user in one run.

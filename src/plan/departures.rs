@@ -158,16 +158,18 @@ pub(super) fn flag(
     let mut reasons_seen = if pending { account.reasons_seen.clone() } else { Vec::new() };
     reasons_seen.extend(account.reason.filter(|reason| pending && !account.reasons_seen.contains(reason)));
     let new = !reasons_seen.contains(reason);
+    // While a returner waited for the username, the date stood still (L5).
+    let waited = account.waits_since.filter(|_| pending).map_or(Duration::ZERO, |since| least.since(since));
     let delete_after = match (pending, new) {
-        (true, false) => account.delete_after,
-        (true, true) => due(policy, *reason, flagged_at).map(|at| at.max(now + policy.minimum)),
+        (true, false) => account.delete_after.map(|at| at + waited),
+        (true, true) => due(policy, *reason, flagged_at).map(|at| (at + waited).max(now + policy.minimum)),
         (false, _) => due(policy, *reason, least),
     };
     if new {
         reasons_seen.push(*reason);
     }
     let mut acts = Vec::new();
-    if !pending || account.reason != Some(*reason) {
+    if !pending || account.reason != Some(*reason) || account.delete_after != delete_after {
         acts.push(Act::Flagged {
             from: account.state,
             reason: *reason,
@@ -200,6 +202,6 @@ pub(super) fn after(delay: Delay, from: Timestamp) -> Option<Timestamp> {
 impl View {
     /// Whether every attribute used for this vanished, or any of them for a disabled test (E2).
     pub(super) fn has_vanished(&self, policy: &Policy, used: AttributeUse) -> bool {
-        self.vanished.iter().any(|name| policy.uses.get(name).is_some_and(|uses| uses.contains(&used)))
+        policy.attributes(used).any(|name| self.vanished.contains(name))
     }
 }

@@ -159,7 +159,7 @@ impl<'a> People<'a> {
         let owner = self.view.owners.get(address).and_then(|owner| self.view.accounts.get(owner));
         let gone = owner.filter(|owner| self.view.look_ups.get(&owner.id) == Some(&LookUp::Gone));
         gone.is_some_and(|owner| match owner.state {
-            State::Pending => owner.delete_after.is_some_and(|due| due <= self.now),
+            State::Pending => owner.due().is_some_and(|due| due <= self.now),
             _ => departures::after(self.policy.delay, self.now).is_some_and(|due| due <= self.now),
         })
     }
@@ -229,7 +229,7 @@ impl<'a> People<'a> {
                 .then_some(BrakeKind::Missing),
         };
         comer.take(heir);
-        let mark = Mark { fingerprint: None, review_at: None, reasons_seen: Vec::new() };
+        let mark = Mark { fingerprint: None, review_at: None, reasons_seen: Vec::new(), waits_since: None };
         let mark = (account.state != State::Deleted).then_some(mark);
         let (subject, label) = (UserRef::Known(account.id), account.label().into());
         Some(UserChange { subject, label, unit: 0, acts: vec![act], mark })

@@ -32,7 +32,7 @@ impl Left {
 
     /// Until when somebody who is pending after this run keeps what nobody else may have; `Some(None)` = for ever.
     pub fn pending_until(&self, account: &Account) -> Option<Option<Timestamp>> {
-        let stored = (account.state == State::Pending).then_some(account.delete_after);
+        let stored = (account.state == State::Pending).then_some(account.due());
         self.flagged.get(&account.id).copied().or(stored)
     }
 }

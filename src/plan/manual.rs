@@ -107,6 +107,7 @@ pub fn set(
         fingerprint: None,
         review_at: account.review_at,
         reasons_seen: account.reasons_seen.clone(),
+        waits_since: account.waits_since,
     });
     let acts = if fields.is_empty() { Vec::new() } else { vec![Act::Updated(fields.into_boxed_slice())] };
     Ok(UserChange { subject: UserRef::Known(account.id), label: who.into(), unit: 0, acts, mark })

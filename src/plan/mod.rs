@@ -177,7 +177,12 @@ pub fn cleanup(view: &View, now: Timestamp, by_date: bool) -> Plan {
             plan.unjudged.push((account.label().into(), "due, but the re-link to a new entry is held".to_owned()));
         } else if by_date || found.is_some_and(|found| departures::cause(found).is_some()) {
             let acts = vec![Act::Deleted { reason: known.reason }];
-            let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
+            let mark = Mark {
+                fingerprint: None,
+                review_at: None,
+                reasons_seen: account.reasons_seen.clone(),
+                waits_since: None,
+            };
             plan.users.push(acts::change(account, acts, mark));
         } else {
             let says = match found {
@@ -327,8 +332,8 @@ impl UserChange {
         let UserRef::Known(id) = self.subject else { return true };
         let marked = |mark: &Mark| {
             view.accounts.get(&id).is_none_or(|account| {
-                (mark.fingerprint, mark.review_at, &mark.reasons_seen)
-                    != (account.fingerprint, account.review_at, &account.reasons_seen)
+                (mark.fingerprint, mark.review_at, &mark.reasons_seen, mark.waits_since)
+                    != (account.fingerprint, account.review_at, &account.reasons_seen, account.waits_since)
             })
         };
         !self.acts.is_empty() || self.mark.as_ref().is_some_and(marked)

@@ -47,7 +47,7 @@ pub fn known(account: &Account) -> Option<Known> {
         review_at: account.review_at,
         state: account.state,
         reason: account.reason,
-        delete_after: account.delete_after,
+        delete_after: account.due(),
         manual: account.origin != Origin::Directory,
     })
 }

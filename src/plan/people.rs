@@ -384,7 +384,8 @@ impl<'a> People<'a> {
             if let Seen::Vanished(Some(dn)) = &leaver.seen {
                 self.decided.places.push((crate::roster::Dn::digest_of(dn), UserRef::Known(account.id)));
             }
-            let mark = Mark { fingerprint: None, review_at: None, reasons_seen: account.reasons_seen.clone() };
+            let (reasons_seen, waits_since) = (account.reasons_seen.clone(), account.waits_since);
+            let mark = Mark { fingerprint: None, review_at: None, reasons_seen, waits_since };
             return acts::change(account, acts, mark);
         }
         let departure = &leaver.departure;
@@ -419,7 +420,7 @@ impl<'a> People<'a> {
             Seen::Unchanged => (account.fingerprint, account.review_at),
             Seen::Read(_) | Seen::Vanished(_) => (None, None),
         };
-        acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen })
+        acts::change(account, acts, Mark { fingerprint, review_at, reasons_seen: flag.reasons_seen, waits_since: None })
     }
 
     /// Writes down the single values of a leaver's entry that are left out, and what cannot be judged of it.

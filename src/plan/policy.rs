@@ -150,4 +150,9 @@ impl Policy {
     pub fn manages(&self, address: &Address) -> bool {
         self.managed.as_ref().is_none_or(|managed| managed.contains(&address.domain()))
     }
+
+    /// The attributes that are used for something, lower case.
+    pub fn attributes(&self, used: AttributeUse) -> impl Iterator<Item = &str> {
+        self.uses.iter().filter(move |(_, uses)| uses.contains(&used)).map(|(name, _)| name.as_str())
+    }
 }

@@ -19,7 +19,7 @@ pub fn retire(
     let flag = |(unit, account): (u32, &Account)| {
         let departure = Departure { reason, removed: None, detail: departures::detail(reason, None), counted: false };
         let flag = departures::flag(account, &departure, policy, (now, now), false);
-        let mark = Mark { fingerprint: None, review_at: None, reasons_seen: flag.reasons_seen };
+        let mark = Mark { fingerprint: None, review_at: None, reasons_seen: flag.reasons_seen, waits_since: None };
         UserChange { unit, ..acts::change(account, flag.acts, mark) }
     };
     let delete_after = departures::after(policy.delay, now);

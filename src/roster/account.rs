@@ -158,6 +158,8 @@ pub struct Account {
     pub flagged_at: Option<Timestamp>,
     /// When deleted at the earliest; `None` while pending means never.
     pub delete_after: Option<Timestamp>,
+    /// Since when somebody pending is back and waits for a username that another one bears: the date stands still (L5).
+    pub waits_since: Option<Timestamp>,
     /// Fingerprint of the entry that was applied in full; `None` makes the next run look at the person again.
     pub fingerprint: Option<Digest>,
     /// When an unchanged entry has to be looked at again because a time passes (U8).
@@ -182,6 +184,11 @@ impl Account {
     /// The primary address, if the user has one.
     pub fn primary(&self) -> Option<&Address> {
         self.addresses.iter().find(|stored| stored.kind == AddressKind::Primary).map(|stored| &stored.address)
+    }
+
+    /// When somebody pending is deleted as things stand; `None`: never, or not while a username is waited for (L5).
+    pub fn due(&self) -> Option<Timestamp> {
+        self.delete_after.filter(|_| self.waits_since.is_none())
     }
 
     /// The aliases.

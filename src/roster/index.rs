@@ -20,7 +20,7 @@ pub struct Known {
     pub state: State,
     /// Why pending.
     pub reason: Option<PendingReason>,
-    /// When a pending user may be deleted.
+    /// When a pending user may be deleted; `None`: never, or not while a username is waited for (L5).
     pub delete_after: Option<Timestamp>,
     /// Made by hand and linked to an entry: supplemented, never missed (M2, M3).
     pub manual: bool,

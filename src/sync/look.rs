@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::clock::Timestamp;
 use crate::directory::{self, Connection, DirectoryError, Searches};
-use crate::plan::policy::Place;
+use crate::plan::policy::{AttributeUse, Place};
 use crate::plan::{
     self, Another, Approval, Basis, ClockReading, Frozen, KnownGroup, LateClock, Plan, Policy, Proof, Since,
     StoredMembership, View,
@@ -117,6 +117,7 @@ impl Look {
             users: self.index.with_access() as u64,
             groups: groups.iter().filter(|group| group.state == State::Active).count() as u64,
             coverage: store.coverage(source).await?,
+            tests: self.policy.attributes(AttributeUse::Disabled).map(str::to_owned).collect(),
             accepted: self.approval.causes.clone(),
             mapped: known_groups(&self.policy, &store.mapped(source).await?),
         };

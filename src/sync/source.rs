@@ -47,7 +47,8 @@ pub async fn some_of(store: &dyn Store, index: &Index) -> Result<Vec<UniqueId>, 
 }
 
 /// Whether the directory is another one than at the last complete run, or was made anew: the base object is another one,
-/// and nobody is found by unique id. Nobody is looked for unless the base object is another one.
+/// and nobody is found by unique id. Nobody is looked for unless the base object is another one. A configured unique id
+/// tells nothing, as another directory may repeat it (I2): there the object under the same `source.base_dn` decides.
 ///
 /// # Errors
 /// When the store cannot be asked.
@@ -58,8 +59,15 @@ pub(super) async fn another(
 ) -> Result<Option<Another>, StoreError> {
     let (store, name) = (scene.store, scene.config.source.name.as_str());
     let last = store.basis(name, &Outcome::COMPLETE).await?;
+    let setting = |basis: &Basis| basis.settings.get("source.base_dn").cloned();
+    let same_base = last.as_ref().is_some_and(|(_, last)| setting(last) == setting(basis));
     let Some(another) = last.and_then(|(run, last)| basis.other_base((run.0, &last))) else { return Ok(None) };
     let people = some_of(store, &store.index(name).await?).await?;
+    let configured = searches.mapping().users.as_ref().filter(|users| !users.server_given());
+    if let Some(users) = configured {
+        let configured = Some(users.unique_id.as_str().to_owned());
+        return Ok(Some(Another { configured, ..another }).filter(|_| same_base && !people.is_empty()));
+    }
     let found = directory::look_up(connection, searches, &people, scene.clock.now()).await;
     let gone = found.iter().filter(|(_, found)| *found == LookUp::Gone).count();
     let there = found.iter().any(|(_, found)| !matches!(found, LookUp::Gone | LookUp::Unjudged { .. }));

@@ -124,6 +124,32 @@ fn a_name_given_away_makes_the_returner_wait() {
     assert_eq!(world.run(), ["ada: restore", "ada: update username ada -> zoe", "conflict resolved"]);
 }
 
+/// L5, L6, L9, S1: while a returner waits for the name the date stands still, and what is left of the delay counts from the
+/// day she leaves again.
+#[test]
+fn the_date_of_a_returner_who_waits_stands_still() {
+    let mut world = World::with(&["ada", "bob"]);
+    let entry = world.people.remove("ada").unwrap();
+    world.run();
+    let flagged = world.now;
+    world.hire("zoe").uid = Some("ada".into());
+    world.run();
+    world.later(3 * DAY).people.insert("ada".into(), entry);
+    world.run();
+    assert_eq!(world.account("ada").waits_since, Some(world.now));
+    world.later(30 * DAY);
+    assert_eq!(world.run(), Vec::<String>::new());
+    assert!(world.cleanup(true).users.is_empty() && world.cleanup(false).users.is_empty(), "nor by the date alone");
+    assert_eq!(world.account("ada").waits_since, Some(flagged + 3 * DAY));
+    world.people.remove("ada");
+    let day = &(flagged + 44 * DAY).to_string()[..10];
+    assert_eq!(world.run(), [&format!("ada: flag gone until {day}"), "conflict resolved"]);
+    let account = world.account("ada");
+    assert_eq!((account.delete_after, account.waits_since), (Some(flagged + 44 * DAY), None));
+    assert_eq!(world.later(10 * DAY).run(), Vec::<String>::new());
+    assert_eq!(world.later(DAY).run(), ["ada: delete"]);
+}
+
 /// U3, U4: who is deleted in spite of an entry is skipped from that run on, not from the next.
 #[test]
 fn somebody_deleted_while_the_entry_is_there_is_skipped_at_once() {

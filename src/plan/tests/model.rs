@@ -148,6 +148,7 @@ impl Model {
             let account = self.accounts.get_mut(&id).unwrap();
             (account.fingerprint, account.review_at) = (mark.fingerprint, mark.review_at);
             account.reasons_seen.clone_from(&mark.reasons_seen);
+            account.waits_since = mark.waits_since;
         }
         id
     }
@@ -365,6 +366,7 @@ fn account(id: UserId, new: &NewUser, _: &FieldNames) -> Account {
         reasons_seen: Vec::new(),
         flagged_at: None,
         delete_after: None,
+        waits_since: None,
         fingerprint: None,
         review_at: None,
         former: None,

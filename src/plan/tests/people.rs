@@ -325,6 +325,29 @@ fn a_vanished_attribute_takes_nothing_away() {
     assert!(policy(&[]).uses["mail"].contains(&AttributeUse::Addresses));
 }
 
+/// E2, U8: few are locked, so that more than five of many are enough: nobody comes back because no lock is shown any more.
+#[test]
+fn locks_of_a_few_that_nobody_shows_restore_nobody() {
+    for (locked, back) in [(5, true), (6, false)] {
+        let names: Vec<String> = (0..100).map(|n| format!("p{n:02}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut world = World::with(&names);
+        names.iter().take(locked).for_each(|name| world.entry(name).enabled = false);
+        world.run();
+        assert_eq!(world.state("p00"), State::Pending);
+        world.before.coverage = [("", 100), ("locked", locked as u64)].map(|(name, had)| (name.to_owned(), had)).into();
+        world.before.tests = ["locked".to_owned()].into();
+        names.iter().for_each(|name| world.entry(name).enabled = true);
+        let said = world.look();
+        assert_eq!((said.proven, world.run().len()), (back, if back { locked } else { 0 }));
+        assert_eq!(world.state("p00") == State::Active, back);
+        // A person who knows that it is right says so.
+        world.before.accepted = vec!["attribute-vanished:locked".to_owned()];
+        world.run();
+        assert_eq!(world.state("p00"), State::Active);
+    }
+}
+
 /// E2: whoever has no access for want of an address does not come back because nobody's address is shown any more.
 #[test]
 fn addresses_that_nobody_shows_give_nobody_back() {

@@ -223,7 +223,8 @@ impl World {
             // Other domains make everybody be looked at again.
             let policy = (&self.policy.managed, self.policy.address_required);
             person.fingerprint = Digest::of(format!("{:?} {policy:?}", person.fingerprint));
-            let has = [("", true), ("mail", !entry.mail.is_empty()), ("uid", entry.uid.is_some())];
+            let (mail, uid) = (!entry.mail.is_empty(), entry.uid.is_some());
+            let has = [("", true), ("mail", mail), ("uid", uid), ("locked", !entry.enabled)];
             for (name, has) in has {
                 *reading.coverage.entry(name.to_owned()).or_default() += u64::from(has);
             }

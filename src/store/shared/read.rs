@@ -27,8 +27,8 @@ pub(super) async fn index(database: &Database, source: &str) -> Result<Index, Fa
     let mut reader = database.reader().await?;
     let mut known = Vec::new();
     let mut rows = sqlx::query(
-        "SELECT id, unique_id_digest, dn_digest, fingerprint, review_at, state, pending_reason, delete_after, \
-         origin <> 'directory' FROM rd_users WHERE source = $1 AND unique_id_digest IS NOT NULL",
+        "SELECT id, unique_id_digest, dn_digest, fingerprint, review_at, state, pending_reason, \
+         CASE WHEN waits_since IS NULL THEN delete_after END, origin <> 'directory' FROM rd_users WHERE source = $1 AND unique_id_digest IS NOT NULL",
     )
     .bind(source)
     .fetch(&mut *reader);
@@ -90,7 +90,7 @@ pub(super) async fn accounts_of(
     drop(rows);
     let mut rows = sqlx::query(concat!(
         "SELECT id, uuid, source, origin, unique_id, dn, extra, state, pending_reason, reasons_seen, flagged_at, \
-         delete_after, fingerprint, review_at, username, user_principal_name, display_name, given_name, surname, \
+         delete_after, waits_since, fingerprint, review_at, username, user_principal_name, display_name, given_name, surname, \
          home_phone, mobile, company, department, notes, former_address, former_username, updated_at, \
          former_unique_id FROM rd_users \
          WHERE id ",
@@ -107,7 +107,7 @@ pub(super) async fn accounts_of(
 }
 
 /// Columns before the fixed fields in [`accounts_of`].
-const FIELDS_FROM: usize = 14;
+const FIELDS_FROM: usize = 15;
 
 fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account, Fault> {
     let (origin, state): (&str, &str) = (row.try_get(3)?, row.try_get(7)?);
@@ -134,8 +134,9 @@ fn account(row: &Row, id: i64, addresses: Vec<StoredAddress>) -> Result<Account,
         reasons_seen: seen.filter_map(PendingReason::parse).collect(),
         flagged_at: time(row.try_get(10)?),
         delete_after: time(row.try_get(11)?),
-        fingerprint: digest(row.try_get(12)?),
-        review_at: time(row.try_get(13)?),
+        waits_since: time(row.try_get(12)?),
+        fingerprint: digest(row.try_get(13)?),
+        review_at: time(row.try_get(14)?),
         former: if state.tombstone() { Some(former(row)?) } else { None },
     })
 }
@@ -345,7 +346,8 @@ pub(super) async fn next_deadline(
 ) -> Result<Option<Timestamp>, Fault> {
     let at: Option<i64> = sqlx::query_scalar(
         "SELECT min(at) FROM (SELECT min(delete_after) AS at FROM rd_users \
-         WHERE source = $1 AND state = 'pending' AND delete_after > $2 UNION ALL \
+         WHERE source = $1 AND state = 'pending' AND waits_since IS NULL \
+         AND delete_after > $2 UNION ALL \
          SELECT min(review_at) FROM rd_users \
          WHERE source = $1 AND state IN ('active', 'kept', 'pending') AND review_at > $2) AS dates",
     )

@@ -164,9 +164,9 @@ impl Question {
 /// Everything that hangs on the interim user ($2) hangs on the old one ($1) afterwards, who is as the interim one was;
 /// of the interim one a tombstone is left that nothing recognises, and that says who it is now.
 const HAND_OVER: &[&str] = &[
-    "UPDATE rd_users SET (state, pending_reason, flagged_at, delete_after, reasons_seen, dn, dn_digest, username, \
+    "UPDATE rd_users SET (state, pending_reason, flagged_at, delete_after, waits_since, reasons_seen, dn, dn_digest, username, \
      username_key, user_principal_name, display_name, given_name, surname, home_phone, mobile, company, department, \
-     notes, role) = (SELECT i.state, i.pending_reason, i.flagged_at, i.delete_after, i.reasons_seen, i.dn, i.dn_digest, \
+     notes, role) = (SELECT i.state, i.pending_reason, i.flagged_at, i.delete_after, i.waits_since, i.reasons_seen, i.dn, i.dn_digest, \
      i.username, i.username_key, i.user_principal_name, i.display_name, i.given_name, i.surname, i.home_phone, \
      i.mobile, i.company, i.department, i.notes, coalesce(i.role, rd_users.role) FROM rd_users i WHERE i.id = $2), \
      former_address = NULL, former_username = NULL, transferred_to = NULL, review_at = NULL WHERE id = $1",

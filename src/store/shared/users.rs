@@ -119,7 +119,7 @@ impl Default for Batch {
             woken: Rows::new(5),
             linked: Rows::new(7),
             relinked: Rows::new(3),
-            marked: Rows::new(4),
+            marked: Rows::new(5),
             touched: Vec::new(),
             released: Rows::new(2),
             claimed: Rows::new(4),
@@ -296,7 +296,8 @@ impl Batch {
     fn mark(&mut self, id: i64, mark: Option<&Mark>) {
         if let Some(mark) = mark {
             let reasons = reasons(&mark.reasons_seen);
-            self.marked.add([id.into(), mark.fingerprint.into(), Cell::time(mark.review_at), reasons]);
+            let (review, waits) = (Cell::time(mark.review_at), Cell::time(mark.waits_since));
+            self.marked.add([id.into(), mark.fingerprint.into(), review, reasons, waits]);
         }
     }
 
@@ -374,9 +375,9 @@ const LINK: &str = "UPDATE rd_users SET source = v.column2, origin = v.column3, 
      unique_id_digest = v.column5, dn = v.column6, dn_digest = v.column7 FROM (";
 const RELINK: &str = "UPDATE rd_users SET unique_id = v.column2, unique_id_digest = v.column3 FROM (";
 const FLAG: &str = "UPDATE rd_users SET state = 'pending', pending_reason = v.column2, flagged_at = v.column3, \
-     delete_after = v.column4 FROM (";
-const MARK: &str =
-    "UPDATE rd_users SET fingerprint = v.column2, review_at = v.column3, reasons_seen = v.column4 FROM (";
+     delete_after = v.column4, waits_since = NULL FROM (";
+const MARK: &str = "UPDATE rd_users SET fingerprint = v.column2, review_at = v.column3, reasons_seen = v.column4, \
+     waits_since = v.column5 FROM (";
 const RESTORE: &str = concat!(
     "UPDATE rd_users SET state = 'active', pending_reason = NULL, flagged_at = NULL, delete_after = NULL, \
      reasons_seen = '' WHERE id ",

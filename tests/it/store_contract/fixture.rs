@@ -295,7 +295,7 @@ impl New {
 
 /// Everything `text` stands for was applied.
 pub fn mark(text: &str) -> Mark {
-    Mark { fingerprint: Some(digest(text)), review_at: None, reasons_seen: Vec::new() }
+    Mark { fingerprint: Some(digest(text)), review_at: None, reasons_seen: Vec::new(), waits_since: None }
 }
 
 /// What happens to somebody the store has.

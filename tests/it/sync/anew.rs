@@ -104,6 +104,36 @@ fn a_directory_that_was_made_anew_is_held_and_approved() {
     }
 }
 
+/// I9, I2: a configured unique id can be another person's in another directory of the same suffix: nobody of it comes in, and
+/// nobody goes on as somebody else, before a person says that it is right.
+#[test]
+fn a_configured_unique_id_does_not_make_another_directory_the_same() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    let Some(other) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(&["ada", "bob", "cy"]));
+    other.ldif(&people(&["ada", "bob", "tim"]));
+    let mut site = Site::new(&slapd);
+    site.set("users.attributes", "unique_id = \"uid\"\n");
+    site.expect(0, &["sync"]);
+    let id = site.user("ada").unwrap()["id"].clone();
+    let before = (site.rights(), site.content());
+    site.set("source", &source(&other, other.url(), ""));
+    for command in [&["plan"][..], &["sync"]] {
+        let said = site.expect(4, command);
+        let why = "another directory may give the same `uid` to other people";
+        assert!(said.out.contains(ANOTHER) && said.out.contains(why), "{command:?}: {said:?}");
+        assert_eq!((site.rights(), site.content()), before, "{command:?}");
+    }
+    let run = last_run(&site)["id"].to_string();
+    let held = site.json(&["runs", "show", &run])["held"].clone();
+    assert_eq!((held.as_array().unwrap().len(), &held[0]["user"]), (1, &"cy".into()), "the others go on: {held}");
+    site.expect(78, &["sync", "--user", "tim"]);
+    site.expect(0, &["approve", &run]);
+    assert_eq!((site.user("ada").unwrap()["id"].clone(), site.state("cy")), (id, "pending".to_owned()));
+    assert_eq!(site.state("tim"), "active");
+    assert!(site.expect(0, &["sync"]).out.contains("nothing to do"));
+}
+
 /// I9: where people are found by unique id it is the same directory, whatever became of the base object.
 #[test]
 fn another_base_object_over_the_same_people_changes_nothing() {

@@ -20,6 +20,8 @@ pub struct Seen {
     pub state: State,
     pub reason: Option<PendingReason>,
     pub due: Option<Timestamp>,
+    /// Since when the date stands still (L5).
+    pub waits: Option<Timestamp>,
     pub primary: Option<String>,
     pub addresses: BTreeSet<String>,
     pub name: Option<String>,
@@ -39,6 +41,7 @@ pub fn people(world: &World) -> People {
         state: account.state,
         reason: account.reason,
         due: account.delete_after,
+        waits: account.waits_since.filter(|_| account.state == State::Pending),
         primary: account.primary().map(|one| one.as_str().to_lowercase()),
         addresses: account.addresses.iter().map(|one| one.address.as_str().to_lowercase()).collect(),
         name: account.fields.get(&crate::roster::FieldId::USERNAME).map(|name| name.to_lowercase()),

@@ -44,6 +44,7 @@ impl Truth {
                 "{id:?}: {verdict:?} {expected:?} {round:?} held: {held:?}\nwas {before:?}\nis  {after:?}\nentry {:?}",
                 before.key.as_ref().and_then(|key| world.people.get(key))
             );
+            self.waits(world, round, (before, verdict), after);
             if before.state.access() && !after.state.access() && !round.approved.contains(id) {
                 departed.extend(kind(verdict).map(|kind| (*id, kind)));
             }
@@ -120,6 +121,26 @@ impl Truth {
         Expected { unsure, ..one }
     }
 
+    /// L5: the date stands still while somebody is back, and another one bears the name; not before, and not after.
+    fn waits(&self, world: &World, round: &Round, (before, verdict): (&Seen, Verdict), after: &Seen) {
+        let pending = before.state == State::Pending && after.state == State::Pending;
+        match (pending, verdict) {
+            (false, _) => assert_eq!(after.waits, None, "L5: {before:?} {after:?}"),
+            (true, Verdict::Fine) if round.users && !round.cut => {
+                let waits = Some(before.waits.unwrap_or(world.now));
+                assert!(after.waits == waits || after.waits == before.waits, "L5: {before:?} {after:?}");
+                let key = before.key.as_deref().unwrap_or_default();
+                let bears = |one: &&Seen| one.state.access() && one.name.is_some() && one.name == name(world, key);
+                let other = people(world).values().filter(bears).count() > 0;
+                assert!(!other || after.waits == waits, "L5: {before:?} {after:?}");
+            }
+            (true, Verdict::Out { .. }) if before.due != after.due || before.reason != after.reason => {
+                assert_eq!(after.waits, None, "L5: {before:?} {after:?}");
+            }
+            (true, _) => assert!(after.waits.is_none() || after.waits == before.waits, "L5: {before:?} {after:?}"),
+        }
+    }
+
     /// L2: the date of a flag, and of a reason not seen before.
     fn leave(&self, world: &World, id: UserId, reason: PendingReason) -> Leave {
         let Some(leave) = self.leaves.get(&id) else {
@@ -127,9 +148,11 @@ impl Truth {
             return Leave { since: world.now, due, reason, seen: BTreeSet::from([reason]) };
         };
         let mut leave = Leave { reason, ..leave.clone() };
+        let waited = self.known[&id].waits.map_or(Duration::ZERO, |since| world.now.since(since));
+        leave.due = leave.due.map(|due| due + waited);
         if leave.seen.insert(reason) {
             let soonest = world.now + world.policy.minimum;
-            leave.due = delay(world, reason).map(|delay| soonest.max(leave.since + delay));
+            leave.due = delay(world, reason).map(|delay| soonest.max(leave.since + delay + waited));
         }
         leave
     }
@@ -205,6 +228,11 @@ impl Truth {
     }
 }
 
+/// The name that an entry gives, folded.
+fn name(world: &World, key: &str) -> Option<String> {
+    world.people.get(key)?.uid.as_ref().map(|uid| uid.to_lowercase())
+}
+
 fn kind(verdict: Verdict) -> Option<BrakeKind> {
     match verdict {
         Verdict::Removed => Some(BrakeKind::Domains),
@@ -219,7 +247,8 @@ impl Truth {
     pub fn judge_cleanup(&mut self, world: &World, by_date: bool) {
         let now = people(world);
         for (id, before) in &self.known {
-            let due = before.state == State::Pending && before.due.is_some_and(|due| due <= world.now);
+            let over = before.due.is_some_and(|due| due <= world.now) && before.waits.is_none();
+            let due = before.state == State::Pending && over;
             let key = before.key.as_deref().unwrap_or_default();
             let there = world.people.get(key).is_some_and(|entry| entry.enabled && entry.in_base && entry.in_filter);
             let goes = due && (by_date || !there);
