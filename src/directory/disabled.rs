@@ -12,6 +12,9 @@ use crate::roster::filter::Filter;
 /// How much of a value is told, in characters.
 const SHOWN: usize = 80;
 
+/// A time that every user of a domain has, also who never expires: without it, nobody knows (U8).
+const ALWAYS_THERE: &str = "accountexpires";
+
 /// One test, its attributes resolved.
 #[derive(Clone, Debug)]
 pub enum Test {
@@ -173,8 +176,9 @@ impl Test {
                         Some(None) => {}
                     }
                 }
+                let lacks = || name.base() == ALWAYS_THERE && entry.values(name).next().is_none();
                 match next {
-                    _ if unknown => Says::Unknown,
+                    _ if unknown || lacks() => Says::Unknown,
                     Some(at) => Says::HoldsFrom(at),
                     None => Says::HoldsNot,
                 }

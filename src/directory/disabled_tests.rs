@@ -64,6 +64,7 @@ fn shadow_expire_counts_days_and_zero_is_never() {
 #[test]
 fn account_expires_counts_from_1601_and_has_two_values_for_never() {
     let test = Test::Expired(name("accountExpires"));
+    assert_eq!(judged(&test, &[]), ("unknown", None), "every user of a domain has it");
     let judged = |value: &str| judged(&test, &[("accountExpires", value.as_bytes())]);
     // 2026-05-31T22:00:00Z, as the server writes the end of a day in its own zone.
     assert_eq!(judged("134247384000000000"), ("no", None));

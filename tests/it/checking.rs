@@ -124,7 +124,8 @@ fn a_domain_controller_is_told_with_its_ranges_its_clock_and_its_pace() {
         let entry = Entry::new(format!("CN={name},OU=people,{BASE}")).with_all("objectClass", ["person", "user"]);
         let entry =
             entry.with("objectCategory", "person").with("objectGUID", [number; 16]).with("sAMAccountName", &name);
-        let entry = entry.with("userAccountControl", "512").with("mail", format!("{name}@example.com"));
+        let entry = entry.with("userAccountControl", "512").with("accountExpires", "0");
+        let entry = entry.with("mail", format!("{name}@example.com"));
         tree.add(if number == 4 { entry.with("unicodePwd", "hunter2") } else { entry });
     }
     let group = Entry::new(format!("CN=all,{BASE}")).with("objectClass", "group").with("objectGUID", [9; 16]);

@@ -148,6 +148,46 @@ mod active_directory {
         }
     }
 
+    /// Takes from everybody the right to read somebody's `accountExpires`.
+    fn hide_expiry(server: &Server, who: &str) {
+        let folder = server.folder.display();
+        let done = std::process::Command::new("samba-tool")
+            .args(["dsacl", "set", "-H", &format!("{folder}/private/sam.ldb"), "-s", &format!("{folder}/smb.conf")])
+            .arg(format!("--objectdn=CN={who},OU=people,{BASE}"))
+            .arg("--sddl=(OD;;RP;bf967915-0de6-11d0-a285-00aa003049e2;;AU)")
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+
+    /// U8: every user of a domain has `accountExpires`; where it is hidden of one person, nobody knows: she stays as she is,
+    /// and somebody new is not let in.
+    ///
+    /// Faults: E10.
+    #[test]
+    fn a_hidden_expiry_brings_nobody_back() {
+        let Some(server) = Server::samba() else { return };
+        server.ldif(&[user("ada", 512, ""), user("bob", 512, ""), user("cy", 512, &expires_in(-1))].concat());
+        hide_expiry(&server, "cy");
+        let site = site(&server);
+        site.expect(0, &["sync"]);
+        assert_eq!(named(&site).len(), 2, "cy is not let in");
+        let said = site.expect(0, &["explain", "cy"]);
+        assert!(said.out.contains("`accountexpires`, where its value would say so, is missing"), "{said:?}");
+        server.ldif(&format!(
+            "dn: CN=ada,OU=people,{BASE}\nchangetype: modify\nreplace: accountExpires\n{}\n",
+            expires_in(-1)
+        ));
+        site.expect(0, &["sync"]);
+        assert_eq!(site.state("ada"), "pending");
+        hide_expiry(&server, "ada");
+        hide_expiry(&server, "bob");
+        site.expect(0, &["sync"]);
+        assert_eq!((site.state("ada"), site.state("bob")), ("pending".to_owned(), "active".to_owned()));
+        let check = site.expect(0, &["check"]).out;
+        assert!(check.contains("`accountexpires` cannot be judged for 3 of the 4 entries"), "{check}");
+    }
+
     /// RSA-10, E7: a domain controller whose update sequence number is lower than at the last complete run has lost what it
     /// knew; nobody is missed for it.
     /// Faults: I2.

@@ -340,6 +340,7 @@ async fn the_fake_can_be_a_domain_controller() {
             .with("sAMAccountName", &cn)
             .with("mail", format!("{cn}@example.com"))
             .with("objectGUID", [&number.to_be_bytes()[..], &[0xff; 12]].concat());
+        let entry = entry.with("accountExpires", "0");
         entry.with("userAccountControl", if number == 7 { "514" } else { "512" })
     };
     let team = Entry::new(format!("CN=all,OU=groups,{BASE}"))

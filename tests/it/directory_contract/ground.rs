@@ -251,6 +251,7 @@ fn as_controllers_do(entry: &mut Entry, number: u8) {
     if person {
         entry.add("objectCategory", "person");
         entry.add("primaryGroupID", "513");
+        entry.add("accountExpires", "9223372036854775807");
     }
     if person || !entry.values("sAMAccountName").is_empty() {
         // S-1-5-21-1-2-3-…

@@ -175,6 +175,7 @@ pub const SCRIPTS: &[Script] = &[
         ..AD
     },
     Script { name: "E10 the state of one is hidden", act: |f| set(f, &account(3), "userAccountControl", &[]), ..AD },
+    Script { name: "E10 the expiry of one is hidden", act: |f| set(f, &account(3), "accountExpires", &[]), ..AD },
     Script {
         name: "E11 a day that is none",
         act: |f| {
