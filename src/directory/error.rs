@@ -329,7 +329,15 @@ impl DirectoryError {
 
     /// Whether the server refused who we are (E9: not to be repeated with the same password for 15 minutes).
     pub fn is_bind_refused(&self) -> bool {
-        matches!(self, Self::Bind { code: 49, .. })
+        self.bind_refused().is_some()
+    }
+
+    /// What it means that the server refused who we are, and what to do.
+    pub fn bind_refused(&self) -> Option<&str> {
+        match self {
+            Self::Bind { code: 49, meaning, .. } => Some(meaning),
+            _ => None,
+        }
     }
 
     /// Which server answered with something that is not LDAP at all, and what it sent.

@@ -62,8 +62,8 @@ pub struct Probe {
     pub findings: Vec<Finding>,
     /// The server, once bound.
     pub about: Option<About>,
-    /// Whether a server refused the account or its password.
-    pub bind_refused: bool,
+    /// Why a server refused the account or its password, if it did.
+    pub bind_refused: Option<String>,
     /// Domains of primary addresses among the entries read, with how many people have them.
     pub domains: BTreeMap<String, u64>,
     /// User entries read.

@@ -10,6 +10,7 @@ mod bulk;
 pub mod error;
 mod holder;
 mod postgres;
+mod refused;
 pub mod rows;
 mod sqlite;
 mod unreturned;
@@ -31,6 +32,7 @@ use crate::roster::account::written;
 use crate::roster::{Account, AddressKey, Digest, FieldNames, Index, Skip, State, UniqueId, UserId};
 
 pub use error::StoreError;
+pub use refused::RefusedBind;
 
 /// A run's number, as `roster_runs.id`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -331,13 +333,13 @@ pub trait Store: Send + Sync {
     async fn freeze(&self, source: &str) -> Result<Option<Freeze>, StoreError>;
     /// Freezes a source, or ends that.
     async fn put_freeze(&self, source: &str, freeze: Option<&Freeze>, leases: &[Lease]) -> Result<(), StoreError>;
-    /// When a bind of this account was last refused (E9), with a digest of the password that was refused.
-    async fn refused_bind(&self, source: &str) -> Result<Option<(Timestamp, Digest)>, StoreError>;
+    /// The last bind of this account that was refused (E9).
+    async fn refused_bind(&self, source: &str) -> Result<Option<RefusedBind>, StoreError>;
     /// Remembers or forgets a refused bind.
     async fn put_refused_bind(
         &self,
         source: &str,
-        refused: Option<(Timestamp, Digest)>,
+        refused: Option<&RefusedBind>,
         leases: &[Lease],
     ) -> Result<(), StoreError>;
 

@@ -73,10 +73,10 @@ pub enum SyncError {
     OtherPlan,
     /// The bind was refused a short while ago with the same password (E9).
     #[error(
-        "the bind of `{account}` was refused at {at} (code 49: no such account, or not its password), and neither \
-         source.bind_dn nor the password has changed since; the next try is at {again}, so that a stale password does not \
-         lock the account; correct source.bind_dn, put the right password into its file, or run `rosterd sync` on a \
-         terminal to try at once"
+        "the bind of `{account}` was refused at {at} with code 49: {}; neither source.bind_dn nor the password has changed \
+         since, and the next try is at {again}, so that a stale password does not lock the account; run `rosterd sync` on \
+         a terminal to try at once",
+        reason(says)
     )]
     BindRefusedBefore {
         /// Who.
@@ -85,6 +85,8 @@ pub enum SyncError {
         at: Timestamp,
         /// When the next try is made.
         again: Timestamp,
+        /// What the refusal meant, and what to do; empty when nobody remembers.
+        says: String,
     },
     /// The whole run took longer than `source.run_timeout` after reading.
     #[error("the run was not done after source.run_timeout = {0:?}; what was applied stays, the next run goes on")]
@@ -92,6 +94,14 @@ pub enum SyncError {
     /// Asked to stop.
     #[error("stopped on request; what was applied stays, the next run goes on")]
     Stopped,
+}
+
+/// Why a bind was refused.
+fn reason(says: &str) -> &str {
+    if says.is_empty() {
+        return "no such account or a wrong password; check source.bind_dn and the password file";
+    }
+    says
 }
 
 impl SyncError {

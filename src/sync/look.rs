@@ -408,7 +408,7 @@ impl Scene<'_> {
             return Err(paused);
         }
         let connected = directory::connect(settings, self.clock).await;
-        let refused = connected.as_ref().err().is_some_and(DirectoryError::is_bind_refused).then_some(now);
+        let refused = connected.as_ref().err().and_then(DirectoryError::bind_refused).map(|says| (now, says));
         if refused.is_some() || connected.is_ok() {
             let remembered = refused::remember(self.store, &settings.name, settings, refused, leases).await;
             // Who only looks may not be allowed to write (E9 is for those who try again).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::directory::{self, Settings};
-use crate::store::{Lease, Store, StoreError};
+use crate::store::{Lease, RefusedBind, Store, StoreError};
 use crate::sync::SyncError;
 
 /// How long a refused password is not tried again.
@@ -20,14 +20,14 @@ pub async fn refused_before(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Option<SyncError>, StoreError> {
-    let Some((at, refused)) = store.refused_bind(source).await? else { return Ok(None) };
+    let Some(RefusedBind { at, password, says }) = store.refused_bind(source).await? else { return Ok(None) };
     let again = at + PAUSE;
-    let same = directory::password_stamp(settings) == Some(refused) && now < again;
+    let same = directory::password_stamp(settings) == Some(password) && now < again;
     let account = settings.bind.account().to_owned();
-    Ok(same.then_some(SyncError::BindRefusedBefore { account, at, again }))
+    Ok(same.then_some(SyncError::BindRefusedBefore { account, at, again, says }))
 }
 
-/// Remembers how a bind went: refused, or not.
+/// Remembers how a bind went: when it was refused and why, in words, or that it was not.
 ///
 /// # Errors
 /// When the store cannot be written.
@@ -35,12 +35,13 @@ pub async fn remember(
     store: &dyn Store,
     source: &str,
     settings: &Settings,
-    refused: Option<Timestamp>,
+    refused: Option<(Timestamp, &str)>,
     leases: &[Lease],
 ) -> Result<(), StoreError> {
     let refused = refused.zip(directory::password_stamp(settings));
+    let refused = refused.map(|((at, says), password)| RefusedBind { at, password, says: says.to_owned() });
     if refused.is_some() || store.refused_bind(source).await?.is_some() {
-        store.put_refused_bind(source, refused, leases).await?;
+        store.put_refused_bind(source, refused.as_ref(), leases).await?;
     }
     Ok(())
 }

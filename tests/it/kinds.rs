@@ -207,6 +207,37 @@ mod active_directory {
         assert_eq!(site.state("bob"), "pending");
     }
 
+    /// E9: why a bind was refused is told in words, also while it is not tried again.
+    #[test]
+    fn a_refused_bind_says_why_each_time() {
+        let Some(server) = Server::samba() else { return };
+        let control = |number: u32| {
+            server.ldif(&format!(
+                "dn: CN=rosterd,CN=Users,{BASE}\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: \
+                 {number}\n\n"
+            ));
+        };
+        control(514);
+        let site = site(&server);
+        let said = site.expect(1, &["sync"]).err;
+        assert!(said.contains("the account is disabled (533)") && said.contains("AcceptSecurityContext"), "{said}");
+        for command in ["sync", "plan"] {
+            let said = site.expect(1, &[command]).err;
+            assert!(
+                said.contains("with code 49: invalidCredentials: the account is disabled (533); enable it;"),
+                "{said}"
+            );
+            assert!(!said.contains("AcceptSecurityContext"), "not tried again: {said}");
+        }
+        for command in ["check", "status"] {
+            let said = site.run(&[command]);
+            assert!(said.out.contains("the account is disabled (533)"), "{command}: {said:?}");
+        }
+        control(512);
+        site.by_hand("UPDATE rd_refused_binds SET at = at - 16 * 60000");
+        site.expect(0, &["sync"]);
+    }
+
     /// E7, E8: the Global Catalog does not show everything that decides; nobody is judged by it.
     ///
     /// Faults: C8.

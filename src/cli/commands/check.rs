@@ -142,8 +142,8 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
     };
     let (groups, managed) = ((groups, Some(&config.mapped)), (managed, stored.clone()));
     let found = directory::probe(settings, users, groups, managed, &session.clock).await;
-    if let Some(store) = store.filter(|_| found.bind_refused || found.about.is_some()) {
-        let refused = found.bind_refused.then_some(now);
+    if let Some(store) = store.filter(|_| found.bind_refused.is_some() || found.about.is_some()) {
+        let refused = found.bind_refused.as_deref().map(|says| (now, says));
         // A store that cannot be written is told by its own step.
         drop(refused::remember(store, &settings.name, settings, refused, &[]).await);
     }

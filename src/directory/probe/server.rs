@@ -43,7 +43,7 @@ pub async fn servers(probe: &mut Probe, settings: &Settings, clock: &dyn Clock) 
             }
             Err(error) => {
                 let stop = !error.tries_next();
-                probe.bind_refused |= error.is_bind_refused();
+                probe.bind_refused = probe.bind_refused.take().or(error.bind_refused().map(str::to_owned));
                 failures.push((step_of(&error), error.to_string()));
                 if stop {
                     break;

@@ -41,8 +41,8 @@ use crate::plan::{
 use crate::roster::{Account, AddressKey, Digest, Index, Skip, State, UniqueId, UserId};
 use crate::store::error::{Fault, StoreError, turn_at};
 use crate::store::{
-    Acquired, Freeze, Holder, Lease, Outcome, RecentDepartures, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp,
-    Store, StoredGroup, rows,
+    Acquired, Freeze, Holder, Lease, Outcome, RecentDepartures, RefusedBind, RunEnd, RunId, RunStart, Schema,
+    SourceRecord, Stamp, Store, StoredGroup, rows,
 };
 use write::Write;
 
@@ -239,14 +239,14 @@ impl Store for Database {
         self.told("freeze the source, or end it", sources::put_freeze(self, source, freeze, leases).await)
     }
 
-    async fn refused_bind(&self, source: &str) -> Result<Option<(Timestamp, Digest)>, StoreError> {
+    async fn refused_bind(&self, source: &str) -> Result<Option<RefusedBind>, StoreError> {
         self.told("read the last refused bind", runs::refused_bind(self, source).await)
     }
 
     async fn put_refused_bind(
         &self,
         source: &str,
-        refused: Option<(Timestamp, Digest)>,
+        refused: Option<&RefusedBind>,
         leases: &[Lease],
     ) -> Result<(), StoreError> {
         self.told("remember a refused bind", runs::put_refused_bind(self, source, refused, leases).await)

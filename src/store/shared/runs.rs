@@ -13,34 +13,35 @@ use super::write::Write;
 use super::{counted, stored, word};
 use crate::clock::Timestamp;
 use crate::plan::{Basis, BrakeKind, Held, Loss};
-use crate::roster::{Digest, Origin, PendingReason, State, UserId};
+use crate::roster::{Origin, PendingReason, State, UserId};
 use crate::store::bulk::{Rows, clean};
 use crate::store::error::Fault;
-use crate::store::{Lease, Outcome, RecentDepartures, RunEnd, RunId, RunStart};
+use crate::store::{Lease, Outcome, RecentDepartures, RefusedBind, RunEnd, RunId, RunStart};
 
-pub(super) async fn refused_bind(database: &Database, source: &str) -> Result<Option<(Timestamp, Digest)>, Fault> {
-    let row = sqlx::query("SELECT at, password FROM rd_refused_binds WHERE source = $1")
+pub(super) async fn refused_bind(database: &Database, source: &str) -> Result<Option<RefusedBind>, Fault> {
+    let row = sqlx::query("SELECT at, password, says FROM rd_refused_binds WHERE source = $1")
         .bind(source)
         .fetch_optional(&mut *database.reader().await?)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let at = Timestamp::from_millis(row.try_get(0)?);
-    Ok(super::digest(row.try_get(1)?).map(|password| (at, password)))
+    let (at, says) = (Timestamp::from_millis(row.try_get(0)?), row.try_get(2)?);
+    Ok(super::digest(row.try_get(1)?).map(|password| RefusedBind { at, password, says }))
 }
 
 pub(super) async fn put_refused_bind(
     database: &Database,
     source: &str,
-    refused: Option<(Timestamp, Digest)>,
+    refused: Option<&RefusedBind>,
     leases: &[Lease],
 ) -> Result<(), Fault> {
     let mut write = Write::begin(database, leases).await?;
     sqlx::query("DELETE FROM rd_refused_binds WHERE source = $1").bind(source).execute(write.connection()).await?;
-    if let Some((at, password)) = refused {
-        sqlx::query("INSERT INTO rd_refused_binds (source, at, password) VALUES ($1, $2, $3)")
+    if let Some(RefusedBind { at, password, says }) = refused {
+        sqlx::query("INSERT INTO rd_refused_binds (source, at, password, says) VALUES ($1, $2, $3, $4)")
             .bind(source)
             .bind(at.millis())
             .bind(password.to_bytes().to_vec())
+            .bind(clean(says).into_owned())
             .execute(write.connection())
             .await?;
     }

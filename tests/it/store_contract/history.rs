@@ -6,7 +6,7 @@ use rosterd::plan::{BrakeKind, Counts, Held, Loss, Proof};
 use rosterd::roster::{Digest, PendingReason};
 use rosterd::store::rows::{Changes, Feed};
 use rosterd::store::{
-    Action, Freeze, Holder, Outcome, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger,
+    Action, Freeze, Holder, Outcome, RefusedBind, RunEnd, RunId, RunStart, SourceRecord, Stamp, StoreError, Trigger,
 };
 use serde_json::json;
 
@@ -38,6 +38,10 @@ fn end(day_number: i64) -> RunEnd {
         basis: None,
         proof: None,
     }
+}
+
+fn refused(day_number: i64) -> RefusedBind {
+    RefusedBind { at: day(day_number), password: Digest::of(day_number.to_string()), says: format!("why {day_number}") }
 }
 
 /// Everything that makes reading fast and writing safe.
@@ -210,7 +214,7 @@ on_both_stores! {
         let run = store.begin_run(&start(0), &[]).await.unwrap();
         let coverage = BTreeMap::from([("mail".to_owned(), 1)]);
         store.finish_run(run, &RunEnd { coverage: Some(coverage), ..end(0) }, &[]).await.unwrap();
-        store.put_refused_bind(SOURCE, Some((day(1), Digest::of("x"))), &[]).await.unwrap();
+        store.put_refused_bind(SOURCE, Some(&refused(1)), &[]).await.unwrap();
         let freeze = Freeze { since: day(1), until: day(2), reason: "patching".to_owned() };
         store.put_freeze(SOURCE, Some(&freeze), &[]).await.unwrap();
         let tables = if fixture.is_sqlite() {
@@ -239,8 +243,8 @@ on_both_stores! {
     async fn a_refused_bind_is_remembered_until_it_is_forgotten(fixture: Fixture) {
         let store = &fixture.store;
         assert_eq!(store.refused_bind(SOURCE).await.unwrap(), None);
-        for refused in [Some((day(1), Digest::of("x"))), Some((day(2), Digest::of("y"))), None] {
-            store.put_refused_bind(SOURCE, refused, &[]).await.unwrap();
+        for refused in [Some(refused(1)), Some(refused(2)), None] {
+            store.put_refused_bind(SOURCE, refused.as_ref(), &[]).await.unwrap();
             assert_eq!(store.refused_bind(SOURCE).await.unwrap(), refused);
             assert_eq!(store.refused_bind("other").await.unwrap(), None);
         }

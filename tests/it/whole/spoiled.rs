@@ -19,7 +19,8 @@ use rosterd::store::rows::{
     ChangeRow, Changes, ConflictRow, GrantRow, GroupRow, MemberRow, MembershipRow, RunRow, SkipRow, UserRow, Which,
 };
 use rosterd::store::{
-    Acquired, Freeze, Holder, Lease, Outcome, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp, Store, StoreError,
+    Acquired, Freeze, Holder, Lease, Outcome, RefusedBind, RunEnd, RunId, RunStart, Schema, SourceRecord, Stamp, Store,
+    StoreError,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -103,8 +104,8 @@ through! {
     retire_source(name: &str, at: Timestamp, leases: &[Lease]) -> ();
     freeze(source: &str) -> Option<Freeze>;
     put_freeze(source: &str, freeze: Option<&Freeze>, leases: &[Lease]) -> ();
-    refused_bind(source: &str) -> Option<(Timestamp, Digest)>;
-    put_refused_bind(source: &str, refused: Option<(Timestamp, Digest)>, leases: &[Lease]) -> ();
+    refused_bind(source: &str) -> Option<RefusedBind>;
+    put_refused_bind(source: &str, refused: Option<&RefusedBind>, leases: &[Lease]) -> ();
     begin_run(start: &RunStart, leases: &[Lease]) -> RunId;
     settle_runs(source: &str, at: Timestamp, leases: &[Lease]) -> Vec<RunId>;
     finish_run(run: RunId, end: &RunEnd, leases: &[Lease]) -> ();
