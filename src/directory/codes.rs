@@ -1,5 +1,7 @@
 //! LDAP result codes in words, with the remedy.
 
+use super::settings::Kind;
+
 /// A server's text for the end of a sentence; nothing when it is empty. Control characters are escaped.
 pub fn quoted(text: &str) -> String {
     let text = text.trim_matches(|c: char| c.is_control() || c.is_whitespace());
@@ -56,21 +58,77 @@ pub const fn cause(code: u32) -> &'static str {
     }
 }
 
-/// What a code means at the end of a search, and what to do.
-pub fn search_meaning(code: u32) -> String {
+/// Whether a server refuses to page at all, or to let this account do so (OpenLDAP's `size.prtotal=disabled`).
+pub fn refuses_paging(code: u32, text: &str) -> bool {
+    code == 12 || code == 11 && text.to_ascii_lowercase().contains("pagedresults control not allowed")
+}
+
+/// What a limit of the server did to a search, and where a server of this kind has it.
+const fn limit(code: u32, kind: Kind) -> &'static str {
+    use Kind::{ActiveDirectory, Ds389, FreeIpa, Generic, OpenLdap};
+    match (code, kind) {
+        (3, OpenLdap) => {
+            "the server's time limit ended the search; raise it for the bind account (`limits dn.exact=\"…\" \
+             time=unlimited`), or index the filter's attributes"
+        }
+        (3, Ds389 | FreeIpa) => {
+            "the server's time limit ended the search; raise it for the bind account (nsTimeLimit on its entry, or \
+             nsslapd-timelimit in cn=config), or index the filter's attributes"
+        }
+        (3, ActiveDirectory) => {
+            "the server's time limit ended the search; look for a filter that it can use an index for, or raise \
+             MaxQueryDuration in its query policy"
+        }
+        (3, Generic) => {
+            "the server's time limit ended the search; raise the bind account's time limit, or index the filter's attributes"
+        }
+        (4, OpenLdap) => {
+            "the server's size limit cut the list off; raise it for the bind account (`limits dn.exact=\"…\" \
+             size=unlimited`), paging does not lift it"
+        }
+        (4, Ds389 | FreeIpa) => {
+            "the server's size limit cut the list off; raise it for the bind account (nsSizeLimit and nsPagedSizeLimit: -1 on \
+             its entry, or nsslapd-sizelimit in cn=config), paging does not lift it"
+        }
+        (4, ActiveDirectory) => {
+            "the server's size limit cut the list off; let source.page_size be 1000, paging lifts it (or raise MaxPageSize in \
+             its query policy)"
+        }
+        (4, Generic) => {
+            "the server's size limit cut the list off; raise it for the bind account, paging may not lift it"
+        }
+        (_, OpenLdap) => {
+            "an administrative limit ended the search; raise it for the bind account (`limits dn.exact=\"…\" \
+             size=unlimited`), or index the filter's attributes"
+        }
+        (_, Ds389 | FreeIpa) => {
+            "the limit of entries that the server looks at ended the search; raise it for the bind account \
+             (nsLookThroughLimit and nsPagedLookThroughLimit: -1 on its entry, or nsslapd-lookthroughlimit and \
+             nsslapd-pagedlookthroughlimit of the database), or index the filter's attributes"
+        }
+        (_, ActiveDirectory) => {
+            "an administrative limit ended the search; index the filter's attributes, or raise the limit in the server's query \
+             policy (lDAPAdminLimits)"
+        }
+        (_, Generic) => {
+            "an administrative limit ended the search; raise the bind account's limits on the server, or index the filter's \
+             attributes"
+        }
+    }
+}
+
+/// What a code means at the end of a search on a server of this kind, and what to do.
+pub fn search_meaning(code: u32, text: &str, kind: Kind) -> String {
     let remedy = match code {
         1 => "the server refuses the operation, often because it is not bound; check the bind account",
         2 => "the server found the request, or its page cookie, invalid; run again",
-        3 => "the server's time limit ended the search; raise the bind account's time limit, or index the filter",
-        4 => {
-            "the server's size limit cut the list off; raise the limit for the bind account (OpenLDAP: `limits \
-             dn.exact=\"…\" size=unlimited`), paging does not lift it"
+        11 if refuses_paging(code, text) => {
+            "the server does not let the bind account page; set source.page_size = 0 (everything in one search, within the \
+             account's size limit), or allow it (`limits dn.exact=\"…\" size=unlimited size.prtotal=unlimited`)"
         }
+        3 | 4 | 11 => limit(code, kind),
         8 | 13 => "the server demands TLS; use ldaps:// or source.starttls = true",
         10 => "the server refers to another one; set source.urls to that server, or list it in source.outside",
-        11 => {
-            "an administrative limit ended the search; raise the bind account's limits on the server, or index the filter's attributes"
-        }
         12 => "the server cannot page; set source.page_size = 0",
         32 => "the base does not exist",
         34 => "the base is not a valid DN",
@@ -177,6 +235,28 @@ mod tests {
         ] {
             assert!(bind_meaning(code, text).contains(word), "{text}");
         }
+    }
+
+    /// E1: a limit is named as the kind of server calls it, and as none else does.
+    #[test]
+    fn a_limit_is_told_with_the_words_of_the_kind() {
+        let words = [
+            (Kind::OpenLdap, ["time=unlimited", "size=unlimited", "size=unlimited"]),
+            (Kind::Ds389, ["nsTimeLimit", "nsPagedSizeLimit", "nsPagedLookThroughLimit"]),
+            (Kind::FreeIpa, ["nsslapd-timelimit", "nsslapd-sizelimit", "nsslapd-pagedlookthroughlimit"]),
+            (Kind::ActiveDirectory, ["MaxQueryDuration", "MaxPageSize", "lDAPAdminLimits"]),
+            (Kind::Generic, ["time limit, or index", "raise it for", "raise the bind account's limits"]),
+        ];
+        for (kind, words) in words {
+            for (code, word) in [3, 4, 11].into_iter().zip(words) {
+                let says = search_meaning(code, "", kind);
+                assert!(says.contains(word), "{says}");
+                assert!(says.contains("dn.exact") == (kind == Kind::OpenLdap), "{says}");
+                assert!(says.contains("nsslapd-") == matches!(kind, Kind::Ds389 | Kind::FreeIpa), "{says}");
+            }
+        }
+        let says = search_meaning(11, "pagedResults control not allowed", Kind::OpenLdap);
+        assert!(says.contains("source.page_size = 0"), "{says}");
     }
 
     #[test]

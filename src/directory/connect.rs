@@ -137,6 +137,7 @@ async fn connect_to(
         return Err(DirectoryError::Anonymous { server: url.to_string(), account });
     }
     let about = root.about(settings, url, authorized_as, certificate)?;
+    wire.kind = about.kind;
     Ok(Connection { wire, about, settings: settings.clone() })
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::codes;
+use super::settings::Kind;
 use crate::clock::Timestamp;
 use crate::roster::Incomplete;
 
@@ -215,7 +216,7 @@ pub enum DirectoryError {
     #[error(transparent)]
     Mapping(#[from] super::mapping::MappingError),
     /// A search ended with a result code other than success.
-    #[error("{server} ended {doing} with code {code}: {}{}", codes::search_meaning(*code), codes::quoted(text))]
+    #[error("{server} ended {doing} with code {code}: {}{}", codes::search_meaning(*code, text, *kind), codes::quoted(text))]
     Search {
         /// Which server.
         server: String,
@@ -225,6 +226,8 @@ pub enum DirectoryError {
         code: u32,
         /// The server's own words.
         text: String,
+        /// Its kind, whose words the remedy has.
+        kind: Kind,
     },
     /// Pages cannot be trusted to be all there are.
     #[error("{server} does not page correctly while {doing}: {says}")]

@@ -10,7 +10,6 @@ use super::ranges;
 use super::read::{ROOT, check_base};
 use super::reference::is_outside;
 use super::searches::Searches;
-use super::session::Session as _;
 use super::settings::{MappedPlace, MappedSettings, Scope};
 use super::understand::{Key, is_short, key, key_assertion, members};
 use crate::roster::filter::escape;
@@ -130,8 +129,7 @@ async fn by_dn(
     let wire = &mut connection.wire;
     let done = ranges::one(wire, &search, &mapped.unique_id, &doing, &mut givers).await?;
     if !matches!(done.code, 0 | 32) {
-        let server = wire.server().to_owned();
-        return Err(DirectoryError::Search { server, doing, code: done.code, text: done.text });
+        return Err(done.failure(&*wire, doing));
     }
     let mut sought = givers.into_sought();
     let Some(known) = known.filter(|known| sought.there.iter().all(|giver| giver.key != **known)) else {

@@ -18,6 +18,7 @@ use super::read::{Progress, must_see, readable_bases};
 use super::reference::is_outside;
 use super::schema;
 use super::searches::{Pass, Searches};
+use super::session::Done;
 use super::settings::Scope;
 use super::understand::{Key, is_short, key, key_assertion, names_by_username};
 use crate::clock::Timestamp;
@@ -330,9 +331,8 @@ impl Walk<'_> {
                 is_outside(urls, &self.searches.outside, &self.connection.about.naming_contexts, &base)
             };
             if !found.referred.iter().all(outside) {
-                let doing = "looking for the groups of one person: the server refers a part to another one".to_owned();
-                let server = self.connection.about.server.clone();
-                return Err(DirectoryError::Search { server, doing, code: 10, text: String::new() });
+                let doing = "looking for the groups of one person: the server refers a part to another one";
+                return Err(Done { code: 10, ..Done::default() }.failure(&self.connection.wire, doing));
             }
         }
         Ok(found.found)
@@ -412,8 +412,7 @@ async fn name_member(
         let doing = format!("looking for one person in `{}`", giver.dn);
         let done = paging::one(&mut connection.wire, &search, &doing, |_| named = true).await?;
         if done.code != 0 {
-            let server = connection.about.server.clone();
-            return Err(DirectoryError::Search { server, doing, code: done.code, text: done.text });
+            return Err(done.failure(&connection.wire, doing));
         }
     }
     giver.members = if named { Box::from([MemberRef::Dn(Dn::digest_of(&place.dn))]) } else { Box::default() };

@@ -246,14 +246,7 @@ impl Pages<'_> {
                 self.sink.reference(done.referrals.clone());
                 return Ok(None);
             }
-            code => {
-                return Err(DirectoryError::Search {
-                    server: self.session.server().to_owned(),
-                    doing: doing.to_owned(),
-                    code,
-                    text: done.text.clone(),
-                });
-            }
+            _ => return Err(done.failure(&*self.session, doing)),
         }
         if self.size == 0 {
             return Ok(None);

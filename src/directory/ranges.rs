@@ -207,12 +207,7 @@ impl At {
                 if same { Ok(found) } else { Err(other()) }
             }
             (0 | 32, _) => Err(at_fault(session, &self.dn, "it is no longer there".to_owned())),
-            (code, _) => Err(DirectoryError::Search {
-                server: session.server().to_owned(),
-                doing: format!("reading the rest of the values of `{}`", printable(&self.dn)),
-                code,
-                text: done.text,
-            }),
+            _ => Err(done.failure(session, format!("reading the rest of the values of `{}`", printable(&self.dn)))),
         }
     }
 

@@ -216,14 +216,7 @@ pub(super) async fn check_base(session: &mut dyn Session, key: &str, base: &str)
         32 => format!("it does not exist, only `{}` does; correct {key}", done.matched),
         34 => format!("it is not a valid DN; correct {key}"),
         10 => "the server refers to another one for it; set source.urls to that server".to_owned(),
-        code => {
-            return Err(DirectoryError::Search {
-                server: session.server().to_owned(),
-                doing: format!("reading the base object `{base}`"),
-                code,
-                text: done.text,
-            });
-        }
+        _ => return Err(done.failure(session, format!("reading the base object `{base}`"))),
     };
     Err(DirectoryError::Base { server: session.server().to_owned(), key: key.to_owned(), base: base.to_owned(), says })
 }

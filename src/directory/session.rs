@@ -14,7 +14,7 @@ use super::codes;
 use super::entry::RawEntry;
 use super::error::RUN_TIMEOUT;
 use super::guard::{Diverted, Fault, Guard, Stream};
-use super::settings::Scope;
+use super::settings::{Kind, Scope};
 
 /// What one search asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,6 +57,14 @@ pub struct Done {
     pub control: Option<Option<Vec<u8>>>,
 }
 
+impl Done {
+    /// The error that this end is.
+    pub fn failure(&self, session: &dyn Session, doing: impl Into<String>) -> DirectoryError {
+        let (server, kind) = (session.server().to_owned(), session.kind());
+        DirectoryError::Search { server, doing: doing.into(), code: self.code, text: self.text.clone(), kind }
+    }
+}
+
 /// The control of RFC 2696.
 pub const PAGING: &str = "1.2.840.113556.1.4.319";
 
@@ -68,6 +76,10 @@ const EFFECTIVE_RIGHTS: &str = "1.3.6.1.4.1.42.2.27.9.5.2";
 pub trait Session: Send {
     /// Which server, for messages.
     fn server(&self) -> &str;
+    /// Its kind, for what messages advise.
+    fn kind(&self) -> Kind {
+        Kind::Generic
+    }
     /// Sends a search. `doing` says what for, in errors.
     async fn start(&mut self, request: &Request, doing: &str) -> Result<(), DirectoryError>;
     /// The next item of the search.
@@ -87,6 +99,8 @@ pub struct Deadlines {
 
 /// A connection through ldap3, behind the guard.
 pub struct Wire {
+    /// Its kind, once it is known.
+    pub kind: Kind,
     server: String,
     deadlines: Deadlines,
     guard: Guard,
@@ -108,7 +122,7 @@ impl Wire {
             // What ends the driver is known to the guard, and asked there.
             let _ = driver.drive().await;
         });
-        Ok(Self { server, deadlines, guard, ldap, search: None, done: None })
+        Ok(Self { kind: Kind::Generic, server, deadlines, guard, ldap, search: None, done: None })
     }
 
     /// Waits for an operation, no longer than the server may be silent and the run may take.
@@ -272,6 +286,10 @@ impl From<LdapResult> for Done {
 impl Session for Wire {
     fn server(&self) -> &str {
         &self.server
+    }
+
+    fn kind(&self) -> Kind {
+        self.kind
     }
 
     async fn start(&mut self, request: &Request, doing: &str) -> Result<(), DirectoryError> {

@@ -4,6 +4,7 @@ mod census;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::codes;
 use super::connect::{About, Connection, connect};
 use super::entry::AttributeName;
 use super::error::DirectoryError;
@@ -161,7 +162,11 @@ pub async fn survey(
 }
 
 fn cannot_page(error: &DirectoryError) -> bool {
-    matches!(error, DirectoryError::Paging { .. } | DirectoryError::Search { code: 12, .. })
+    match error {
+        DirectoryError::Paging { .. } => true,
+        DirectoryError::Search { code, text, .. } => codes::refuses_paging(*code, text),
+        _ => false,
+    }
 }
 
 /// Contexts that may hold people.
