@@ -42,6 +42,7 @@ fn survey(people: People) -> Survey {
         directory_id: String::new(),
         authorized_as: None,
         pages: true,
+        controls: std::collections::BTreeSet::new(),
         certificate: None,
         clock: None,
         read_only: false,

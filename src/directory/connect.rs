@@ -39,6 +39,8 @@ pub struct About {
     pub authorized_as: Option<String>,
     /// Whether it announces paging.
     pub pages: bool,
+    /// The controls that it announces, by object identifier.
+    pub controls: BTreeSet<String>,
     /// Its certificate.
     pub certificate: Option<CertificateInfo>,
     /// Its own clock, where it shows one.
@@ -290,6 +292,7 @@ impl Root {
             vendor,
             directory_id: directory_id.map(|dn| dn.normalized()).unwrap_or_default(),
             pages: self.controls.contains(super::session::PAGING),
+            controls: self.controls,
             naming_contexts: self.naming_contexts,
             default_context: self.default_context,
             authorized_as,

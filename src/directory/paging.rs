@@ -123,6 +123,28 @@ pub async fn one(
     }
 }
 
+/// How a search of one object ends that asks for pages, and the page size with which it does: halved, as [`all`] does,
+/// until the server does not refuse it any more.
+///
+/// # Errors
+/// Those of the connection; a result code is none.
+pub async fn allowed(session: &mut dyn Session, base: &str, size: u32) -> Result<(u32, Done), DirectoryError> {
+    let (search, doing) = (Search::once(base, Scope::Base, "(objectClass=*)", &["1.1"]), "asking for a page");
+    let mut size = size;
+    loop {
+        session.start(&request(&search, Some(paging_control(size, &[]))), doing).await?;
+        let done = loop {
+            if let Item::Done(done) = session.next(doing).await? {
+                break done;
+            }
+        };
+        if size == 1 || !refuses_size(&done) {
+            return Ok((size, done));
+        }
+        size /= 2;
+    }
+}
+
 fn parse<'a>(session: &dyn Session, content: &'a [u8], doing: &str) -> Result<RawEntry<'a>, DirectoryError> {
     RawEntry::parse(content).map_err(|_| DirectoryError::Protocol {
         server: session.server().to_owned(),

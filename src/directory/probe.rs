@@ -1,5 +1,6 @@
 //! What `check` asks of a directory: every step one by one, each with what was found or what to do.
 
+mod limits;
 mod pace;
 mod rights;
 mod server;
@@ -21,6 +22,7 @@ use super::reference::is_outside;
 use super::schema;
 use super::searches::{Pass, Searches};
 use super::settings::{Bind, GroupSettings, MappedSettings, Settings, UserSettings};
+use super::standing::Standing;
 use super::understand::{Key, key};
 use crate::clock::{Clock, Timestamp};
 use crate::roster::words::{chain, counted, plural};
@@ -70,6 +72,10 @@ pub struct Probe {
     pub users: u64,
     /// Of what is [`Stored`], users with access and groups that were not found, where everything was read.
     pub missing: (u64, u64),
+    /// Where the server stands, once bound (E7).
+    pub standing: Option<Standing>,
+    /// The newest change that was seen.
+    newest: Option<Timestamp>,
     /// Whether the people of a source that stood for another directory are in this one, or there are none.
     pub same: bool,
 }
@@ -93,6 +99,8 @@ pub struct Stored {
     pub groups: u64,
     /// Its people.
     pub people: Index,
+    /// How many people had each attribute at the last complete run; empty before the first (E2).
+    pub coverage: BTreeMap<String, u64>,
     /// Which directory its name stands for, and some of its people (I9).
     pub directory: Option<(String, Vec<UniqueId>)>,
 }
@@ -123,7 +131,7 @@ pub async fn probe(
     server::about(&mut probe, &connection, clock.now());
     probe.about = Some(connection.about().clone());
     let searches = Searches::new(settings, users, groups, connection.about.kind);
-    let searches = match searches.and_then(|all| mapped.map_or(Ok(all.clone()), |mapped| all.with_mapped(mapped))) {
+    let mut searches = match searches.and_then(|all| mapped.map_or(Ok(all.clone()), |mapped| all.with_mapped(mapped))) {
         Ok(searches) => searches,
         Err(error) => {
             probe.failed("mapping", &error.into());
@@ -136,10 +144,35 @@ pub async fn probe(
         Some(people) => are_there(&mut connection, &searches, people, clock.now()).await,
         None => true,
     };
-    if let Err(error) = look(&mut probe, &mut connection, &searches, (managed, &stored), clock.now()).await {
+    if let Err(error) = all(&mut probe, &mut connection, &mut searches, (managed, &stored), clock.now()).await {
         probe.failed("connection", &error);
     }
     probe
+}
+
+/// Everything that needs a connection; an error is one of the connection.
+async fn all(
+    probe: &mut Probe,
+    connection: &mut Connection,
+    searches: &mut Searches,
+    (managed, stored): (Option<&BTreeSet<Domain>>, &Stored),
+    now: Timestamp,
+) -> Result<(), DirectoryError> {
+    if !limits::paging(probe, connection).await? {
+        // The rest can be looked at all the same.
+        searches.page_size = 0;
+    }
+    limits::look(probe, connection).await?;
+    let standing = connection.standing().await;
+    probe.newest = standing.newest();
+    probe.standing = Some(standing);
+    let theirs = server::clock_of(connection).await?;
+    theirs.into_iter().for_each(|theirs| server::clock(probe, (Some(theirs), None), now));
+    look(probe, connection, searches, (managed, stored), now).await?;
+    if theirs.is_none() {
+        server::clock(probe, (None, probe.newest), now);
+    }
+    Ok(())
 }
 
 /// Schema, bases, people, groups; an error is one of the connection.
@@ -191,9 +224,10 @@ async fn look(
         }
         let people = sample.people.iter().map(|person| person.dn.to_string()).collect::<Vec<_>>();
         let seen = std::mem::take(&mut sample.seen);
+        let whole = (1..ENOUGH).contains(&sample.read);
         sample.report(probe, pass, managed, (stored, explained));
         if pass.name == "users" && !explained {
-            rights::look(probe, connection, searches, (&seen, &people)).await?;
+            rights::look(probe, connection, searches, (&seen, &people), (&stored.coverage, whole)).await?;
         }
     }
     mapped_groups(probe, connection, searches).await?;
@@ -215,6 +249,7 @@ fn search(searches: &Searches, pass: &Pass, base: &str) -> Search {
             search.attributes.push(name.as_str().to_owned());
         }
     }
+    search.attributes.push(pace::CHANGED.to_owned());
     search
 }
 
@@ -375,6 +410,7 @@ impl<'a> Sample<'a> {
                 format!("{least}{} `{}`", counted(self.read, "entry matches", "entries match"), pass.filter),
             );
         }
+        probe.newest = probe.newest.max(self.pace.newest);
         self.pace.report(probe, pass, self.searches.page_size);
         let whole = (1..ENOUGH).contains(&self.read) && !explained;
         if pass.name != "users" {
@@ -439,7 +475,6 @@ fn nothing(pass: &Pass, stored: &Stored) -> (Verdict, String) {
     }
 }
 
-/// The domain of the address that would become the primary of a newcomer.
 /// A person as the store would have it, on one line.
 fn shown(person: &Person, mapping: &Mapping) -> String {
     let mut parts = vec![format!("dn={}", person.dn), format!("unique_id={}", person.key)];

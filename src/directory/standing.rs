@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::codes::printable;
 use super::connect::Connection;
+use super::disabled::generalized_time;
 use super::entry::{AttributeName, RawEntry};
 use super::paging::{self, Search};
 use super::settings::{Kind, Scope};
 use super::understand::{Key, key};
+use crate::clock::Timestamp;
 use crate::roster::Dn;
+use crate::roster::words::counted;
 
 /// Where a server stands.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -21,6 +25,33 @@ pub struct Standing {
     pub change_numbers: BTreeMap<String, String>,
     /// Its own id among these, where it tells: the invocation id of a domain controller.
     pub own: Option<String>,
+    /// How far a server is that tells neither, in its own words; it is only shown.
+    pub told: Option<String>,
+}
+
+impl Standing {
+    /// When the newest change was made that the server knows of, where its change numbers tell times.
+    pub fn newest(&self) -> Option<Timestamp> {
+        let times = self.change_numbers.values().filter_map(|number| number.split('#').next());
+        times.filter_map(|time| generalized_time(time.as_bytes())).max()
+    }
+
+    /// Where the server stands, in a few words; `None` where it does not tell.
+    pub fn says(&self) -> Option<String> {
+        let others = |what: &str| match self.change_numbers.len().saturating_sub(1) {
+            0 => String::new(),
+            more => format!(", and what {} {what}", counted(more as u64, "other server", "other servers")),
+        };
+        if let Some((own, number)) = self.own.as_ref().and_then(|own| self.change_numbers.get_key_value(own)) {
+            let number = number.trim_start_matches('0');
+            let others = others("had written as far as it knew");
+            return Some(format!("update sequence number {number} of invocation id {own}{others}"));
+        }
+        match self.change_numbers.values().max() {
+            Some(newest) => Some(format!("contextCSN {newest}{}", others("had written"))),
+            None => self.told.clone(),
+        }
+    }
 }
 
 /// Server-given ids of a base object.
@@ -54,7 +85,31 @@ impl Connection {
             standing.change_numbers = numbers.collect();
         })
         .await;
+        if matches!(self.about.kind, Kind::Ds389 | Kind::FreeIpa) {
+            standing.told = self.replica(&context).await;
+        }
         standing
+    }
+
+    /// What a 389 Directory Server says: the newest change of each replica, where there are any and the account may read
+    /// them, else the last update sequence number.
+    async fn replica(&mut self, context: &str) -> Option<String> {
+        let mut newest = Vec::new();
+        self.search(Search::once(context, Scope::Subtree, REPLICAS, &["nsds50ruv"]), |entry| {
+            newest.extend(entry.texts("nsds50ruv").filter_map(|element| of_replica(&element)));
+        })
+        .await;
+        newest.sort();
+        if !newest.is_empty() {
+            return Some(newest.join(", "));
+        }
+        let mut last = None;
+        self.glance("", &["lastusn;userroot", "lastusn"], |entry| {
+            let number = bytes(entry, "lastusn;userroot").or_else(|| bytes(entry, "lastusn"));
+            last = number.and_then(|number| String::from_utf8(number).ok());
+        })
+        .await;
+        last.map(|last| format!("update sequence number {}", printable(&last)))
     }
 
     /// What a domain controller says: its own update sequence number, and its up-to-dateness vector for the others.
@@ -83,9 +138,22 @@ impl Connection {
 
     /// Reads some attributes of one object. What is wrong with a base is said where it is read.
     async fn glance(&mut self, dn: &str, attributes: &[&str], mut see: impl FnMut(&RawEntry<'_>) + Send) {
-        let search = Search::once(dn, Scope::Base, "(objectClass=*)", attributes);
+        self.search(Search::once(dn, Scope::Base, "(objectClass=*)", attributes), |entry| see(entry)).await;
+    }
+
+    async fn search(&mut self, search: Search, mut see: impl FnMut(&RawEntry<'_>) + Send) {
         drop(paging::one(&mut self.wire, &search, "reading where the server stands", |entry| see(entry)).await);
     }
+}
+
+/// The entry in which a 389 Directory Server keeps how far it knows each replica.
+const REPLICAS: &str = "(&(objectClass=nsTombstone)(nsUniqueId=ffffffff-ffffffff-ffffffff-ffffffff))";
+
+/// An element of its replica update vector: `{replica 1 ldap://host:389} FIRST LAST`; nothing of one without a change.
+fn of_replica(element: &str) -> Option<String> {
+    let (replica, numbers) = element.strip_prefix("{replica ")?.split_once('}')?;
+    let (id, newest) = (replica.split(' ').next()?, numbers.split_whitespace().nth(1)?);
+    Some(format!("change {} of replica {}", printable(newest), printable(id)))
 }
 
 fn written(number: u64) -> String {
@@ -133,6 +201,27 @@ mod tests {
             bytes.extend_from_slice(if version == 2 { &[9; 8] } else { &[] });
         }
         bytes
+    }
+
+    /// What is shown of a server's state, by kind.
+    #[test]
+    fn where_a_server_stands_is_said_in_a_line() {
+        let numbers = |all: &[(&str, &str)]| all.iter().map(|(id, n)| ((*id).to_owned(), (*n).to_owned())).collect();
+        let csn = |time: &str, id: &str| format!("{time}.000001Z#000000#{id}#000000");
+        let (old, new) = (csn("20260301080000", "001"), csn("20260302090000", "000"));
+        let two = Standing { change_numbers: numbers(&[("001", &old), ("000", &new)]), ..Standing::default() };
+        assert_eq!(two.says().unwrap(), format!("contextCSN {new}, and what 1 other server had written"));
+        assert_eq!(two.newest(), Timestamp::parse("2026-03-02T09:00:00.000001Z"));
+        let controller = Standing {
+            change_numbers: numbers(&[("a", "00000000000000004711")]),
+            own: Some("a".to_owned()),
+            ..Standing::default()
+        };
+        assert_eq!(controller.says().unwrap(), "update sequence number 4711 of invocation id a");
+        assert_eq!((controller.newest(), Standing::default().says()), (None, None));
+        let element = "{replica 7 ldap://a.example.com:389} 5f0000000000000070000 60aa00bb000000070000";
+        assert_eq!(of_replica(element).unwrap(), "change 60aa00bb000000070000 of replica 7");
+        assert_eq!((of_replica("{replica 7 ldap://a}"), of_replica("{replicageneration} 5f00")), (None, None));
     }
 
     /// E7: both versions are read; one that is cut off, or says another count, says nothing.

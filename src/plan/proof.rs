@@ -17,6 +17,8 @@ pub struct Proof {
     pub account: Option<String>,
     /// The server-given unique id of `source.base_dn`.
     pub base: Option<String>,
+    /// Where the server stood, in its own numbers; `None` where it does not tell (E7).
+    pub state: Option<String>,
     /// The bases that were read to the end.
     pub bases: Vec<String>,
     /// User entries; `None` when users were not asked for.
@@ -54,6 +56,7 @@ impl Proof {
         let bases = self.bases.iter().map(|base| format!("`{base}`")).collect::<Vec<_>>().join(", ");
         let mut says = vec![account, format!("{read}, every page to the last, under {bases}")];
         says.extend(self.base.as_ref().map(|id| format!("source.base_dn is the object {id}")));
+        says.extend(self.state.as_ref().map(|state| format!("the server stood at {state}")));
         if self.must_see > 0 {
             says.push(format!("{} of source.must_see seen", counted(self.must_see, "entry", "entries")));
         }
@@ -83,6 +86,7 @@ mod tests {
         let proof = Proof {
             account: Some("dn:cn=rosterd".into()),
             base: Some("0001".into()),
+            state: Some("contextCSN 1".into()),
             bases: vec!["ou=groups".into(), "ou=people".into()],
             users: Some(1_200),
             groups: Some(1),
@@ -96,6 +100,7 @@ mod tests {
                 "bound as `dn:cn=rosterd`",
                 "1,200 user entries and 1 group entry, every page to the last, under `ou=groups`, `ou=people`",
                 "source.base_dn is the object 0001",
+                "the server stood at contextCSN 1",
                 "1 entry of source.must_see seen",
                 "9 attributes of people shown, none vanished from everybody",
                 "4 vanished people looked up by unique id: 2 gone, 1 moved-out, 1 unjudged",

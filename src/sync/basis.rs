@@ -49,7 +49,7 @@ fn settings(config: &Config, tables: &[&str]) -> BTreeMap<String, String> {
 
 /// What a run rests on before anything is read.
 pub fn of(config: &Config, server: &str, standing: Standing, clock: &dyn Clock) -> Basis {
-    let Standing { base, change_numbers, own } = standing;
+    let Standing { base, change_numbers, own, .. } = standing;
     let (settings, clock) = (basis_settings(config), Some(reading(clock)));
     Basis { settings, server: server.to_owned(), base, change_numbers, own, clock, ..Basis::default() }
 }

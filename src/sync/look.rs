@@ -36,6 +36,8 @@ pub(super) struct Look {
     basis: Basis,
     /// The directory is another one than before, or was made anew, and nobody said that this is right (I9).
     another: Option<Another>,
+    /// Where the server stood.
+    state: Option<String>,
     /// Of a read that was complete.
     proof: Option<Proof>,
     /// Other sources of the same directory (I8).
@@ -62,7 +64,9 @@ impl Look {
         let server = connection.about().server.clone();
         let gives_roles = !policy.rights.roles.is_empty();
         let neighbours = scene.check_source(&mut connection, (&searches, gives_roles), leases).await?;
-        let basis = basis::of(scene.config, &server, connection.standing().await, scene.clock);
+        let standing = connection.standing().await;
+        let state = standing.says();
+        let basis = basis::of(scene.config, &server, standing, scene.clock);
         let another = match approval.accepts(Another::CAUSE) {
             true => None,
             false => source::another(scene, (&mut connection, &searches), &basis).await?,
@@ -79,6 +83,7 @@ impl Look {
             vanished: BTreeSet::new(),
             neighbours,
             another,
+            state,
             proof: None,
             basis,
         };
@@ -164,6 +169,7 @@ impl Look {
         let proof = Proof {
             account: connection.about().authorized_as.clone(),
             base: self.basis.base.clone(),
+            state: self.state.clone(),
             bases: searches.bases(reading.passes).map(str::to_owned).collect(),
             users: self.basis.users,
             groups: self.basis.groups,

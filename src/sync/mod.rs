@@ -35,7 +35,7 @@ use crate::roster::{Digest, Incomplete};
 use crate::store::{Action, Lease, Outcome, RunEnd, RunId, RunStart, Stamp, Store, Trigger};
 
 pub use crate::roster::words::chain;
-pub use basis::{basis_settings, deciding_settings};
+pub use basis::{basis_settings, deciding_settings, of as basis_of};
 pub use cut_off::cut_off;
 pub use error::SyncError;
 use lease::Held;

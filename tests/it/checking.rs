@@ -7,7 +7,7 @@ use rosterd::clock::{Clock as _, SystemClock};
 
 use crate::support::desk::Desk;
 use crate::support::fake::{ACCOUNT, Act, At, Entry, Fake, Kind, PASSWORD, Tree};
-use crate::support::program::Site;
+use crate::support::program::{Site, source};
 use crate::support::server::Server;
 use crate::support::slapd::{Options, Slapd, people};
 
@@ -49,6 +49,15 @@ fn openldap_is_told_with_its_pages_and_with_rights_too_few_and_too_many() {
     has(&told, "ok pace", "pages of 500, not of the 1,000 asked for");
     has(
         &told,
+        "warn paging",
+        "refuses pages of 1,000, as source.page_size has them, and gives pages of 500: set source.page_size = 500",
+    );
+    has(&told, "ok controls", "the server announces paged results, content synchronization");
+    has(&told, "ok controls", "; not DirSync, persistent search");
+    has(&told, "ok limits", "does not show its limits to this account");
+    has(&told, "ok clock", "does not show its clock; the newest change that was seen, of 20");
+    has(
+        &told,
         "warn attributes",
         "none of the 600 people read has description, homephone, mobile, o; if somebody should",
     );
@@ -80,7 +89,14 @@ fn samba_is_told_with_its_clock_and_what_the_account_may_change() {
     let desk = Desk::new();
     let told = checked(&desk, 0, (server.url(), server.bind_dn(), server.password()));
     has(&told, "ok clock", "differ by");
-    has(&told, "ok rights", "the bind account may change nothing of the 1 person looked at");
+    has(&told, "ok controls", "DirSync");
+    has(&told, "ok limits", "MaxPageSize=1000");
+    has(&told, "ok limits", "MaxValRange=1500");
+    has(&told, "ok state", "the server stands at update sequence number ");
+    desk.with_it(0, &["sync"]);
+    has(&lines(&desk, 0), "ok state", "no less than at run 1, the last complete one");
+    has(&lines(&desk, 0), "ok proof", "; the server stood at update sequence number ");
+    has(&lines(&desk, 0), "ok proof", " of invocation id ");
     let told = checked(&desk, 0, (server.url(), "Administrator", server.fact("admin_password")));
     has(&told, "warn rights", "rosterd only reads");
 }
@@ -97,12 +113,140 @@ fn ds389_is_told_with_what_the_account_may_change() {
     let told = checked(&desk, 0, (server.url(), server.bind_dn(), server.password()));
     has(&told, "ok rights", "no password of the 1 person looked at is shown");
     has(&told, "ok rights", "the bind account may change nothing of the 1 person looked at");
+    has(&told, "ok clock", "differ by");
+    has(&told, "ok limits", "nsPagedLookThroughLimit=-1");
+    has(&told, "ok controls", "persistent search");
+    desk.with_it(0, &["sync"]);
+    has(&lines(&desk, 0), "ok proof", "; the server stood at update sequence number ");
     server.ldif(&format!(
         "dn: {BASE}\nchangetype: modify\nadd: aci\naci: (targetattr=\"mail\")(version 3.0; acl \"too much\"; allow (write) \
          userdn=\"ldap:///{}\";)\n\n",
         server.bind_dn()
     ));
     has(&lines(&desk, 0), "warn rights", "the bind account may change `uid=ada,ou=people,dc=example,dc=com` (mail)");
+}
+
+/// E1: what ends a search on a 389 Directory Server is told with the names that its limits have there.
+#[test]
+fn limits_of_ds389_are_told_in_its_words() {
+    let Some(server) = Server::ds389() else { return };
+    let person = |name: &str| {
+        format!(
+            "dn: uid={name},ou=people,{BASE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\n\
+             sn: {name}\nmail: {name}@example.com\n\n"
+        )
+    };
+    server.ldif(&["ada", "bob", "cy", "dan"].map(person).concat());
+    let desk = Desk::new();
+    checked(&desk, 0, (server.url(), server.bind_dn(), server.password()));
+    let limit = |size: &str, look_through: &str| {
+        let set = |name: &str, value: &str| format!("replace: {name}\n{name}: {value}\n-\n");
+        let all = [("nsSizeLimit", size), ("nsPagedSizeLimit", size)];
+        let all =
+            all.into_iter().chain([("nsLookThroughLimit", look_through), ("nsPagedLookThroughLimit", look_through)]);
+        let sets = all.map(|(name, value)| set(name, value)).collect::<String>();
+        server.ldif(&format!("dn: {}\nchangetype: modify\n{sets}\n", server.bind_dn()));
+    };
+    for (size, look_through, words) in [
+        (
+            "2",
+            "-1",
+            "code 4: sizeLimitExceeded: the server's size limit cut the list off; raise it for the bind account (nsSizeLimit",
+        ),
+        (
+            "-1",
+            "2",
+            "code 11: adminLimitExceeded: the limit of entries that the server looks at ended the search; raise it for the bind \
+                     account (nsLookThroughLimit",
+        ),
+    ] {
+        limit(size, look_through);
+        let told = lines(&desk, 1);
+        has(&told, "fail users", words);
+        assert!(!told.iter().any(|line| line.contains("dn.exact")), "OpenLDAP's words: {told:#?}");
+    }
+}
+
+/// E1: a server that does not let the account page at all is told with the setting that helps, and the rest is looked at all
+/// the same; `init` writes that setting.
+#[test]
+fn a_server_that_does_not_let_the_account_page_is_told_with_the_setting() {
+    let reader = "dn.exact=\"cn=rosterd,ou=services,dc=example,dc=com\"";
+    let options =
+        Options { limits: format!("limits {reader} size=unlimited size.prtotal=disabled"), ..Options::default() };
+    let Some(mut slapd) = Slapd::start(options) else { return };
+    slapd.load(&people(BASE, 20));
+    let mut site = Site::new(&slapd);
+    site.set("source", &source(&slapd, slapd.url(), ""));
+    let told: Vec<String> = site.expect(1, &["check"]).out.lines().map(str::to_owned).collect();
+    has(&told, "fail paging", "does not let the bind account page; set source.page_size = 0");
+    has(&told, "ok users", "20 entries match");
+    assert_eq!(told.iter().filter(|line| line.starts_with("fail ")).count(), 1, "{told:#?}");
+    site.set("source", &source(&slapd, slapd.url(), "page_size = 0"));
+    let told: Vec<String> = site.expect(0, &["check"]).out.lines().map(str::to_owned).collect();
+    has(&told, "warn paging", "switched off by source.page_size = 0");
+    site.expect(0, &["sync"]);
+    let desk = Desk::new();
+    checked(&desk, 0, (slapd.url(), slapd.bind_dn(), slapd.password()));
+    assert!(desk.written().contains("\npage_size = 0"), "{}", desk.written());
+}
+
+/// E7: what a run would say of a server that was restored from a backup, and of another one that does not tell its state.
+#[test]
+fn a_server_that_knows_less_than_the_last_complete_run_is_told() {
+    let Some(mut slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(BASE, 8));
+    let site = Site::new(&slapd);
+    let told = |code| site.expect(code, &["check"]).out.lines().map(str::to_owned).collect::<Vec<_>>();
+    has(&told(0), "ok state", "no run was complete yet");
+    slapd.back_up();
+    slapd.ldif(&format!(
+        "dn: uid=new,ou=people,{BASE}\nchangetype: add\nobjectClass: inetOrgPerson\nuid: new\ncn: new\nsn: new\n\
+         mail: new@example.com\n\n"
+    ));
+    site.expect(0, &["sync"]);
+    has(&told(0), "ok state", "the server stands at contextCSN 20");
+    has(&told(0), "ok state", "no less than at run 1, the last complete one");
+    has(&told(0), "ok proof", "; the server stood at contextCSN 20");
+    assert!(site.json(&["runs", "show", "1"])["proof"]["state"].as_str().unwrap().starts_with("contextCSN 20"));
+    slapd.restore();
+    has(&told(1), "fail state", "was its data restored from a backup");
+    has(&told(1), "fail state", "every run is incomplete (server-behind), and nobody is missed");
+    assert!(site.expect(5, &["sync"]).out.contains("was its data restored from a backup"));
+    site.by_hand("UPDATE rd_runs SET basis = replace(basis, '\"server\":\"ldap', '\"server\":\"ldaps')");
+    site.by_hand("UPDATE rd_runs SET basis = json_set(basis, '$.change_numbers', json('{}')) WHERE basis IS NOT NULL");
+    has(&told(0), "warn state", "nobody can tell whether it is up to date");
+    has(&told(0), "warn state", "until then runs are incomplete (server-changed)");
+}
+
+/// E2: an attribute that people had at the last complete run and nobody shows now, mapped or of a disabled test.
+#[test]
+fn attributes_that_vanished_since_the_last_complete_run_are_told() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(BASE, 9));
+    let site = Site::new(&slapd);
+    let all = |change: &str| {
+        let one = |number: usize| format!("dn: uid=u{number:05},ou=people,{BASE}\nchangetype: modify\n{change}\n\n");
+        slapd.ldif(&(0..9).map(one).collect::<String>());
+    };
+    let one = |change: &str| slapd.ldif(&format!("dn: uid=u00003,ou=people,{BASE}\nchangetype: modify\n{change}\n\n"));
+    one("add: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z");
+    one("add: mobile\nmobile: 1");
+    site.expect(0, &["sync"]);
+    let told = |code| site.expect(code, &["check"]).out.lines().map(str::to_owned).collect::<Vec<_>>();
+    let before = told(0);
+    assert!(!before.iter().any(|line| line.contains("at the last complete run, is shown")), "{before:#?}");
+    one("delete: mobile");
+    has(&told(0), "warn attributes", "`mobile`, which 1 of 9 people had at the last complete run, is shown of none");
+    all("delete: mail");
+    one("delete: pwdAccountLockedTime");
+    let after = told(1);
+    let says = "`mail`, which 9 of 9 people had at the last complete run, is shown of none of the 9 people read now: every run \
+                would be incomplete; let the bind account read it";
+    has(&after, "fail attributes", says);
+    has(&after, "fail attributes", "`pwdaccountlockedtime`, which 1 of 9 people had at the last complete run");
+    assert!(!after.iter().any(|line| line.contains("people read has mail")), "told once: {after:#?}");
+    assert!(site.expect(5, &["sync"]).out.contains("attribute `mail`"));
 }
 
 /// What Samba does not do: ranges, a clock that is off, a filter that makes the server look at every entry; a controller that
@@ -151,7 +295,11 @@ fn a_domain_controller_is_told_with_its_ranges_its_clock_and_its_pace() {
     has(&lines(&desk, 0), "warn index", "index the attributes of `(&(objectCategory=person)");
     fake.repair();
     fake.always(At::below(BASE), Act::Answer(11, "look-through limit"));
-    has(&lines(&desk, 1), "fail users", "or index the filter's attributes");
+    has(
+        &lines(&desk, 1),
+        "fail users",
+        "index the filter's attributes, or raise the limit in the server's query policy",
+    );
 }
 
 /// U8: which of the kind's disabled tests the configuration's own list replaces, and whom only that one would hold.

@@ -11,11 +11,11 @@ use crate::clock::{Clock as _, Timestamp};
 use crate::config::{Config, Schedule, When};
 use crate::directory;
 use crate::plan::{Basis, Since};
-use crate::roster::State;
 use crate::roster::words::plural;
+use crate::roster::{Incomplete, State};
 use crate::store::rows::RunRow;
 use crate::store::{self, Outcome, RunId, Schema, Store, StoreError};
-use crate::sync::{basis_settings, refused, source};
+use crate::sync::{basis_of, basis_settings, refused, source};
 
 /// How many of a schedule's next times are told.
 const TIMES: usize = 3;
@@ -147,13 +147,14 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
         // A store that cannot be written is told by its own step.
         drop(refused::remember(store, &settings.name, settings, refused, &[]).await);
     }
-    let mut steps = Vec::new();
+    let (mut steps, mut comparable) = (Vec::new(), store);
     if let (Some(store), Some(about)) = (store, &found.about) {
         let ours = source::record(config, &about.directory_id);
         let known = store.sources().await.unwrap_or_default();
         let trouble = source::trouble(&ours, &known, found.same).map(|trouble| trouble.to_string());
         let is_ours = trouble.is_none();
         steps.extend(trouble.map(|says| Step::new(Verdict::Fail, "source", says)));
+        comparable = comparable.filter(|_| is_ours);
         if is_ours && found.missing != (0, 0) {
             let last = store.basis(&settings.name, &[Outcome::Ok]).await.unwrap_or_default();
             let since = last.map(|(run, before)| differs(config, &about.server, (run, &before)).says());
@@ -161,13 +162,64 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
         }
         steps.extend(proof(&store.run_rows(Some(&settings.name), RUNS).await.unwrap_or_default()));
     }
+    let stands = standing(config, comparable, &found, session).await.unwrap_or_default();
     let verdict = |verdict| match verdict {
         directory::Verdict::Ok => Verdict::Ok,
         directory::Verdict::Warn => Verdict::Warn,
         directory::Verdict::Fail => Verdict::Fail,
     };
     let found = found.findings.into_iter().map(|found| Step::new(verdict(found.verdict), found.step, found.text));
-    found.chain(steps).collect()
+    found.chain(stands).chain(steps).collect()
+}
+
+/// Where the server stands beside the last complete run: what a run would say of a restored backup, of a replica that
+/// lags, and of another server (E7).
+async fn standing(
+    config: &Config,
+    store: Option<&dyn Store>,
+    found: &directory::Probe,
+    session: &Session,
+) -> Result<Option<Step>, StoreError> {
+    let (Some(standing), Some(about)) = (&found.standing, &found.about) else { return Ok(None) };
+    let stands = match standing.says() {
+        Some(says) => format!("the server stands at {says}"),
+        None => "the server does not tell where it stands".to_owned(),
+    };
+    let mut now = basis_of(config, &about.server, standing.clone(), &session.clock);
+    let source = config.source.name.as_str();
+    if let Some(store) = store
+        && let Some((run, last)) = store.basis(source, &Outcome::COMPLETE).await?
+    {
+        let stranger = store.basis(source, &Outcome::DONE).await?.and_then(|(_, all)| all.stranger);
+        let strange = now.strange(&last, stranger, (session.clock.now(), None));
+        return Ok(Some(beside(&stands, &now, (run, &last), strange)));
+    }
+    let says = format!("{stands}; no run was complete yet that it could be compared with");
+    Ok(Some(Step::new(Verdict::Ok, "state", says)))
+}
+
+/// What the server knows beside what it, or another one, knew at the last complete run.
+fn beside(stands: &str, now: &Basis, (run, last): (RunId, &Basis), strange: Option<Incomplete>) -> Step {
+    let run = run.0;
+    let (verdict, says) = match (now.behind(last), strange) {
+        (Some(behind), _) => {
+            let says = format!(
+                "{}; every run is incomplete ({}), and nobody is missed, until it has caught up, or a person accepts it \
+                 (`rosterd approve RUN`)",
+                behind.says, behind.cause
+            );
+            (Verdict::Fail, says)
+        }
+        (None, Some(strange)) => {
+            (Verdict::Warn, format!("{}; until then runs are incomplete ({})", strange.says, strange.cause))
+        }
+        (None, None) if last.change_numbers.is_empty() || now.change_numbers.is_empty() => (
+            Verdict::Ok,
+            format!("{stands}; whether that is less than at run {run}, the last complete one, cannot be told"),
+        ),
+        (None, None) => (Verdict::Ok, format!("{stands}, no less than at run {run}, the last complete one")),
+    };
+    Step::new(verdict, "state", says)
 }
 
 /// What a run would compare the entries with (E2).
@@ -175,6 +227,7 @@ async fn stored(store: &dyn Store, source: &str) -> Result<directory::Stored, St
     let people = store.index(source).await?;
     let users = people.with_access() as u64;
     let groups = store.groups(source).await?.iter().filter(|group| group.state == State::Active).count() as u64;
+    let coverage = store.coverage(source).await?;
     let before = store.sources().await?.into_iter().find(|one| one.name == source);
     let directory = match before {
         Some(before) if !source::knows_nobody(store, source).await? => {
@@ -182,7 +235,7 @@ async fn stored(store: &dyn Store, source: &str) -> Result<directory::Stored, St
         }
         _ => None,
     };
-    Ok(directory::Stored { users, groups, people, directory })
+    Ok(directory::Stored { users, groups, people, coverage, directory })
 }
 
 /// What the last complete run had in its hands before it took anything from anybody by absence (E1).

@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::disabled::generalized_time;
 use super::super::entry::RawEntry;
 use super::super::searches::{Pass, Searches};
 use super::{Probe, Verdict};
+use crate::clock::Timestamp;
 use crate::roster::words::{counted, number};
 
 /// A server that takes longer for its first entry looks at all of them one by one.
 const SLOW: Duration = Duration::from_secs(1);
+
+/// When an entry was changed, by the server's clock (RFC 4512, 3.4.4).
+pub const CHANGED: &str = "modifyTimestamp";
 
 /// What is seen while a pass is read.
 #[derive(Default)]
@@ -21,6 +26,8 @@ pub struct Pace {
     /// Entries of the largest page, and how many pages there were.
     largest: u64,
     pages: u64,
+    /// When the newest of what was read was changed.
+    pub newest: Option<Timestamp>,
     /// An attribute that came in ranges, and the values that came at once.
     range: Option<(String, usize)>,
 }
@@ -36,6 +43,8 @@ impl Pace {
             let waited = started.elapsed();
             self.first = Some(self.first.map_or(waited, |longest| longest.max(waited)));
         }
+        let changed = entry.texts(CHANGED).find_map(|time| generalized_time(time.as_bytes()));
+        self.newest = self.newest.max(changed);
         let members = searches.mapping().groups.iter().flat_map(|groups| &groups.members);
         let cut = members.filter(|_| self.range.is_none()).find(|name| entry.is_cut_off(name));
         self.range = self.range.take().or_else(|| cut.map(|name| (name.as_str().to_owned(), entry.size(name).0)));

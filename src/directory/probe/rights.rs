@@ -18,6 +18,8 @@ use crate::roster::words::{counted, number};
 
 /// Of fewer people nothing is concluded from what nobody has.
 const FEW: u64 = 5;
+/// An attribute that no more people had may be missing from everybody (E2).
+const MANY: u64 = 5;
 /// Attributes that are named as examples.
 const SHOWN: usize = 3;
 
@@ -46,18 +48,61 @@ pub async fn look(
     connection: &mut Connection,
     searches: &Searches,
     (seen, people): (&Seen, &[String]),
+    (coverage, whole): (&BTreeMap<String, u64>, bool),
 ) -> Result<(), DirectoryError> {
     let Some(users) = searches.mapping().users.as_ref() else { return Ok(()) };
+    let lost = lost(probe, users, seen, (coverage, whole));
     if seen.read >= FEW {
         let known = schema::read(connection).await?;
         let is_known = |name: &&AttributeName| known.as_ref().is_none_or(|known| known.contains(name.base()));
-        absent(probe, users, seen, &is_known);
+        absent(probe, users, seen, &|name| is_known(name) && !lost.contains(*name));
     }
     if !people.is_empty() {
         passwords(probe, connection, people).await?;
         writable(probe, connection, people).await?;
     }
     Ok(())
+}
+
+/// Attributes that somebody had at the last complete run and nobody shows now: those for which a run would not be complete
+/// fail (E2), the others are told where everybody was read (`whole`).
+fn lost<'u>(
+    probe: &mut Probe,
+    users: &'u UserMapping,
+    seen: &Seen,
+    (coverage, whole): (&BTreeMap<String, u64>, bool),
+) -> BTreeSet<&'u AttributeName> {
+    let tests: BTreeSet<&AttributeName> = users.disabled.iter().flat_map(Test::attributes).collect();
+    let people = coverage.get("").copied().unwrap_or_default();
+    let mut lost = BTreeSet::new();
+    for name in users.asked.iter().filter(|name| seen.read > 0 && !seen.has.contains_key(*name)) {
+        let had = coverage.get(name.as_str()).copied().unwrap_or_default();
+        let share = had * 10 > people;
+        if had == 0 || !whole && !share {
+            continue;
+        }
+        lost.insert(name);
+        let of_test = tests.contains(name);
+        let (verdict, then) = if of_test {
+            let then = "it may be hidden, and whom it disabled must not come back by that; let the bind account read it, or \
+                        correct [[users.disabled]]";
+            (Verdict::Fail, then)
+        } else if share && had > MANY {
+            let then = "every run would be incomplete; let the bind account read it, or correct [users.attributes]";
+            (Verdict::Fail, then)
+        } else {
+            (Verdict::Warn, "if somebody should, let the bind account read it")
+        };
+        let says = format!(
+            "`{}`, which {} of {} had at the last complete run, is shown of none of the {} read now: {then}",
+            name.as_str(),
+            number(had),
+            counted(people, "person", "people"),
+            counted(seen.read, "person", "people"),
+        );
+        probe.note("attributes", verdict, says);
+    }
+    lost
 }
 
 /// Mapped attributes that the schema knows and nobody shows.

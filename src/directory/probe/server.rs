@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::super::connect::{Connection, connect};
+use super::super::disabled::generalized_time;
 use super::super::error::DirectoryError;
-use super::super::settings::{Settings, SourceUrl};
+use super::super::paging::{self, Search};
+use super::super::settings::{Scope, Settings, SourceUrl};
 use super::super::srv;
 use super::{Probe, Verdict};
 use crate::clock::{Clock, Timestamp};
@@ -78,7 +80,6 @@ pub fn about(probe: &mut Probe, connection: &Connection, now: Timestamp) {
                     name a writable one in source.urls";
         probe.note("kind", Verdict::Warn, says);
     }
-    clock(probe, about.clock, now);
     match &about.certificate {
         Some(certificate) if certificate.not_after <= now + EXPIRES_SOON => {
             probe.note("tls", Verdict::Warn, format!("{certificate}: less than 30 days; renew it"));
@@ -90,26 +91,29 @@ pub fn about(probe: &mut Probe, connection: &Connection, now: Timestamp) {
         Some(who) => probe.note("identity", Verdict::Ok, format!("the server knows us as `{who}`")),
         None => probe.note("identity", Verdict::Ok, "the server does not say who we are to it"),
     }
-    match (connection.settings.page_size, about.pages) {
-        (0, _) => {
-            probe.note("paging", Verdict::Warn, "switched off by source.page_size = 0: limits of the server apply")
-        }
-        (size, true) => {
-            probe.note("paging", Verdict::Ok, format!("{} a page", counted(u64::from(size), "entry", "entries")))
-        }
-        (_, false) => {
-            probe.note(
-                "paging",
-                Verdict::Warn,
-                "the server does not announce it; if it fails, set source.page_size = 0",
-            );
+}
+
+/// The server's own clock: as a domain controller shows it, or where servers show what they do (389 Directory Server, and
+/// OpenLDAP with its monitor).
+pub async fn clock_of(connection: &mut Connection) -> Result<Option<Timestamp>, DirectoryError> {
+    let mut theirs = connection.about.clock;
+    for (place, name) in [("cn=monitor", "currentTime"), ("cn=Current,cn=Time,cn=Monitor", "monitorTimestamp")] {
+        if theirs.is_none() {
+            let search = Search::once(place, Scope::Base, "(objectClass=*)", &[name]);
+            paging::one(&mut connection.wire, &search, "asking for the server's time", |entry| {
+                theirs = entry.texts(name).find_map(|time| generalized_time(time.as_bytes()));
+            })
+            .await?;
         }
     }
+    Ok(theirs)
 }
 
 /// The server's clock beside this host's: dates in the directory are judged by ours (U8).
-fn clock(probe: &mut Probe, theirs: Option<Timestamp>, ours: Timestamp) {
-    let Some(theirs) = theirs else { return };
+///
+/// Where it shows none, the newest of the changes that were seen is the least that its clock can be.
+pub fn clock(probe: &mut Probe, (theirs, newest): (Option<Timestamp>, Option<Timestamp>), ours: Timestamp) {
+    let Some(theirs) = theirs else { return by_changes(probe, newest, ours) };
     let (ahead, behind) = (theirs.since(ours), ours.since(theirs));
     let off = ahead.max(behind).as_secs();
     if ahead.max(behind) <= OFF {
@@ -125,6 +129,29 @@ fn clock(probe: &mut Probe, theirs: Option<Timestamp>, ours: Timestamp) {
     probe.note("clock", Verdict::Warn, says);
 }
 
+/// What the newest change says of the server's clock.
+fn by_changes(probe: &mut Probe, newest: Option<Timestamp>, ours: Timestamp) {
+    let Some(newest) = newest else {
+        let says =
+            "the server does not show its clock, nor when anything was changed: how far it is off cannot be known";
+        return probe.note("clock", Verdict::Ok, says);
+    };
+    let ahead = newest.since(ours);
+    if ahead > OFF {
+        let says = format!(
+            "the server does not show its clock, but a change of {newest} is {} ahead of this host's; set the one that is \
+             wrong (NTP): when an account expires is judged by this host's, and certificates are, too",
+            counted(ahead.as_secs(), "second", "seconds")
+        );
+        return probe.note("clock", Verdict::Warn, says);
+    }
+    let says = format!(
+        "the server does not show its clock; the newest change that was seen, of {newest}, is not ahead of this host's; \
+         whether the server's is behind cannot be known"
+    );
+    probe.note("clock", Verdict::Ok, says);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,13 +159,18 @@ mod tests {
     #[test]
     fn a_clock_that_is_off_is_told_with_its_direction() {
         let ours = Timestamp::parse("2026-06-01T12:00:00Z").unwrap();
-        let told = |theirs: Option<Timestamp>| {
+        let told = |theirs: Option<Timestamp>, newest: Option<Timestamp>| {
             let mut probe = Probe::default();
-            clock(&mut probe, theirs, ours);
-            probe.findings.pop().map(|found| (found.verdict, found.text))
+            clock(&mut probe, (theirs, newest), ours);
+            probe.findings.pop().map(|found| (found.verdict, found.text)).unwrap()
         };
-        let at = |text: &str| told(Timestamp::parse(text)).unwrap();
-        assert_eq!(told(None), None);
+        let at = |text: &str| told(Timestamp::parse(text), None);
+        assert!(told(None, None).1.contains("cannot be known"));
+        let by_changes = |text: &str| told(None, Timestamp::parse(text));
+        let (verdict, text) = by_changes("2026-06-01T12:01:01Z");
+        assert!(verdict == Verdict::Warn && text.contains("61 seconds ahead of this host's"), "{text}");
+        let (verdict, text) = by_changes("2026-05-01T12:00:00Z");
+        assert!(verdict == Verdict::Ok && text.contains("whether the server's is behind cannot be known"), "{text}");
         assert_eq!(at("2026-06-01T12:00:00Z").0, Verdict::Ok);
         assert_eq!(at("2026-06-01T11:59:00Z").0, Verdict::Ok);
         let (verdict, text) = at("2026-06-01T12:05:00Z");
