@@ -8,6 +8,10 @@ use crate::plan::wishes::Wish;
 use crate::plan::{Act, BrakeKind, Policy, View};
 use crate::roster::{Account, Domain, Enabled, LookUp, Origin, PendingReason, Person, State};
 
+/// What is known of somebody who is gone: servers do not tell an entry that is hidden from one that is not there.
+pub const GONE: &str =
+    "no entry with this unique id is visible to the bind account: it was deleted, or is hidden from it";
+
 /// The first reason, in the order of L2, why somebody whose entry was read has to leave; `None` = nothing speaks
 /// against the person.
 ///
@@ -101,7 +105,7 @@ pub(super) fn disabled(person: &Person) -> String {
 pub(super) fn detail(reason: PendingReason, dn: Option<&str>) -> Box<str> {
     let at = dn.unwrap_or_default();
     match reason {
-        PendingReason::Gone => "no entry with this unique id is left in the directory".into(),
+        PendingReason::Gone => GONE.into(),
         PendingReason::Disabled if at.is_empty() => "a disabled test holds".into(),
         PendingReason::Disabled => format!("a disabled test holds for the entry, now at `{at}`").into(),
         PendingReason::MovedOut => format!("the entry is now at `{at}`, outside every configured base").into(),

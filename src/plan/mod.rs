@@ -67,6 +67,7 @@ pub use clock::{ClockReading, LateClock};
 pub use conflict::{Claimant, Conflict, ConflictId, ConflictKind, OpenConflict};
 pub use counts::{Counts, GroupCounts};
 pub use crossing::{Holdings, Neighbour, Neighbours};
+pub use departures::GONE;
 pub use frozen::Frozen;
 pub use nesting::Via;
 pub use policy::Policy;

@@ -412,7 +412,7 @@ fn label(one: &OnePerson, key: &UniqueId) -> String {
 /// What looking somebody up found, in a few words.
 fn says(found: &LookUp) -> String {
     match found {
-        LookUp::Gone => "no entry with this unique id is left in the directory".to_owned(),
+        LookUp::Gone => plan::GONE.to_owned(),
         LookUp::Disabled { dn } => format!("disabled, at `{dn}`, outside bases or filter"),
         LookUp::MovedOut { dn } => format!("at `{dn}`, outside every configured base"),
         LookUp::FilteredOut { dn } => format!("at `{dn}`, but it does not match users.filter"),

@@ -148,16 +148,43 @@ mod active_directory {
         }
     }
 
-    /// Takes from everybody the right to read somebody's `accountExpires`.
-    fn hide_expiry(server: &Server, who: &str) {
+    /// Adds an entry to the access list of an object.
+    fn control_access(server: &Server, dn: &str, entry: &str) {
         let folder = server.folder.display();
         let done = std::process::Command::new("samba-tool")
             .args(["dsacl", "set", "-H", &format!("{folder}/private/sam.ldb"), "-s", &format!("{folder}/smb.conf")])
-            .arg(format!("--objectdn=CN={who},OU=people,{BASE}"))
-            .arg("--sddl=(OD;;RP;bf967915-0de6-11d0-a285-00aa003049e2;;AU)")
+            .args([format!("--objectdn={dn}"), format!("--sddl={entry}")])
             .output()
             .unwrap();
         assert!(done.status.success(), "{done:?}");
+    }
+
+    /// Takes from everybody the right to read somebody's `accountExpires`.
+    fn hide_expiry(server: &Server, who: &str) {
+        let entry = "(OD;;RP;bf967915-0de6-11d0-a285-00aa003049e2;;AU)";
+        control_access(server, &format!("CN={who},OU=people,{BASE}"), entry);
+    }
+
+    /// L2: a unit that is hidden from the account looks like one that was deleted; the reason says no more than is known.
+    #[test]
+    fn whoever_is_hidden_is_not_said_to_be_deleted() {
+        let Some(server) = Server::samba() else { return };
+        let unit = format!("OU=secret,OU=people,{BASE}");
+        server.ldif(&format!("dn: {unit}\nchangetype: add\nobjectClass: organizationalUnit\n\n"));
+        server.ldif(&[user("ada", 512, ""), user("bob", 512, "")].concat());
+        server.ldif(&format!(
+            "dn: CN=bob,OU=people,{BASE}\nchangetype: modrdn\nnewrdn: CN=bob\ndeleteoldrdn: 1\nnewsuperior: {unit}\n\n"
+        ));
+        let site = site(&server);
+        site.expect(0, &["sync"]);
+        assert_eq!(named(&site).len(), 2);
+        control_access(&server, &unit, "(D;CI;RPLCLORC;;;AU)");
+        let planned = site.expect(3, &["plan"]);
+        assert!(planned.out.contains("it was deleted, or is hidden from it"), "{planned:?}");
+        site.expect(0, &["sync"]);
+        assert_eq!(site.user("bob").unwrap()["pending_reason"], "gone");
+        let conflicts = site.json(&["conflicts", "list"]).to_string();
+        assert!(conflicts.contains("visible to the bind account: it was deleted, or is hidden from it"), "{conflicts}");
     }
 
     /// U8: every user of a domain has `accountExpires`; where it is hidden of one person, nobody knows: she stays as she is,

@@ -93,7 +93,7 @@ fn one_person_is_looked_at_and_nobody_else() {
         // Gone, and only this one is missed; there is no date but the usual one.
         let said = site.expect(0, &["sync", "--user", "cy"]);
         assert!(
-            said.out.contains("no entry with this unique id is left") && said.out.contains("1 flagged"),
+            said.out.contains("no entry with this unique id is visible") && said.out.contains("1 flagged"),
             "{said:?}"
         );
         let cy = site.user("cy").unwrap();
