@@ -56,8 +56,8 @@ impl Failure {
         }
     }
 
-    /// Says it, escaped, with every cause beneath.
-    pub fn tell(&self, err: &mut dyn Write) -> io::Result<()> {
+    /// Says it, escaped, with every cause beneath; `command` turns `sync` into what a person types.
+    pub fn tell(&self, err: &mut dyn Write, command: &dyn Fn(&str) -> String) -> io::Result<()> {
         let alarm = style::ALARM;
         if let Self::Logged(_) = self {
             return Ok(());
@@ -67,7 +67,7 @@ impl Failure {
                 writeln!(err, "{}", escape::text(&problem.to_string()))?;
             }
         }
-        let mut said = self.says();
+        let mut said = self.says(command);
         writeln!(err, "{alarm}error{alarm:#}: {}", told(&said))?;
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -83,7 +83,7 @@ impl Failure {
         Ok(())
     }
 
-    fn says(&self) -> String {
+    fn says(&self, command: &dyn Fn(&str) -> String) -> String {
         match self {
             Self::Config(problems) => match problems.iter().count() {
                 1 => format!("{self} for one problem"),
@@ -95,6 +95,9 @@ impl Failure {
                 holder.host,
                 moment(*since)
             ),
+            Self::Sync(error @ SyncError::BindRefusedBefore { .. }) => {
+                error.to_string().replace("`rosterd sync`", &format!("`{}`", command("sync")))
+            }
             _ => self.to_string(),
         }
     }

@@ -90,12 +90,15 @@ fn run(cli: Cli, words: Vec<String>) -> u8 {
         },
     );
     let status = ended.and_then(|status| Ok(session.screen.flush().map(|()| status)?));
-    status.unwrap_or_else(|failure| tell(&mut session.screen, &failure))
+    status.unwrap_or_else(|failure| {
+        let command = session.commands();
+        tell(&mut session.screen, &failure, &command)
+    })
 }
 
 /// Says what went wrong; when even that cannot be written, the exit status has to do.
-fn tell(screen: &mut Screen, failure: &Failure) -> u8 {
+fn tell(screen: &mut Screen, failure: &Failure, command: &dyn Fn(&str) -> String) -> u8 {
     let _ = screen.flush();
-    let _ = failure.tell(screen.err());
+    let _ = failure.tell(screen.err(), command);
     failure.exit_code()
 }

@@ -90,6 +90,7 @@ impl Judged {
         let remedy = "look at the spelling in [[users.disabled]], and at what the bind account may read";
         let (verdict, text) = match seen {
             Seen { unknown, .. } if unknown > 0 => {
+                let unknown = number(unknown);
                 let says = format!(
                     "the test on {names} cannot be judged for {unknown} of the {of} looked at, where it is missing, hidden \
                      from the bind account, or of another form: whoever is new among them is not let in, whoever is in \
@@ -103,6 +104,7 @@ impl Judged {
                 (Verdict::Warn, says)
             }
             Seen { present, holds, .. } => {
+                let (present, holds) = (number(present), number(holds));
                 let says = format!("{names} is there in {present} of the {of} looked at, and disables {holds}");
                 (Verdict::Ok, says)
             }

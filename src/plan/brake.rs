@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::plan::{AliasWindow, BrakeKind, Frozen, LateClock, Plan, Policy, View};
-use crate::roster::words::{counted, natural, plural};
+use crate::roster::words::{counted, natural, number, plural};
 use crate::roster::{AddressKey, PendingReason, UserId};
 
 /// What somebody would lose.
@@ -13,6 +13,9 @@ pub enum Loss {
     Access(PendingReason),
     /// Access, because the address is another one (I6).
     Dormant,
+    /// Everything at once, rules too, because this domain is not managed any more (D2); `None` when an earlier version
+    /// wrote it down without the domain.
+    Removed(Option<Box<str>>),
     /// Nothing: a new entry, which waits outside, would be the user's from now on (I5).
     Relink,
     /// Aliases, memberships, roles or grants, in a few words.
@@ -22,13 +25,23 @@ pub enum Loss {
 impl Loss {
     /// Whether the entry of before is gone, so that what groups say of it counts for nothing.
     pub fn is_of_entry(&self) -> bool {
-        matches!(self, Self::Access(_) | Self::Relink)
+        matches!(self, Self::Access(_) | Self::Removed(_) | Self::Relink)
     }
 
-    /// The reason's word, or the few words.
+    /// Why, in a few words.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Removed(Some(domain)) => format!("`{domain}` is no longer managed"),
+            Self::Removed(None) => "the domain is no longer managed".to_owned(),
+            other => other.as_str().to_owned(),
+        }
+    }
+
+    /// The reason's word, the domain, or the few words.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Access(reason) => reason.as_str(),
+            Self::Removed(domain) => domain.as_deref().unwrap_or(PendingReason::UnmanagedDomain.as_str()),
             Self::Dormant => "dormant",
             Self::Relink => "re-linked",
             Self::Things(what) => what,
@@ -176,9 +189,10 @@ pub(super) fn hold(kind: BrakeKind, now: u64, went: &[UserId], of: u64, policy: 
     let word = match kind {
         BrakeKind::Missing => &format!("people who had access {then} would be without it"),
         BrakeKind::Disabled => &format!("people who had access {then} {are} disabled in the directory"),
-        BrakeKind::Domains => {
-            &format!("people who had access {then} {have} the primary address in a domain that is not managed any more")
-        }
+        BrakeKind::Domains => &format!(
+            "people who had access {then} {have} the primary address in a domain that is not managed any more, and \
+                 would be deleted at once, without the delay, and their rules with them"
+        ),
         BrakeKind::Aliases => &format!("aliases that people with access had {then} {are} no longer in the directory"),
         BrakeKind::Memberships => {
             &format!("memberships that people with access had {then} {are} no longer in the directory")
@@ -188,9 +202,9 @@ pub(super) fn hold(kind: BrakeKind, now: u64, went: &[UserId], of: u64, policy: 
     };
     let window = match before {
         0 => String::new(),
-        _ => format!(" ({before} of them already went within brake.window)"),
+        _ => format!(" ({} of them already went within brake.window)", number(before)),
     };
-    let says = format!("{would_go} of {of} {word}{window}: {limit}");
+    let says = format!("{} of {} {word}{window}: {limit}", number(would_go), number(of));
     Some(Hold::new(kind, (would_go, of), says, went.iter().copied()))
 }
 
@@ -201,6 +215,13 @@ mod tests {
     use super::*;
     use crate::plan::policy::Brake;
     use crate::plan::tests::policy;
+
+    /// B1
+    #[test]
+    fn how_many_of_how_many_are_written_alike() {
+        let says = hold(BrakeKind::Missing, 1_710, &[], 12_345, &policy(&[])).map(|hold| hold.says);
+        assert!(says.as_deref().is_some_and(|says| says.starts_with("1,710 of 12,345 people")), "{says:?}");
+    }
 
     /// B1
     /// Faults: G12.

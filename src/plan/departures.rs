@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::plan::policy::{AttributeUse, Delay};
 use crate::plan::wishes::Wish;
-use crate::plan::{Act, BrakeKind, Policy, View};
+use crate::plan::{Act, BrakeKind, Loss, Policy, View};
 use crate::roster::{Account, Domain, Enabled, LookUp, Origin, PendingReason, Person, State};
 
 /// What is known of somebody who is gone: servers do not tell an entry that is hidden from one that is not there.
@@ -77,6 +77,14 @@ impl Departure {
             (Some(_), _) => BrakeKind::Domains,
             (None, PendingReason::Disabled) => BrakeKind::Disabled,
             (None, _) => BrakeKind::Missing,
+        }
+    }
+
+    /// What the person would lose.
+    pub fn loses(&self) -> Loss {
+        match &self.removed {
+            Some(domain) => Loss::Removed(Some(domain.as_str().into())),
+            None => Loss::Access(self.reason),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::plan::{
     UserRef, View, brake,
 };
 use crate::roster::UserId;
+use crate::roster::words::number;
 
 /// In one group: so many, and so large a share in percent, may go without asking.
 const MOST_OF_A_GROUP: (u64, u64) = (20, 20);
@@ -142,8 +143,10 @@ fn of_one_group(
     let too_many = now > 0 && would_go > most && would_go * 100 > percent * of;
     too_many.then(|| {
         let says = format!(
-            "{would_go} of {of} members of the group `{}` are no longer in it: more than {most} and more than \
-             {percent} % of one group",
+            "{} of {} members of the group `{}` are no longer in it: more than {most} and more than {percent} % of one \
+             group",
+            number(would_go),
+            number(of),
             change.name
         );
         Hold::new(BrakeKind::Memberships, (would_go, of), says, went)

@@ -15,8 +15,8 @@ use crate::plan::relink::Absent;
 use crate::plan::rights::Entitled;
 use crate::plan::units::Units;
 use crate::plan::wishes::{self, Wish};
-use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Mark, Policy, UserChange, UserRef, View, brake};
-use crate::roster::words::plural;
+use crate::plan::{Act, BrakeKind, Held, Hold, Mark, Policy, UserChange, UserRef, View, brake};
+use crate::roster::words::{number, plural};
 use crate::roster::{
     Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Persons, Positions, Reading,
     State, UserId,
@@ -326,8 +326,9 @@ impl<'a> People<'a> {
         if by_gone > 0 {
             let of = self.view.index.with_access() as u64;
             let have = plural(by_gone, "has", "have");
+            let (gone, all) = (number(by_gone), number(of));
             let says =
-                format!("{by_gone} of {of} people with access {have} no role any more because a mapped group is gone");
+                format!("{gone} of {all} people with access {have} no role any more because a mapped group is gone");
             self.decided.holds.push(Hold::new(BrakeKind::Missing, (by_gone, of), says, []));
         }
         for leaver in &self.leavers {
@@ -336,7 +337,7 @@ impl<'a> People<'a> {
                     user: leaver.account.id,
                     label: leaver.account.label().into(),
                     kind: leaver.departure.kind(),
-                    loses: Loss::Access(leaver.departure.reason),
+                    loses: leaver.departure.loses(),
                 });
             }
         }

@@ -1,12 +1,13 @@
 //! What a run had in its hands before it took anything from anybody by absence (E1-E10, L2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::plan::departures::cause;
 use crate::plan::view::NOT_JUDGED;
 use crate::roster::LookUp;
+use crate::roster::address::fold;
 use crate::roster::words::counted;
 
 /// The proof of a complete run, kept with it. An incomplete one has none, and says what is missing instead.
@@ -53,7 +54,10 @@ impl Proof {
         let read = [(self.users, "user entry", "user entries"), (self.groups, "group entry", "group entries")];
         let read = read.into_iter().filter_map(|(count, one, many)| Some(counted(count?, one, many)));
         let read = read.collect::<Vec<_>>().join(" and ");
-        let bases = self.bases.iter().map(|base| format!("`{base}`")).collect::<Vec<_>>().join(", ");
+        // Users and groups may be read under the same one.
+        let mut told = BTreeSet::new();
+        let bases = self.bases.iter().filter(|base| told.insert(fold(base)));
+        let bases = bases.map(|base| format!("`{base}`")).collect::<Vec<_>>().join(", ");
         let mut says = vec![account, format!("{read}, every page to the last, under {bases}")];
         says.extend(self.base.as_ref().map(|id| format!("source.base_dn is the object {id}")));
         says.extend(self.state.as_ref().map(|state| format!("the server stood at {state}")));
@@ -87,7 +91,7 @@ mod tests {
             account: Some("dn:cn=rosterd".into()),
             base: Some("0001".into()),
             state: Some("contextCSN 1".into()),
-            bases: vec!["ou=groups".into(), "ou=people".into()],
+            bases: vec!["ou=groups".into(), "ou=people".into(), "OU=people".into()],
             users: Some(1_200),
             groups: Some(1),
             must_see: 1,

@@ -188,19 +188,24 @@ fn held(out: &mut dyn Write, view: &View<'_>, lines: usize) -> io::Result<()> {
             }
             _ => "Held: they keep access until a person decides",
         };
-        let mut people = report::held_people(view.plan, hold.kind).into_iter().map(|held| {
-            let would = match &held.loses {
-                Loss::Access(why) => format!("would lose access: {}", reason(*why)),
-                Loss::Dormant => "would lose access: dormant, because the entry has another address".to_owned(),
-                Loss::Relink => "would go on under the new entry, which has the same address and username".to_owned(),
-                Loss::Things(what) => format!("would lose: {}", escape::value(what)),
-            };
-            vec![alarm(&format!("{} {would}", escape::value(&held.label)))]
-        });
+        let mut people = report::held_people(view.plan, hold.kind)
+            .into_iter()
+            .map(|held| vec![alarm(&format!("{} {}", escape::value(&held.label), would(&held.loses)))]);
         print_chapter(out, title, &mut people, "people", lines)?;
     }
     report::since(out, view.plan)?;
     report::late(out, view.plan)
+}
+
+/// What somebody would lose who is held.
+pub fn would(loses: &Loss) -> String {
+    match loses {
+        Loss::Access(why) => format!("would lose access: {}", reason(*why)),
+        Loss::Dormant => "would lose access: dormant, because the entry has another address".to_owned(),
+        Loss::Removed(_) => format!("would be deleted at once, rules too: {}", escape::value(&loses.why())),
+        Loss::Relink => "would go on under the new entry, which has the same address and username".to_owned(),
+        Loss::Things(what) => format!("would lose: {}", escape::value(what)),
+    }
 }
 
 fn alarm(text: &str) -> String {

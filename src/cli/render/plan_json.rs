@@ -10,7 +10,7 @@ use crate::plan::{
     Broken, Conflict, Counts, Frozen, GroupChange, Held, Hold, LateClock, Loss, Since, UserChange, UserRef, Via,
     Without,
 };
-use crate::roster::{Incomplete, Skip, Skipped, UserId};
+use crate::roster::{Incomplete, PendingReason, Skip, Skipped, UserId};
 
 /// The whole plan; its people are written one by one, so that a million of them need no memory of their own.
 pub struct Whole<'a>(pub &'a View<'a>);
@@ -140,6 +140,13 @@ pub fn loss(held: &Held) -> Value {
         Loss::Dormant => {
             json!({ "label": held.label, "kind": held.kind.as_str(), "loses": "access", "state": held.loses.as_str() })
         }
+        Loss::Removed(domain) => json!({
+            "label": held.label,
+            "kind": held.kind.as_str(),
+            "pending_reason": PendingReason::UnmanagedDomain.as_str(),
+            "loses": "everything, at once",
+            "domain": domain,
+        }),
         Loss::Relink => json!({ "label": held.label, "kind": held.kind.as_str(), "loses": null }),
         Loss::Things(what) => json!({ "label": held.label, "kind": held.kind.as_str(), "loses": what }),
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::render::change::{Names, details, sign, subject};
 use crate::cli::render::left_out::Item;
+use crate::cli::render::plan as plan_words;
 use crate::cli::render::{counted, folded, moment_text, number, plan_json, report, span, status, to_the_second, told};
 use crate::cli::table::{Cell, Table};
 use crate::cli::{escape, style};
@@ -234,7 +235,10 @@ fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
                 out,
                 "  {alarm}!{alarm:#} {:<20}  {}",
                 escape::value(&held.label),
-                escape::value(held.loses.as_str())
+                match &held.loses {
+                    removed @ Loss::Removed(_) => plan_words::would(removed),
+                    other => escape::value(other.as_str()).into_owned(),
+                }
             )?;
         }
         if people.len() > LINES {

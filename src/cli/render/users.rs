@@ -160,6 +160,7 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     for (waits, held) in view.waits.iter().flat_map(|waits| waits.held.iter().map(move |held| (waits, held))) {
         let what = match &held.loses {
             Loss::Access(_) | Loss::Dormant => "would lose access".to_owned(),
+            Loss::Removed(_) => plan::would(&held.loses),
             Loss::Relink => "would be re-linked to a new entry".to_owned(),
             Loss::Things(what) => format!("would lose {}", escape::value(what)),
         };

@@ -146,6 +146,7 @@ impl Explained<'_> {
             let what = match &loses {
                 Loss::Access(reason) => format!("would have taken access ({reason})"),
                 Loss::Dormant => "would have taken access (dormant)".to_owned(),
+                Loss::Removed(_) => format!("would have deleted the person at once, rules too ({})", loses.why()),
                 Loss::Relink => "would have gone on with the user under a new entry".to_owned(),
                 Loss::Things(what) => format!("would have taken {what}"),
             };
@@ -191,7 +192,11 @@ impl Explained<'_> {
     pub(super) fn about_losses(&self, who: &str) -> String {
         let whole = &self.facts.whole;
         let remedy = self.remedy();
-        let what = if self.acts().any(|act| access(act).is_some()) { "takes access away" } else { "does this" };
+        let what = match self.acts().find_map(access) {
+            Some(BrakeKind::Domains) => "deletes the person at once, rules too,",
+            Some(_) => "takes access away",
+            None => "does this",
+        };
         let alone =
             format!("Careful: `rosterd sync --user '{who}'` {what} now, for this person alone; no brake stops that.");
         let held = self.held().any(|held| self.losses().contains(&held.kind));

@@ -33,7 +33,9 @@ pub(super) fn says(act: &Act, names: &FieldNames) -> String {
         }
         Act::Restored { .. } => "gives access back".to_owned(),
         Act::Deleted { .. } => "deletes the person: the date has come".to_owned(),
-        Act::Removed { domain, .. } => format!("deletes the person: `{domain}` is not managed any more"),
+        Act::Removed { domain, .. } => {
+            format!("deletes the person at once, rules too: `{domain}` is not managed any more")
+        }
         Act::Rights(RightsAct::Granted(grant)) => format!("gives the grant {}", grant.privilege),
         Act::Rights(RightsAct::Revoked { grant, .. }) => format!("takes the grant {}", grant.privilege),
         Act::Rights(act) => act.says(),

@@ -188,6 +188,10 @@ pub(super) async fn held(database: &Database, run: RunId) -> Result<Vec<Held>, F
             let kind = word("rd_held", user, kind, BrakeKind::parse(kind))?;
             let loses = match kind {
                 BrakeKind::Rights | BrakeKind::Aliases | BrakeKind::Memberships => Loss::Things(reason.into()),
+                BrakeKind::Domains => {
+                    let domain = Some(reason).filter(|word| *word != PendingReason::UnmanagedDomain.as_str());
+                    Loss::Removed(domain.map(Into::into))
+                }
                 // Earlier versions wrote `gone` there.
                 BrakeKind::Relinks => Loss::Relink,
                 _ if reason == Loss::Dormant.as_str() => Loss::Dormant,

@@ -333,6 +333,8 @@ fn a_refused_password_is_not_tried_again_by_any_command() {
     for command in ["sync", "plan", "check"] {
         let said = site.expect(1, &[command]);
         assert!(format!("{said:?}").contains("the next try is at"), "{command}: {said:?}");
+        // `check` has no command of its own in it.
+        assert!(command == "check" || said.err.contains("run `rosterd sync --config "), "{command}: {said:?}");
     }
     site.set("source", &source(&slapd, slapd.url(), ""));
     site.expect(0, &["check"]);
