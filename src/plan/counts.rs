@@ -19,6 +19,8 @@ pub struct Counts {
     pub restored: u64,
     /// People deleted.
     pub deleted: u64,
+    /// People made dormant (I6).
+    pub dormant: u64,
     /// Conflicts open after the run.
     pub conflicts: u64,
     /// Rows of `roster_skipped` after the run.

@@ -257,7 +257,6 @@ impl Plan {
             counts.added += has(|act| matches!(act, Act::Added(_) | Act::Revived(_)));
             let changes = |act: &Act| match act {
                 Act::Relinked { from, .. } => *from != State::Deleted,
-                Act::Parted { from, .. } => *from != State::Deleted,
                 Act::Updated(_)
                 | Act::AliasAdded(_)
                 | Act::AliasRemoved { .. }
@@ -272,6 +271,7 @@ impl Plan {
             counts.flagged += has(|act| matches!(act, Act::Flagged { from, .. } if from.access()));
             counts.restored += has(|act| matches!(act, Act::Restored { .. } | Act::Woken { .. }));
             counts.deleted += has(Act::deletes);
+            counts.dormant += has(|act| matches!(act, Act::Parted { from, .. } if *from != State::Deleted));
         }
         (self.fates, self.skipped) = self.tally(view, about);
         let waiting = view.index.iter().filter(|known| known.state == State::Pending).count() as u64;

@@ -138,6 +138,9 @@ pub struct RunRow {
     pub changed: bool,
     /// The proof that it was complete, if it was; not a column of the view.
     pub proof: Option<Proof>,
+    /// How many people it made dormant (I6), where somebody counted them in the feed; not a column of the view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dormant: Option<i64>,
 }
 
 /// A row of `roster_changes`.

@@ -58,6 +58,7 @@ pub(super) fn run_finished(run: RunId, start: &RunStart, report: &Report, second
         flagged = counts.flagged,
         restored = counts.restored,
         deleted = counts.deleted,
+        dormant = counts.dormant,
         conflicts = counts.conflicts,
         skipped = counts.skipped,
         seconds,

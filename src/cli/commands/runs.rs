@@ -9,6 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::render::change::Names;
 use crate::cli::render::runs::{View, did_something, list as print_list, show as print_one, value};
 use crate::cli::render::status::waiting;
+use crate::config::Config;
 use crate::plan::approved_run;
 use crate::store::rows::{ChangeRow, Changes, RunRow, Which};
 use crate::store::{Action, Outcome, RunId, Store};
@@ -17,6 +18,8 @@ use crate::store::{Action, Outcome, RunId, Store};
 const LISTED: u32 = 50;
 /// How far back the last success, and what waits, are looked for.
 const LOOKED_AT: u32 = 2_000;
+/// Runs that brought more people in or back are not read to count the dormant: it was the first one.
+const COUNTED: i64 = 5_000;
 /// Up to this many people are asked for one by one, more all at once.
 const FEW: usize = 50;
 
@@ -25,7 +28,10 @@ pub async fn list(session: &mut Session, args: &RunsList) -> Result<u8, Failure>
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
     let limit = args.limit.unwrap_or(if session.screen.json { u32::MAX } else { LISTED });
-    let runs = store.run_rows(None, limit).await?;
+    let mut runs = store.run_rows(None, limit).await?;
+    if !session.screen.json {
+        count_dormant(&*store, &config, &mut runs).await?;
+    }
     if session.screen.json {
         session.screen.json(&runs)?;
     } else if runs.is_empty() {
@@ -41,11 +47,12 @@ pub async fn list(session: &mut Session, args: &RunsList) -> Result<u8, Failure>
 pub async fn show(session: &mut Session, run: RunId) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
-    let Some(row) = store.run_row(run).await? else {
+    let Some(mut row) = store.run_row(run).await? else {
         let runs = session.invocation("runs");
         return Err(Failure::Refused(format!("there is no run {}; `{runs}` lists them", run.0)));
     };
     let changes = store.change_rows(&Changes::OfRun(run.0), u32::MAX).await?;
+    row.dormant = dormant(&changes);
     let held = store.held(run).await?;
     let names = if session.screen.json { Names::default() } else { names(&*store, &changes).await? };
     let runs = of_source(&*store, &row.source).await?;
@@ -70,6 +77,26 @@ pub async fn show(session: &mut Session, run: RunId) -> Result<u8, Failure> {
         print_one(session.screen.out(), &view)?;
     }
     Ok(exit::DONE)
+}
+
+/// Counts in the feed whom each of these runs made dormant (I6): only a run that gave somebody access did so, and only
+/// where the address is the identity. Nobody is counted of a run that did so much that reading it all takes long.
+pub async fn count_dormant<'r>(
+    store: &dyn Store,
+    config: &Config,
+    runs: impl IntoIterator<Item = &'r mut RunRow>,
+) -> Result<(), Failure> {
+    for run in runs.into_iter().filter(|_| config.by_address) {
+        if (1..=COUNTED).contains(&(run.added + run.restored)) {
+            run.dormant = dormant(&store.change_rows(&Changes::OfRun(run.id), u32::MAX).await?);
+        }
+    }
+    Ok(())
+}
+
+fn dormant(changes: &[ChangeRow]) -> Option<i64> {
+    let dormant = changes.iter().filter(|change| change.kind == "user.dormant").count();
+    i64::try_from(dormant).ok().filter(|dormant| *dormant > 0)
 }
 
 /// The last run of a source that came to its end: what it left out is what the store knows of.

@@ -1,10 +1,11 @@
 //! `rosterd status`
 
 use crate::cli::commands::Session;
-use crate::cli::commands::runs::of_source;
+use crate::cli::commands::runs::{count_dormant, of_source};
+use crate::cli::commands::users::still_held;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
-use crate::cli::render::status::{Facts, print, value, waiting};
+use crate::cli::render::status::{Facts, lasts, print, value, waiting};
 use crate::clock::Clock as _;
 use crate::store::RunId;
 
@@ -13,9 +14,11 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
     let source = config.source.name.as_str();
-    let runs = of_source(&*store, source).await?;
+    let mut runs = of_source(&*store, source).await?;
+    let shown: Vec<i64> = lasts(&runs).into_iter().filter_map(|(_, run)| Some(run?.id)).collect();
+    count_dormant(&*store, &config, runs.iter_mut().filter(|run| shown.contains(&run.id))).await?;
     let held = match waiting(&runs) {
-        Some(run) => store.held(RunId(run.id)).await?,
+        Some(run) => still_held(&*store, run.id, store.held(RunId(run.id)).await?).await?,
         None => Vec::new(),
     };
     let now = session.clock.now();

@@ -12,11 +12,11 @@ use crate::cli::render::status::{is_frozen, waiting};
 use crate::cli::render::users::{View, absent, list as print_list, show as print_one, value};
 use crate::clock::Clock as _;
 use crate::plan::explain::Waits;
-use crate::plan::{Claimant, ConflictKind};
+use crate::plan::{BrakeKind, Claimant, ConflictKind, Held};
 use crate::roster::UserId;
 use crate::roster::address::fold;
 use crate::store::rows::{Changes, ConflictRow, SkipRow, UserRow, Which};
-use crate::store::{RunId, Store};
+use crate::store::{Action, RunId, Store};
 
 /// How far back a run that holds somebody is looked for.
 const RUNS: u32 = 200;
@@ -126,11 +126,43 @@ fn concerns(conflict: &ConflictRow, user: &UserRow) -> bool {
 pub async fn waits(store: &dyn Store, source: &str, user: Option<UserId>) -> Result<Option<Waits>, Failure> {
     let runs = store.run_rows(Some(source), RUNS).await?;
     let Some(run) = waiting(&runs).filter(|run| !is_frozen(run)) else { return Ok(None) };
-    let mut held = store.held(RunId(run.id)).await?;
-    let people: BTreeSet<UserId> = held.iter().map(|held| held.user).collect();
-    held.retain(|held| Some(held.user) == user);
+    let all = still_held(store, run.id, store.held(RunId(run.id)).await?).await?;
+    let people: BTreeSet<UserId> = all.iter().map(|held| held.user).collect();
+    let held = all.into_iter().filter(|held| Some(held.user) == user).collect();
     let says = report::without_commands(run.error.as_deref().unwrap_or_default()).to_owned();
     Ok(Some(Waits { run: run.id, says, held, people: people.len() as u64 }))
+}
+
+/// What is left of what a run held, once single people were taken at their word (S4): who has no access any more cannot
+/// lose it, and nobody loses one thing twice.
+pub async fn still_held(store: &dyn Store, run: i64, held: Vec<Held>) -> Result<Vec<Held>, Failure> {
+    let users: BTreeSet<UserId> = held.iter().map(|held| held.user).collect();
+    let later = store.run_rows(None, RUNS).await?;
+    let alone = later.iter().any(|later| later.id > run && later.action == Action::Person.as_str());
+    if !alone {
+        return Ok(held);
+    }
+    let mut over = BTreeSet::new();
+    for account in store.accounts(&users.into_iter().collect::<Vec<_>>()).await? {
+        if !account.state.access() {
+            over.extend([BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains].map(|kind| (account.id, kind)));
+        }
+        let changes = store.change_rows(&Changes::OfUser(account.uuid.to_string()), u32::MAX).await?;
+        let later = changes.iter().filter(|change| change.run_id.is_some_and(|by| by > run));
+        over.extend(later.filter_map(|change| Some((account.id, kind_of(&change.kind)?))));
+    }
+    Ok(held.into_iter().filter(|held| !over.contains(&(held.user, held.kind))).collect())
+}
+
+/// What somebody lost by a change, of those who keep access.
+fn kind_of(change: &str) -> Option<BrakeKind> {
+    match change {
+        "alias.removed" => Some(BrakeKind::Aliases),
+        "membership.removed" => Some(BrakeKind::Memberships),
+        "role.changed" | "grant.removed" => Some(BrakeKind::Rights),
+        "user.relinked" => Some(BrakeKind::Relinks),
+        _ => None,
+    }
 }
 
 /// Why there is no such user, as far as the last run tells.

@@ -206,8 +206,10 @@ pub fn totals(counts: &Counts, plan: &Plan, tense: Tense) -> (String, Option<Str
     if said == NOTHING && others.is_some() {
         "no change to people".clone_into(&mut said);
     }
-    if !plan.held.is_empty() {
-        said.push_str(&format!("; {} held", number(plan.held.len() as u64)));
+    // Somebody who would lose several things is one person.
+    let held: BTreeSet<UserId> = plan.held.iter().map(|held| held.user).collect();
+    if !held.is_empty() {
+        said.push_str(&format!("; {} held", counted(held.len() as u64, "person", "people")));
     }
     (said, others)
 }
@@ -227,6 +229,7 @@ fn people(counts: &Counts, tense: Tense) -> String {
         (counts.flagged, "to flag", "flagged"),
         (counts.restored, "to restore", "restored"),
         (counts.deleted, "to delete", "deleted"),
+        (counts.dormant, "to make dormant", "made dormant"),
     ];
     listed(&all, tense)
 }

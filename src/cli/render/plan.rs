@@ -42,6 +42,7 @@ enum Chapter {
     Adds,
     Changes,
     Moves,
+    Dormant,
     Departures,
     Deletions,
     Returns,
@@ -49,9 +50,10 @@ enum Chapter {
 
 impl Chapter {
     /// What takes something away comes first.
-    const LOSSES: [(Self, &'static str, char, Style); 2] = [
+    const LOSSES: [(Self, &'static str, char, Style); 3] = [
         (Self::Deletions, "Deletions", '-', style::LOSS),
         (Self::Departures, "Departures: access ends now, deletion is scheduled", '-', style::LOSS),
+        (Self::Dormant, "Dormant: access ends now, nothing is deleted", '-', style::LOSS),
     ];
     const OTHERS: [(Self, &'static str, char, Style); 4] = [
         (Self::Returns, "Returns", '+', style::GAIN),
@@ -74,7 +76,7 @@ impl Chapter {
             Act::Flagged { from: State::Pending, .. } => Self::Changes,
             Act::Flagged { .. } => Self::Departures,
             Act::Parted { from: State::Deleted, .. } => Self::Changes,
-            Act::Parted { .. } => Self::Departures,
+            Act::Parted { .. } => Self::Dormant,
             Act::Restored { .. } | Act::Woken { .. } => Self::Returns,
             Act::Deleted { .. } | Act::Removed { .. } => Self::Deletions,
         };

@@ -104,6 +104,7 @@ pub fn counts(counts: &Counts) -> Map<String, Value> {
         ("flagged", counts.flagged),
         ("restored", counts.restored),
         ("deleted", counts.deleted),
+        ("dormant", counts.dormant),
         ("conflicts", counts.conflicts),
         ("skipped", counts.skipped),
     ]

@@ -75,6 +75,7 @@ pub fn changes(run: &RunRow) -> String {
         (run.flagged, "flagged"),
         (run.restored, "restored"),
         (run.deleted, "deleted"),
+        (run.dormant.unwrap_or_default(), "made dormant"),
     ];
     let said: Vec<String> =
         all.iter().filter(|(n, _)| *n != 0).map(|(n, word)| format!("{} {word}", shown(*n))).collect();

@@ -299,7 +299,7 @@ fn running(out: &mut dyn Write, facts: &Facts<'_>) -> io::Result<()> {
 }
 
 /// Last attempt, last success, last complete read of users: three different things.
-fn lasts(runs: &[RunRow]) -> [(&'static str, Option<&RunRow>); 3] {
+pub fn lasts(runs: &[RunRow]) -> [(&'static str, Option<&RunRow>); 3] {
     let complete =
         |run: &&RunRow| matches!(run.outcome.as_str(), "ok" | "held") && matches!(run.action.as_str(), "users" | "all");
     [

@@ -87,6 +87,7 @@ fn run_from(row: &Row) -> Result<RunRow, Fault> {
         cause: row.try_get(19)?,
         changed: row.try_get(20)?,
         proof: row.try_get::<Option<&str>, _>(21)?.and_then(|proof| serde_json::from_str(proof).ok()),
+        dormant: None,
     })
 }
 

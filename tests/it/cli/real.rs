@@ -68,7 +68,10 @@ fn plan_and_sync_end_with_the_status_of_what_they_found() {
 
     narrow(&mut site, "(uid=u0*)");
     let held = "10 of 20 people who had access";
-    has(&site.expect(4, &["plan"]), &[held, "Held: they keep access", "! u10 would lose access", "; 10 held.\n"]);
+    has(
+        &site.expect(4, &["plan"]),
+        &[held, "Held: they keep access", "! u10 would lose access", "; 10 people held.\n"],
+    );
     has(&site.expect(4, &["sync"]), &[held, "u10, u11", "rosterd runs show 2", "rosterd approve 2"]);
 
     narrow(&mut site, "(uid=nobody)");

@@ -100,7 +100,7 @@ on_both_stores! {
         let run = store.begin_run(&start(0), &[]).await.unwrap();
         assert_eq!(run, RunId(1));
         assert_eq!(store.run_row(run).await.unwrap().unwrap().outcome, "running");
-        let counts = Counts { entries: 9, added: 8, updated: 7, moved: 6, flagged: 5, restored: 4, deleted: 3, conflicts: 2, skipped: 1 };
+        let counts = Counts { entries: 9, added: 8, updated: 7, moved: 6, flagged: 5, restored: 4, deleted: 3, conflicts: 2, skipped: 1, dormant: 0 };
         let ended = RunEnd { outcome: Outcome::Incomplete, counts, error: Some("the server stopped".to_owned()),
             cause: Some("size-limit".to_owned()), proof: Some(Proof { users: Some(9), ..Proof::default() }), ..end(1) };
         store.finish_run(run, &ended, &[]).await.unwrap();

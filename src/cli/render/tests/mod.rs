@@ -50,6 +50,7 @@ pub(crate) fn run_row(id: i64, outcome: &str, started_at: &str) -> RunRow {
     RunRow {
         changed: false,
         proof: None,
+        dormant: None,
         id,
         source: "corp".to_owned(),
         trigger: "schedule".to_owned(),

@@ -98,6 +98,7 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             moved: 1,
             flagged: 1,
             restored: 1,
+            dormant: 0,
             deleted: 1,
             conflicts: 1,
             skipped: 3,

@@ -83,7 +83,10 @@ fn totals_use_the_same_nouns_before_and_after() {
         loses: Loss::Access(PendingReason::Gone),
     };
     let only_groups = plan(GroupCounts { added: 1, ..GroupCounts::default() }, vec![ivan]);
-    assert_eq!(said(&Counts::default(), &only_groups, Tense::Past), "no change to people; 1 held / Groups: 1 added.");
+    assert_eq!(
+        said(&Counts::default(), &only_groups, Tense::Past),
+        "no change to people; 1 person held / Groups: 1 added."
+    );
 }
 
 #[test]
