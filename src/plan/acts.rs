@@ -89,7 +89,8 @@ fn boxed(text: Option<String>) -> Option<Box<str>> {
 pub(super) struct Awards<'a> {
     pub outcome: &'a Outcome,
     pub participants: &'a [Participant],
-    pub labels: &'a [String],
+    /// What each of them will be called, and where the entry stands.
+    pub labels: &'a [(String, String)],
     pub people: &'a People<'a>,
     pub left: &'a Left,
 }
@@ -249,7 +250,7 @@ impl Awards<'_> {
         let Some(participant) = self.participants.get(at) else { return false };
         let taken = |thing: Digest| self.outcome.winner(thing).is_some() && !self.outcome.wins(at, thing);
         let lost = (participant.primary.is_some_and(taken), participant.name.is_some_and(taken));
-        let who = (self.labels.get(at).map_or("?", String::as_str), &*comer.person.dn);
+        let who = (self.labels.get(at).map_or("?", |(label, _)| label.as_str()), &*comer.person.dn);
         let primary = comer.wish.primary.as_ref().filter(|_| lost.0).map(Address::key);
         let name = wished(&comer.person, comer.account, FieldId::USERNAME, self.people.policy, self.people.view);
         let name = name.map(|name| fold(&name)).filter(|_| lost.1);
@@ -295,17 +296,18 @@ impl Awards<'_> {
                 // Whoever has to wait in `pending` keeps what is frozen, and the date stands still (L5).
                 let waits = participant.frozen.is_some() && self.outcome.lost(at).keeps_out(participant);
                 let waits = if waits { ", who is pending and waits for a username" } else { "" };
-                Some((user, format!("`{}`{waits}", self.labels.get(at)?)))
+                let (label, dn) = self.labels.get(at)?;
+                Some((user, format!("`{label}` ({dn}){waits}")))
             }
             Winner::Bystander(user) => {
                 let account = self.people.view.accounts.get(&user);
-                let name = account.map_or_else(|| format!("user {}", user.0), Account::label);
+                let name = account.map_or_else(|| format!("`user {}`", user.0), Account::told_apart);
                 let until = match account.and_then(|account| self.left.pending_until(account)) {
                     Some(Some(at)) => format!(", who is pending deletion until {at}"),
                     Some(None) => ", who is pending and never deleted".into(),
                     None => String::new(),
                 };
-                Some((UserRef::Known(user), format!("`{name}`{until}")))
+                Some((UserRef::Known(user), format!("{name}{until}")))
             }
         }
     }

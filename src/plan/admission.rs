@@ -30,7 +30,10 @@ impl<'a> People<'a> {
         let places = participants.iter().enumerate().filter_map(|(at, one)| Some((one.user?, at))).collect();
         let outcome = contest::settle(&participants, &owners, &places);
         let rivals = rivals().zip(&participants).enumerate();
-        let labels: Vec<String> = rivals.map(|(at, (comer, one))| self.label(comer, one, outcome.lost(at))).collect();
+        let label = |(at, (comer, one)): (usize, (&Comer, &Participant))| {
+            (self.label(comer, one, outcome.lost(at)), self.place(comer))
+        };
+        let labels: Vec<(String, String)> = rivals.map(label).collect();
         let awards = Awards { outcome: &outcome, participants: &participants, labels: &labels, people: self, left };
         let mut findings = Findings::default();
         units.reserve(comers.len());

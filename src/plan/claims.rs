@@ -55,6 +55,13 @@ impl People<'_> {
         wants.extend(comer.person.fields.first(FieldId::USERNAME).map(|name| contest::name_digest(&fold(name))));
     }
 
+    /// The DN of a comer after this run, so that the next one uses the same words: one that only looks different stays.
+    pub(super) fn place(&self, comer: &Comer) -> String {
+        let account = comer.account.filter(|account| !account.state.tombstone() && !comer.crosses);
+        let stays = account.filter(|account| acts::moved(account, &comer.person.dn).is_none());
+        stays.and_then(|account| account.dn.clone()).unwrap_or_else(|| comer.person.dn.to_string())
+    }
+
     /// What people call a comer after this run, so that the next one uses the same words.
     pub(super) fn label(&self, comer: &Comer, participant: &Participant, lost: Lost) -> String {
         let out = lost.keeps_out(participant);

@@ -74,6 +74,8 @@ pub struct Claimant {
 /// What stands before the claimants of a contested thing, and after them.
 const CLAIMED_BY: &str = "claimed by ";
 const BELONGS_TO: &str = ", but it belongs to ";
+/// What stands before the way out.
+const SETTLED: &str = "; it is settled ";
 
 impl fmt::Display for Claimant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,9 +87,15 @@ impl Claimant {
     /// The sentence on a contested thing: claimants as they are written, and the present owner in words.
     pub(super) fn sentence(claimants: &str, owner: &str) -> String {
         format!(
-            "{CLAIMED_BY}{claimants}{BELONGS_TO}{owner}; it is settled when one of them gives it up in the directory, or \
+            "{CLAIMED_BY}{claimants}{BELONGS_TO}{owner}{SETTLED}when one of them gives it up in the directory, or \
              when the owner is deleted"
         )
+    }
+
+    /// The present owner in the words of such a sentence.
+    pub fn owner_in(detail: &str) -> Option<&str> {
+        let (_, owner) = detail.strip_prefix(CLAIMED_BY)?.split_once(BELONGS_TO)?;
+        Some(owner.split_once(SETTLED).map_or(owner, |(owner, _)| owner))
     }
 
     /// Everybody whom the sentence on a contested thing names; nobody where it is about something else.
@@ -127,7 +135,9 @@ mod tests {
             one("eve (the second)", "cn=Eve \\, X (temp),dc=example", "alias"),
         ];
         let written = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        assert_eq!(Claimant::named_in(&Claimant::sentence(&written, "`ada`")), all);
+        let sentence = Claimant::sentence(&written, "`ada` (uid=ada)");
+        assert_eq!(Claimant::named_in(&sentence), all);
+        assert_eq!(Claimant::owner_in(&sentence), Some("`ada` (uid=ada)"));
         assert_eq!(Claimant::named_in("the unique id `7` is borne by `a` and `b`"), []);
     }
 }

@@ -1,7 +1,7 @@
 //! One person at a time (S4): the plan of a whole run, of a view that holds nobody else.
 
 use crate::clock::Timestamp;
-use crate::plan::{GroupAct, GroupChange, GroupRef, Plan, Policy, View, plan};
+use crate::plan::{Approval, GroupAct, GroupChange, GroupRef, Plan, Policy, UserRef, View, plan};
 use crate::roster::{Account, Digest, Dn, Index, Known, LookUp, Origin, Snapshot};
 
 /// What a run does about the one person that was read. Nobody else is touched and nobody is missed: the index of
@@ -19,7 +19,28 @@ pub fn plan_one(snapshot: &Snapshot, view: &View, former: Option<&Account>, poli
         let planned = planned(&View { index: Index::new(both.collect()), ..view.clone() });
         planned.relinks(former.id).then_some(planned)
     });
-    let mut one = with_former.unwrap_or_else(|| planned(view));
+    about_one(with_former.unwrap_or_else(|| planned(view)))
+}
+
+/// What a whole run does about a newcomer who has the address or the name of others whose entries are gone (I5), as far as
+/// it concerns the newcomer; the brake is not asked.
+pub fn foresee(snapshot: &Snapshot, view: &View, gone: &[Account], policy: &Policy, now: Timestamp) -> Plan {
+    let all = view.index.iter().copied().chain(gone.iter().filter_map(known));
+    let mut view = View { index: Index::new(all.collect()), ..view.clone() };
+    let look_ups = gone.iter().map(|account| (account.id, LookUp::Gone));
+    view.look_ups.extend(look_ups);
+    view.accounts.extend(gone.iter().map(|account| (account.id, account.clone())));
+    view.approval = Approval::everything_of(&view.index.iter().map(|known| known.id).collect());
+    let mut policy = policy.clone();
+    policy.groups.drop_empty = false;
+    let mut one = about_one(plan(snapshot.clone(), &view, &policy, now));
+    let theirs = |subject: &UserRef| gone.iter().any(|account| *subject == UserRef::Known(account.id));
+    one.users.retain(|change| !theirs(&change.subject));
+    one
+}
+
+/// What is no business of a run about one person is left out.
+fn about_one(mut one: Plan) -> Plan {
     one.groups = one.groups.into_iter().filter_map(about_members).collect();
     // A person asked for this one: no brake stops it, and what waits of others is not this run's business.
     one.holds.retain(|hold| one.held.iter().any(|held| held.kind == hold.kind));

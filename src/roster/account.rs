@@ -201,6 +201,13 @@ impl Account {
         self.former.as_ref().map_or(i64::MAX, |former| former.since.millis())
     }
 
+    /// The name with what tells it from another of the same name: the DN, else the primary address.
+    pub fn told_apart(&self) -> String {
+        let place = self.dn.clone().or_else(|| self.primary().map(ToString::to_string));
+        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+        format!("`{}`{place}", self.label())
+    }
+
     /// What a person calls this user: username, else primary address, else DN, else the internal id. Of somebody
     /// deleted or dormant what is remembered of these.
     pub fn label(&self) -> String {

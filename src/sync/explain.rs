@@ -8,7 +8,7 @@ use crate::directory::{self, Connection, Progress, Searches};
 use crate::plan::explain::{Entry, Explanation, Facts, Waits, Whole, ends_access, explain, hold_alone};
 use crate::plan::one::known;
 use crate::plan::{Hold, Plan, Policy, Since, View};
-use crate::roster::{Account, AttributeUse, FieldNames, Incomplete, Index, Known, LookUp, UserId};
+use crate::roster::{Account, AttributeUse, FieldNames, Incomplete, Index, Known, LookUp, State, UserId};
 use crate::store::{Outcome, Store};
 use crate::sync::look::{skips, window};
 use crate::sync::one::nobody::no_users;
@@ -87,13 +87,9 @@ pub async fn examine(
     if let Some(error) = elsewhere.map(|account| of_another_source(account, &config.source.name)) {
         return unreached(&scene, question, account, (error.to_string(), Some(error))).await;
     }
-    let switched_off = match (config.enabled, &config.users) {
-        (false, _) => Some("source.enabled = false"),
-        (true, None) => Some("users.enabled = false"),
-        (true, Some(_)) => None,
-    };
-    if let Some(why) = switched_off {
-        return unreached(&scene, question, account, (why.to_owned(), None)).await;
+    if let Some(not_read) = not_read(&scene, account.as_ref()).await? {
+        let NotRead { why, then, error } = not_read;
+        return without_directory(&scene, question, account, Entry::NotRead(&why, &then), error).await;
     }
     match Box::pin(see(&scene, question, account.clone())).await {
         Ok(seen) => judge(&scene, question, seen).await,
@@ -117,7 +113,8 @@ async fn see(scene: &Scene<'_>, question: &Question<'_>, account: Option<Account
             let index = Index::new(index.collect());
             let directory = (&mut connection, &searches);
             let rules = (policy.clone(), neighbours);
-            let look = LookOne::of(scene, directory, rules, (key, account.clone(), index), version).await?;
+            let mut look = LookOne::of(scene, directory, rules, (key, account.clone(), index), version).await?;
+            look.look_for_the_gone(scene, (&mut connection, &searches)).await?;
             Sight::One(Box::new(look))
         }
         Identified::Outside(found) => Sight::Outside(found),
@@ -202,7 +199,8 @@ async fn identify(
                     let found = look_up(scene, (connection, searches), &one.key).await;
                     return Ok((account, Identified::Outside(found)));
                 }
-                let account = account.filter(|account| account.key.as_ref() == Some(&one.key));
+                let is_theirs = |it: &Account| it.key.as_ref() == Some(&one.key) || it.state == State::Dormant;
+                let account = account.filter(is_theirs);
                 return Ok((account, Identified::Key(one.key.clone())));
             }
             several => return Err(ambiguous(&text, several)),
@@ -215,7 +213,7 @@ async fn identify(
 async fn judge(scene: &Scene<'_>, question: &Question<'_>, seen: Seen) -> Result<Examined, SyncError> {
     let Seen { account, sight, policy, server, since, nobody } = seen;
     let (view, plan) = match &sight {
-        Sight::One(look) => look.look(scene).await?,
+        Sight::One(look) => look.foresee(scene).await?,
         Sight::Nowhere | Sight::Outside(_) | Sight::Garbled(_) => without_entry(scene).await?,
     };
     let account =
@@ -237,6 +235,7 @@ async fn judge(scene: &Scene<'_>, question: &Question<'_>, seen: Seen) -> Result
         _ => None,
     };
     let hold = hold(scene, account, (&plan, &policy)).await?;
+    let heir = heir(scene, account).await?;
     let facts = Facts {
         who: question.who,
         account,
@@ -249,6 +248,7 @@ async fn judge(scene: &Scene<'_>, question: &Question<'_>, seen: Seen) -> Result
             Sight::One(look) => look.successor.as_deref(),
             _ => None,
         },
+        heir: heir.as_ref(),
         whole: Whole { waits: question.waits.clone(), hold, nobody, since },
     };
     Ok(Examined {
@@ -270,24 +270,95 @@ async fn without_entry(scene: &Scene<'_>) -> Result<(View, Plan), SyncError> {
     Ok((View { conflicts, ..View::default() }, Plan { skips, frozen, ..Plan::default() }))
 }
 
+/// Why the directory is not asked at all, and what that means for the person.
+struct NotRead {
+    why: String,
+    then: String,
+    error: Option<SyncError>,
+}
+
+/// Whether the source was given up (S6), or is switched off (S1).
+async fn not_read(scene: &Scene<'_>, account: Option<&Account>) -> Result<Option<NotRead>, SyncError> {
+    let config = scene.config;
+    let off = |key: &str, what: &str| NotRead {
+        why: format!("{key} = false"),
+        then: format!(
+            "{what} switched off ({key} = false): nobody comes, goes or changes, except that who is pending is deleted by the \
+             date; people can be managed by hand. Switch it on, and ask again."
+        ),
+        error: None,
+    };
+    Ok(match (source::in_use(scene.store, &config.source.name).await, config.enabled, &config.users) {
+        (Err(error @ SyncError::Source { .. }), ..) => {
+            Some(NotRead { why: error.to_string(), then: after_retirement(account), error: Some(error) })
+        }
+        (Err(error), ..) => return Err(error),
+        (Ok(()), false, _) => Some(off("source.enabled", "The source is")),
+        (Ok(()), true, None) => Some(off("users.enabled", "Reading people is")),
+        (Ok(()), true, Some(_)) => None,
+    })
+}
+
+/// What becomes of somebody whose source was given up (S6).
+fn after_retirement(account: Option<&Account>) -> String {
+    let what = match account {
+        Some(one) if one.state == State::Pending => {
+            let id = one.uuid;
+            format!(
+                " This user is deleted by the date; `rosterd users restore {id}` keeps the person, and `rosterd users delete \
+                 {id}` does not wait."
+            )
+        }
+        Some(one) if one.state.access() => {
+            format!(" This user was kept, with access; `rosterd users delete {}` ends it.", one.uuid)
+        }
+        _ => String::new(),
+    };
+    format!(
+        "The source was retired: its directory is not read any more, and its users are deleted by their dates.{what} A \
+         directory that is to be read again needs another source.name."
+    )
+}
+
+/// Whose user the entry of somebody dormant is now (I6).
+async fn heir(scene: &Scene<'_>, account: Option<&Account>) -> Result<Option<Account>, SyncError> {
+    let dormant = account.filter(|account| account.state == State::Dormant);
+    let key = dormant.and_then(|account| account.former.as_ref()?.key.as_ref());
+    let Some(key) = key else { return Ok(None) };
+    let users = scene.store.users_who(key.as_str()).await?;
+    Ok(scene.store.accounts(&users).await?.pop())
+}
+
 async fn unreached(
     scene: &Scene<'_>,
     question: &Question<'_>,
     account: Option<Account>,
     (why, error): (String, Option<SyncError>),
 ) -> Result<Examined, SyncError> {
+    without_directory(scene, question, account, Entry::Unreached(&why), error).await
+}
+
+async fn without_directory(
+    scene: &Scene<'_>,
+    question: &Question<'_>,
+    account: Option<Account>,
+    entry: Entry<'_>,
+    error: Option<SyncError>,
+) -> Result<Examined, SyncError> {
     let (view, plan) = without_entry(scene).await?;
     let names = scene.config.names();
     let policy = scene.config.policy(BTreeSet::new(), names.clone(), BTreeMap::new());
+    let heir = heir(scene, account.as_ref()).await?;
     let facts = Facts {
         who: question.who,
         account: account.as_ref(),
-        entry: Entry::Unreached(&why),
+        entry,
         reading: None,
         view: &view,
         plan: &plan,
         policy: &policy,
         successor: None,
+        heir: heir.as_ref(),
         whole: Whole { waits: question.waits.clone(), ..Whole::default() },
     };
     let explanation = explain(&facts);

@@ -1,5 +1,6 @@
 //! One person at a time: read, planned and applied like a run, without reading anybody else (S4).
 
+mod foreseen;
 pub(super) mod nobody;
 mod who;
 
@@ -52,6 +53,8 @@ pub(super) struct LookOne {
     anew: Option<UniqueId>,
     /// Somebody whose entry is gone and whom the newcomer may be (I5).
     former: Option<UserId>,
+    /// Others who have the address or the name of a newcomer, and whose entries are gone: only what a whole run does.
+    gone: Vec<Account>,
     pub look_ups: HashMap<UserId, LookUp>,
     version: i64,
     policy: Policy,
@@ -299,6 +302,7 @@ impl LookOne {
             user: account.map(|account| account.id),
             anew,
             former: former.map(|former| former.id),
+            gone: Vec::new(),
             look_ups,
             version,
             policy,

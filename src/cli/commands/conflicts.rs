@@ -6,14 +6,15 @@ use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::conflicts::{list as print_list, show as print_one, value};
 use crate::clock::Clock as _;
+use crate::plan::{Claimant, ConflictKind};
 use crate::store::Store;
-use crate::store::rows::ConflictRow;
+use crate::store::rows::{ConflictRow, Which};
 
 /// Lists what waits for a person.
 pub async fn list(session: &mut Session, args: &ConflictsList) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
-    let rows = store.conflict_rows(!args.all).await?;
+    let mut rows = store.conflict_rows(!args.all).await?;
     let (command, now) = (session.commands(), session.clock.now());
     if session.screen.json {
         let rows: Vec<_> = rows.iter().map(|row| value(row, &command)).collect();
@@ -21,6 +22,7 @@ pub async fn list(session: &mut Session, args: &ConflictsList) -> Result<u8, Fai
     } else if rows.is_empty() {
         session.screen.say("no conflict")?;
     } else {
+        tell_returners(&*store, &mut rows).await?;
         print_list(session.screen.out(), &rows, now, &command)?;
     }
     Ok(exit::DONE)
@@ -30,14 +32,40 @@ pub async fn list(session: &mut Session, args: &ConflictsList) -> Result<u8, Fai
 pub async fn show(session: &mut Session, number: i64) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
-    let row = find(session, &*store, number).await?;
+    let mut row = find(session, &*store, number).await?;
     let (command, now) = (session.commands(), session.clock.now());
     if session.screen.json {
         session.screen.json(&value(&row, &command))?;
     } else {
+        tell_returners(&*store, std::slice::from_mut(&mut row)).await?;
         print_one(session.screen.out(), &row, now, &command)?;
     }
     Ok(exit::DONE)
+}
+
+/// Of those who are back, but wait in `pending` for a name that somebody else has, the cause is that (L5), and no longer
+/// what they were flagged for.
+pub async fn tell_returners(store: &dyn Store, rows: &mut [ConflictRow]) -> Result<(), Failure> {
+    let is = |row: &ConflictRow, kind: ConflictKind| row.kind == kind.as_str() && row.status == "open";
+    if !rows.iter().any(|row| is(row, ConflictKind::PendingDeletion)) {
+        return Ok(());
+    }
+    let contested = store.conflict_rows(true).await?;
+    for taken in contested.iter().filter(|row| is(row, ConflictKind::UsernameTaken)) {
+        let holder = Claimant::owner_in(&taken.detail).unwrap_or("somebody else");
+        for claimant in Claimant::named_in(&taken.detail) {
+            let users = store.user_rows(&Which::Who(claimant.dn)).await?;
+            let waits = |row: &&mut ConflictRow| users.iter().any(|user| row.user_id.as_ref() == Some(&user.id));
+            for row in rows.iter_mut().filter(|row| is(row, ConflictKind::PendingDeletion)).filter(waits) {
+                row.detail = format!(
+                    "is there and enabled again, and waits for the username `{}`, which belongs to {holder}; the date stands \
+                     still until that is settled (conflict {})",
+                    taken.subject, taken.id
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The conflict with a number, or a refusal that says where the numbers are.

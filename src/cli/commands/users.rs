@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::args::UsersList;
+use crate::cli::commands::conflicts::tell_returners;
 use crate::cli::commands::{Session, by_hand, runs};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -65,6 +66,9 @@ pub async fn show(session: &mut Session, who: &str) -> Result<u8, Failure> {
     let history = store.change_rows(&Changes::OfUser(user.id.clone()), u32::MAX).await?;
     let mut conflicts = store.conflict_rows(true).await?;
     conflicts.retain(|conflict| concerns(conflict, user));
+    if !session.screen.json {
+        tell_returners(&*store, &mut conflicts).await?;
+    }
     let mut left_out = store.skip_rows(user.source.as_str().into()).await?;
     left_out.retain(|skip| skip.unique_id == user.unique_id && skip.unique_id.is_some());
     let attributes = attributes_last_read(&config, &store.coverage(&config.source.name).await?);

@@ -73,9 +73,10 @@ fn meanwhile(row: &ConflictRow) -> Option<&'static str> {
         Some(ConflictKind::AddressTaken) => Some(
             "whoever claims it keeps everything else, the present address too; a newcomer who needs it waits outside",
         ),
-        Some(ConflictKind::UsernameTaken) => {
-            Some("whoever claims it keeps the present name and everything else; a newcomer waits outside")
-        }
+        Some(ConflictKind::UsernameTaken) => Some(
+            "whoever claims it keeps the present name and everything else; a newcomer waits outside, and who is back \
+                 after being flagged waits in pending, where the date stands still",
+        ),
         _ => None,
     }
 }

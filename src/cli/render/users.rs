@@ -138,7 +138,10 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     let colour = style::of_state(&user.state);
     let access = if user.access { "has access" } else { "no access" };
     writeln!(out, "  state: {colour}{}{colour:#}, {access}", escape::value(&user.state))?;
-    if let Some(reason) = &user.pending_reason {
+    let back = user.state == "pending" && view.left_out.iter().any(|skip| skip.reason == "username-taken");
+    if back {
+        writeln!(out, "  because: there and enabled again, but waits for a username that somebody else has (L5)")?;
+    } else if let Some(reason) = &user.pending_reason {
         let words = PendingReason::parse(reason)
             .map_or_else(|| escape::value(reason).into_owned(), |reason| plan::reason(reason).to_owned());
         let test = view.history.iter().rev().find(|change| change.kind == "user.flagged");
@@ -152,9 +155,11 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     }
     if user.state == "pending" {
         let due = user.delete_after.as_ref().map_or_else(|| "never".to_owned(), |at| dated(at, view.now));
-        writeln!(out, "  deleted after: {due}")?;
+        let stands = if back { "; the date stands still until the name is settled" } else { "" };
+        writeln!(out, "  deleted after: {due}{stands}")?;
     }
-    if let Some(settles) = settles(user) {
+    let another = "another username for one of the two in the directory";
+    if let Some(settles) = if back { Some(another) } else { settles(user) } {
         writeln!(out, "  settled by: {settles}")?;
     }
     for (waits, held) in view.waits.iter().flat_map(|waits| waits.held.iter().map(move |held| (waits, held))) {

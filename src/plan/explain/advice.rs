@@ -21,6 +21,12 @@ impl Explained<'_> {
             return "The directory could not be asked; correct what is said about it (`rosterd check` helps), and ask again."
                 .to_owned();
         }
+        if let Entry::NotRead(_, then) = self.facts.entry {
+            return then.to_owned();
+        }
+        if let Some(account) = self.dormant().filter(|_| !changes) {
+            return self.about_dormant(account, &who);
+        }
         let resemblance = self.concerning().find(|(conflict, _)| conflict.kind == ConflictKind::MaybeSamePerson);
         if let Some((_, Some(number))) = resemblance {
             return same_person(number);
@@ -40,22 +46,35 @@ impl Explained<'_> {
         let stops = |skip: &&Skip| matches!(self.becomes(skip), Skipped::LeftOut | Skipped::AsBefore);
         let stopped: Vec<&Skip> = self.skips().into_iter().filter(stops).collect();
         if changes && stopped.is_empty() {
-            let target = self.facts.account.map_or(self.facts.who, |_| who.as_str());
+            let living = self.facts.account.filter(|account| account.state != State::Dormant);
+            let target = living.map_or(self.facts.who, |_| who.as_str());
             return format!(
                 "The next run does what is said last; `rosterd sync --user '{target}'` does it now, for this person alone."
+            );
+        }
+        if self.waits_for_a_name().is_some() {
+            return format!(
+                "Give one of the two another username in the directory, or delete the other one: then the next run gives \
+                 access back, under the same id. `rosterd users delete {who}` does not wait."
             );
         }
         if let Some(skip) = stopped.first().filter(|_| self.facts.account.is_none_or(|one| !one.state.access())) {
             return by_reason(&skip.reason).to_owned();
         }
+        self.as_it_is(&who)
+    }
+
+    /// The same of somebody of whom no run changes anything.
+    fn as_it_is(&self, who: &str) -> String {
         match (&self.facts.entry, self.facts.account) {
             (_, Some(account)) if account.state == State::Kept => format!(
                 "Kept, with access, until the entry gives no reason to leave any more; `rosterd users delete {who}` ends it."
             ),
+            (_, Some(account)) if self.is_manual() => with_access(account, who),
             (Entry::Outside(found), Some(account)) if account.state.access() && self.facts.plan.frozen.is_some() => {
-                format!("Nothing is taken away before the freeze ends. {}", outside(found, Some(account), &who))
+                format!("Nothing is taken away before the freeze ends. {}", outside(found, Some(account), who))
             }
-            (Entry::Outside(found), account) => outside(found, account, &who),
+            (Entry::Outside(found), account) => outside(found, account, who),
             (Entry::Unreadable(_), Some(account)) if self.is_disabled_unreadable() => format!(
                 "In, with access, although the entry is disabled, because it cannot be understood: correct it in the directory \
                  as said above, and the next run takes access away; `rosterd users delete {}` does it now.",
@@ -71,7 +90,7 @@ impl Explained<'_> {
                 "The internal id is used again when the entry is back; `rosterd users restore {who}` brings the person \
                  back as kept now."
             ),
-            (_, Some(account)) if account.state == State::Pending => pending(account, &who),
+            (_, Some(account)) if account.state == State::Pending => pending(account, who),
             (Entry::Read(person), Some(account)) if account.state.access() && person.enabled.doubt().is_some() => {
                 "In, with access, and nobody can tell whether the entry is disabled: do what is said at the disabled test, \
                  or correct [[users.disabled]]; `rosterd check` counts those it cannot judge."
@@ -82,7 +101,7 @@ impl Explained<'_> {
                  entries in the directory, and the next run settles it."
                     .to_owned()
             }
-            (_, Some(account)) if account.state.access() => with_access(account, &who),
+            (_, Some(account)) if account.state.access() => with_access(account, who),
             _ => "Nothing is in the way; `rosterd sync` makes a run now.".to_owned(),
         }
     }

@@ -1,12 +1,14 @@
 //! Why somebody is in, or is not: what each rule says of one person, and what to do (`explain`).
 
 mod advice;
+mod states;
 mod whole;
 mod words;
 
 use std::collections::HashSet;
 
 use crate::plan::after::After;
+use crate::plan::explain::states::NEVER_FLAGGED;
 use crate::plan::explain::words::rule_of;
 use crate::plan::one::known;
 use crate::plan::policy::Place;
@@ -60,6 +62,8 @@ pub struct Explanation {
 pub enum Entry<'a> {
     /// It could not be asked.
     Unreached(&'a str),
+    /// It is not asked at all: why, and what that means.
+    NotRead(&'a str, &'a str),
     /// No entry is the person asked for.
     Nowhere,
     /// Not within bases and filter; what looking up found.
@@ -89,6 +93,8 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// Somebody else who has the name or address of a person whose entry is gone, in a sentence that says so.
     pub successor: Option<&'a str>,
+    /// Of somebody dormant, whose user the entry is now.
+    pub heir: Option<&'a Account>,
     /// What is known of the runs that read everybody.
     pub whole: Whole,
 }
@@ -137,6 +143,9 @@ impl<'a> Explained<'a> {
             other => format!(", a {other} account"),
         };
         let says = match &account.former {
+            Some(former) if account.state == State::Dormant => {
+                format!("`{}` (id {}) is dormant since {}: no access", account.label(), account.uuid, former.since)
+            }
             Some(former) => {
                 format!("`{}` (id {}) was deleted on {}", account.label(), account.uuid, former.since)
             }
@@ -149,6 +158,12 @@ impl<'a> Explained<'a> {
     fn entry(&mut self) {
         match self.facts.entry {
             Entry::Unreached(why) => self.say("E1", "directory", Bearing::Stops, format!("it was not read: {why}")),
+            Entry::NotRead(why, _) => self.say("S1", "directory", Bearing::Note, format!("it is not read: {why}")),
+            Entry::Nowhere if self.dormant().is_some() => self.say_heir(),
+            Entry::Nowhere if self.is_manual() => {
+                let says = format!("no entry has the address; {NEVER_FLAGGED}");
+                self.say("M3", "entry", Bearing::Note, says);
+            }
             Entry::Nowhere => {
                 let says = "no entry under users.base_dns or source.base_dn is it by DN, unique id, username or mail";
                 self.say("I2", "entry", Bearing::Stops, says);
@@ -167,7 +182,10 @@ impl<'a> Explained<'a> {
                     LookUp::InScope { dn } => ("entry", format!("the entry `{dn}` is in scope, but was not shown")),
                     LookUp::Unjudged { says } => ("entry", format!("looking it up gave no usable answer: {says}")),
                 };
-                self.say("I4", about, Bearing::Stops, says);
+                match self.is_manual() {
+                    true => self.say("M3", about, Bearing::Note, format!("{says}; {NEVER_FLAGGED}")),
+                    false => self.say("I4", about, Bearing::Stops, says),
+                }
             }
             Entry::Unreadable(why) => {
                 let then = if self.facts.account.is_some() { "; its user stays as it is" } else { "" };
@@ -212,6 +230,10 @@ impl<'a> Explained<'a> {
         let until = person.review_at.map(|at| format!(", until {at}")).unwrap_or_default();
         match &person.enabled {
             Enabled::Yes => self.say("U8", "disabled test", Bearing::Fine, format!("none holds{until}")),
+            Enabled::No(test) if self.is_manual() => {
+                let says = format!("holds: {test}{until}; {NEVER_FLAGGED}");
+                self.say("M3", "disabled test", Bearing::Note, says);
+            }
             Enabled::No(test) => {
                 self.say("U8", "disabled test", Bearing::Stops, format!("holds: {test}{until}: no access"));
             }
@@ -280,7 +302,13 @@ impl<'a> Explained<'a> {
             }
             Some(owner) => {
                 let says = format!("`{name}`: belongs to {}", self.named(owner));
-                self.say("U7", "username", Bearing::Stops, says);
+                match self.facts.view.look_ups.get(&owner) {
+                    Some(LookUp::Gone) => {
+                        let says = format!("{says}, whose entry is gone: the name is free once that user is flagged");
+                        self.say("U7", "username", Bearing::Note, says);
+                    }
+                    _ => self.say("U7", "username", Bearing::Stops, says),
+                }
             }
         }
     }
@@ -353,7 +381,13 @@ impl<'a> Explained<'a> {
     /// Since when somebody waits, why, and until when (L2, L8).
     fn dates(&mut self) {
         let Some(account) = self.facts.account else { return };
-        if let (State::Pending, Some(reason)) = (account.state, account.reason) {
+        if let Some((thing, holder)) = self.waits_for_a_name() {
+            let says = format!(
+                "is there and enabled, and waits for {thing}, which belongs to {holder}; the date stands still until that is \
+                 settled"
+            );
+            self.say("L5", "pending", Bearing::Stops, says);
+        } else if let (State::Pending, Some(reason)) = (account.state, account.reason) {
             let since = account.flagged_at.map(|at| format!(" since {at}")).unwrap_or_default();
             let until = account.delete_after.map_or_else(|| "never".to_owned(), |at| format!("after {at}"));
             self.say("L2", "pending", Bearing::Stops, format!("{reason}{since}; deleted {until}"));
@@ -460,7 +494,7 @@ impl<'a> Explained<'a> {
                 Some(at) => format!(", pending deletion until {at}"),
                 None => ", pending and never deleted".to_owned(),
             });
-        let name = account.map_or_else(|| format!("user {}", user.0), Account::label);
-        format!("`{name}`{}", until.unwrap_or_default())
+        let name = account.map_or_else(|| format!("`user {}`", user.0), Account::told_apart);
+        format!("{name}{}", until.unwrap_or_default())
     }
 }

@@ -56,7 +56,7 @@ fn access(act: &Act) -> Option<BrakeKind> {
 impl Explained<'_> {
     /// What a run would do now.
     pub(super) fn next(&mut self) {
-        if matches!(self.facts.entry, Entry::Unreached(_)) {
+        if matches!(self.facts.entry, Entry::Unreached(_) | Entry::NotRead(..)) {
             return;
         }
         let names = &self.facts.policy.names;

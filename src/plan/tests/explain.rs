@@ -41,7 +41,18 @@ impl World {
         };
         let reading = Some((again.reading(), None));
         let (who, policy) = (name, &self.policy);
-        let facts = Facts { who, account, entry, reading, view: &view, plan: &plan, policy, successor: None, whole };
+        let facts = Facts {
+            who,
+            account,
+            entry,
+            reading,
+            view: &view,
+            plan: &plan,
+            policy,
+            successor: None,
+            heir: None,
+            whole,
+        };
         (explain(&facts), plan.users.iter().any(|change| !change.acts.is_empty()))
     }
 }
