@@ -70,7 +70,9 @@ impl fmt::Display for Refusal {
             }
             Self::NotDeleted { who, state } => write!(
                 f,
-                "`{who}` is {state}: only what is left of a deleted user is erased; `rosterd users delete {who}` comes first"
+                "`{who}` is {state}: only what is left of a deleted user is erased; `rosterd users delete {who}` comes first. \
+                 Whoever is still in the directory is added again by the next run, deleted and erased or not: disable or \
+                 delete the entry in the directory first"
             ),
             Self::NoHeir { heir, state } => {
                 write!(f, "nothing can be handed over to {heir}, who is {state}; name somebody with access")

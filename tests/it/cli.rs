@@ -1,6 +1,7 @@
 //! The command line, by the real binary: words, exit status, what goes where.
 
 mod changes;
+mod departing;
 mod explained;
 mod foretold;
 mod real;

@@ -1,10 +1,10 @@
 //! `rosterd approve RUN`
 
 use crate::cli::args::Approve;
-use crate::cli::commands::runs::{approved_by, of_source};
+use crate::cli::commands::runs::{approved_by, held_ids, of_source, takes};
 use crate::cli::commands::{Session, sync};
 use crate::cli::failure::Failure;
-use crate::cli::render::runs::carried_out;
+use crate::cli::render::runs::Approved;
 use crate::cli::render::status::{frozen_way_out, is_frozen, waiting};
 use crate::cli::render::{counted, distance, moment, report};
 use crate::clock::{Clock as _, Timestamp};
@@ -25,7 +25,7 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
     let source = &config.source.name;
     let runs = of_source(&*store, source).await?;
     let waits = waiting(&runs);
-    let before = approved_by(&runs, number);
+    let before = approved_by(&*store, &runs, number).await?;
     let over = frozen_no_more(session, &*store, source).await?;
     let now = waits_now(waits, over, session);
     let action = approvable(&row, source, (held, &now))?;
@@ -37,11 +37,9 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
             return Err(Failure::Refused(says));
         }
         Some(run) if run.id != number => {
-            let says = |by: &RunRow| {
-                format!("run {number} was approved already: {}; nothing was done. {now}", carried_out(by))
-            };
             if let Some(by) = before {
-                return Err(Failure::Refused(says(by)));
+                let says = format!("run {number} was approved already: {}; nothing was done. {now}", by.carried_out());
+                return Err(Failure::Refused(says));
             }
         }
         Some(_) => {}
@@ -78,7 +76,8 @@ async fn afterwards(
         Some(run) => store.change_rows(&Changes::OfRun(run.0), u32::MAX).await?,
         None => Vec::new(),
     };
-    if changes.is_empty() && report.plan.held.is_empty() {
+    let took = takes(&changes, &held_ids(store, number).await?);
+    if !took && report.plan.held.is_empty() {
         let says = match (held, &report.incomplete) {
             (_, Some(_)) => format!("Nothing of run {number} was done, because this run was not complete either."),
             // A doubt was approved, not departures.
@@ -105,9 +104,9 @@ async fn afterwards(
 }
 
 /// Nothing waits: what a run held once is no reason to let the same people go when they are missing another time (B1).
-fn settled(number: i64, before: Option<&RunRow>) -> Failure {
+fn settled(number: i64, before: Option<Approved<'_>>) -> Failure {
     let why = match before {
-        Some(run) => carried_out(run),
+        Some(approved) => approved.carried_out(),
         None => "a later run looked again and ended well".to_owned(),
     };
     Failure::Refused(format!(

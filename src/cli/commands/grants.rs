@@ -44,7 +44,10 @@ pub async fn add(session: &mut Session, who: &str, privilege: &str) -> Result<u8
 pub async fn remove(session: &mut Session, who: &str, privilege: &str) -> Result<u8, Failure> {
     change(session, who, async |store, account| {
         let local = store.local_grants(account.id).await?;
-        let change = by_hand::take(account, &local, privilege)?;
+        let rows = store.grant_rows(Some(&account.uuid.to_string())).await?;
+        let by = rows.into_iter().filter(|row| row.privilege == privilege);
+        let givers: Vec<String> = by.filter_map(|row| row.group_dn).collect();
+        let change = by_hand::take(account, (&local, &givers), privilege)?;
         Ok((change, format!("Done: `{privilege}` taken from `{}`.", account.label())))
     })
     .await

@@ -7,10 +7,11 @@ use crate::cli::commands::Session;
 use crate::cli::exit;
 use crate::cli::failure::Failure;
 use crate::cli::render::change::Names;
-use crate::cli::render::runs::{View, did_something, list as print_list, show as print_one, value};
+use crate::cli::render::runs::{Approved, View, list as print_list, show as print_one, value};
 use crate::cli::render::status::waiting;
 use crate::config::Config;
 use crate::plan::approved_run;
+use crate::roster::UserId;
 use crate::store::rows::{ChangeRow, Changes, RunRow, Which};
 use crate::store::{Action, Outcome, RunId, Store};
 
@@ -66,7 +67,7 @@ pub async fn show(session: &mut Session, run: RunId) -> Result<u8, Failure> {
         changes: &changes,
         held: &held,
         names: &names,
-        approved_by: approved_by(&runs, row.id),
+        approved_by: approved_by(&*store, &runs, row.id).await?,
         waits: waiting(&runs).map(|run| run.id),
         command: &session.commands(),
         columns: session.screen.columns,
@@ -114,13 +115,48 @@ pub async fn of_source(store: &dyn Store, source: &str) -> Result<Vec<RunRow>, F
     Ok(runs)
 }
 
-/// The run that was allowed to carry out what this one held, if it was approved: of several the first that took something
-/// away, else the first that could have done so.
-pub fn approved_by(runs: &[RunRow], run: i64) -> Option<&RunRow> {
+/// The run that was allowed to carry out what this one held, if it was approved: of several the first that did so, else
+/// the first that could have.
+pub async fn approved_by<'r>(store: &dyn Store, runs: &'r [RunRow], run: i64) -> Result<Option<Approved<'r>>, Failure> {
     let accepts = |later: &&RunRow| later.cause.as_deref().and_then(approved_run) == Some(run);
     let done = |later: &&RunRow| Outcome::parse(&later.outcome).is_some_and(|how| Outcome::COMPLETE.contains(&how));
     let able: Vec<&RunRow> = runs.iter().rev().filter(accepts).filter(done).collect();
-    able.iter().find(|later| did_something(later)).or(able.first()).copied()
+    let held = if able.is_empty() { BTreeSet::new() } else { held_ids(store, run).await? };
+    for later in &able {
+        let changes = store.change_rows(&Changes::OfRun(later.id), u32::MAX).await?;
+        if takes(&changes, &held) {
+            return Ok(Some(Approved { run: later, did_it: true }));
+        }
+    }
+    Ok(able.first().map(|run| Approved { run, did_it: false }))
+}
+
+/// The internal ids of those whom a run held.
+pub async fn held_ids(store: &dyn Store, run: i64) -> Result<BTreeSet<String>, Failure> {
+    let users: Vec<UserId> = store.held(RunId(run)).await?.iter().map(|held| held.user).collect();
+    Ok(store.accounts(&users).await?.iter().map(|account| account.uuid.to_string()).collect())
+}
+
+/// What happens to somebody who was held.
+const LOSSES: [&str; 8] = [
+    "user.flagged",
+    "user.deleted",
+    "user.dormant",
+    "user.relinked",
+    "alias.removed",
+    "membership.removed",
+    "role.changed",
+    "grant.removed",
+];
+
+/// Whether what was held is among changes: something that one of these people loses or is re-linked by; where nobody was
+/// held, but a doubt accepted, anything.
+pub fn takes(changes: &[ChangeRow], held: &BTreeSet<String>) -> bool {
+    let ours = |change: &&ChangeRow| change.user_id.as_ref().is_some_and(|user| held.contains(user));
+    match held.is_empty() {
+        true => !changes.is_empty(),
+        false => changes.iter().filter(ours).any(|change| LOSSES.contains(&change.kind.as_str())),
+    }
 }
 
 /// What people call everybody and everything that changes speak of.

@@ -10,7 +10,7 @@ use crate::plan::by_hand::{self, Heir, Rivals};
 use crate::roster::address::fold;
 use crate::roster::{Account, FieldId, Origin, State, UserId};
 use crate::store::Store;
-use crate::store::rows::ConflictRow;
+use crate::store::rows::{ChangeRow, Changes, ConflictRow};
 use crate::sync::SyncError;
 
 /// Deletes somebody now.
@@ -106,11 +106,25 @@ pub async fn erase(session: &mut Session, who: &str, yes: bool) -> Result<u8, Fa
     let decide = async |store: &dyn Store| {
         let account = account(store, user).await?;
         let change = by_hand::erase(&account)?;
+        let history = store.change_rows(&Changes::OfUser(account.uuid.to_string()), u32::MAX).await?;
+        let warns = added_anew(&account, &history).filter(|_| config.enabled);
         let asks = format!("erase for good what is left of `{who}` ({})?", account.uuid);
         let done = format!("Done: `{}` erased.", account.uuid);
-        Ok(Intent { account: Some(account), changes: vec![change], asks: Some(asks), warns: None, done })
+        Ok(Intent { account: Some(account), changes: vec![change], asks: Some(asks), warns, done })
     };
     carry_out(session, &config, &*store, (yes, &config.names()), decide).await
+}
+
+/// What erasing does not end: an entry that is still in the directory (U5).
+fn added_anew(account: &Account, history: &[ChangeRow]) -> Option<String> {
+    let deleted = history.iter().rev().find(|change| change.kind == "user.deleted");
+    let before = deleted.and_then(|change| change.before.as_ref()?.get("state")?.as_str());
+    let was_there = before == Some(State::Active.as_str()) && account.origin == Origin::Directory;
+    was_there.then(|| {
+        "the person was active when deleted: if the entry is still in the directory, and enabled, the next run adds the person again, as somebody new under \
+         another id; delete the entry there first to make it last"
+            .to_owned()
+    })
 }
 
 /// Ignores the flag that a conflict is about.

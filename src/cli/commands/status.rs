@@ -26,6 +26,7 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     let facts = Facts {
         source,
         enabled: config.enabled,
+        retired: store.sources().await?.into_iter().find(|one| one.name == source).and_then(|one| one.retired),
         runs: &runs,
         schedules: &config.schedules,
         people: &store.user_counts(Some(source)).await?,

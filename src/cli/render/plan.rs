@@ -194,6 +194,9 @@ fn held(out: &mut dyn Write, view: &View<'_>, lines: usize) -> io::Result<()> {
             .into_iter()
             .map(|held| vec![alarm(&format!("{} {}", escape::value(&held.label), would(&held.loses)))]);
         print_chapter(out, title, &mut people, "people", lines)?;
+        if report::held_people(view.plan, hold.kind).is_empty() {
+            writeln!(out, "  {}", report::NOBODY_ASKED)?;
+        }
     }
     report::since(out, view.plan)?;
     report::late(out, view.plan)

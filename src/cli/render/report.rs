@@ -16,6 +16,10 @@ use crate::sync::Report;
 /// How many names of held people are told.
 const NAMES: usize = 10;
 
+/// Of a run that was stopped before it looked at people.
+pub const NOBODY_ASKED: &str =
+    "Nothing and nobody is taken away, and nobody was looked for: the run was to read no people.";
+
 /// Prints the summary; `command` turns `approve 17` into what a person types.
 pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) -> io::Result<()> {
     if let Some(note) = &report.note {
@@ -207,7 +211,11 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
             BrakeKind::Relinks => "what they have, access included, and the new entries wait,",
             _ => "access",
         };
-        writeln!(out, "  They keep {keep} until a person decides: {names}")?;
+        if people.is_empty() {
+            writeln!(out, "  {NOBODY_ASKED}")?;
+        } else {
+            writeln!(out, "  They keep {keep} until a person decides: {names}")?;
+        }
         went(out, hold)?;
     }
     since(out, plan)?;
@@ -216,6 +224,15 @@ fn held(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) 
     let late = plan.late.as_ref().is_some_and(LateClock::withholds);
     let accepted = replaced || late || report.incomplete.as_ref().is_some_and(|why| acceptable(why.cause));
     let Some(run) = report.run.filter(|_| !plan.held.is_empty() || accepted) else { return Ok(()) };
+    if report.person.is_some() {
+        // What is asked for one person is not approved (S4).
+        let sync = command("sync");
+        writeln!(
+            out,
+            "  To settle it:   put the configuration or the directory right; or, if it is as it should be, {sync}"
+        )?;
+        return writeln!(out, "                  reads everybody, and says how to approve what it stops at");
+    }
     ways_out(out, run.0, command)
 }
 

@@ -90,16 +90,22 @@ fn shown(n: i64) -> String {
     number(u64::try_from(n).unwrap_or(0))
 }
 
-/// Whether a run changed anything.
-pub fn did_something(run: &RunRow) -> bool {
-    run.changed || [run.added, run.updated, run.moved, run.flagged, run.restored, run.deleted].iter().any(|n| *n > 0)
+/// The run that was allowed to do what an earlier one held.
+#[derive(Clone, Copy)]
+pub struct Approved<'a> {
+    /// The run.
+    pub run: &'a RunRow,
+    /// Whether any of it was still to be done: whatever else the run did.
+    pub did_it: bool,
 }
 
-/// What an approved run made of what was approved.
-pub fn carried_out(run: &RunRow) -> String {
-    match did_something(run) {
-        true => format!("run {} did it", run.id),
-        false => format!("run {} looked again, and there was nothing left to do", run.id),
+impl Approved<'_> {
+    /// What it made of what was approved.
+    pub fn carried_out(self) -> String {
+        match self.did_it {
+            true => format!("run {} did it", self.run.id),
+            false => format!("run {} looked again, and there was nothing left to do", self.run.id),
+        }
     }
 }
 
@@ -117,7 +123,7 @@ pub struct View<'a> {
     /// What the changes speak of.
     pub names: &'a Names,
     /// The run that accepted what it held.
-    pub approved_by: Option<&'a RunRow>,
+    pub approved_by: Option<Approved<'a>>,
     /// The run of the source that waits for a person now.
     pub waits: Option<i64>,
     /// From words to what a person types.
@@ -252,8 +258,8 @@ fn waiting(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out)?;
-    if let Some(run) = view.approved_by {
-        return writeln!(out, "  It was approved: {}.", carried_out(run));
+    if let Some(approved) = view.approved_by {
+        return writeln!(out, "  It was approved: {}.", approved.carried_out());
     }
     match view.waits {
         Some(run) if run == view.run.id => report::settle(out, run, view.command),
@@ -274,7 +280,7 @@ pub fn value(view: &View<'_>) -> Value {
         object.insert("held".into(), held.collect());
         object.insert("left_out".into(), json!(view.left_out));
         object.insert("skipped_by".into(), view.left_out.map(status::skipped_json).into());
-        object.insert("approved_by".into(), json!(view.approved_by.map(|run| run.id)));
+        object.insert("approved_by".into(), json!(view.approved_by.map(|approved| approved.run.id)));
         object.insert("approves".into(), json!(view.run.cause.as_deref().and_then(plan::approved_run)));
     }
     run

@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub source: &'a str,
     /// `source.enabled`.
     pub enabled: bool,
+    /// When the source was given up, if it was (S6).
+    pub retired: Option<Timestamp>,
     /// Runs of this source, newest first.
     pub runs: &'a [RunRow],
     /// When to run.
@@ -96,6 +98,14 @@ pub fn frozen_way_out(over: bool, command: &dyn Fn(&str) -> String) -> String {
 
 /// Judges the runs: the latest that read users and the latest that read groups have to be fine, and on time.
 pub fn health(facts: &Facts<'_>) -> Health {
+    if let Some(at) = facts.retired {
+        let says = format!(
+            "source `{}` was retired on {at}: nothing of it is read any more, and its users are deleted by their dates; give \
+             the directory another source.name",
+            facts.source
+        );
+        return Health { healthy: true, since: None, says };
+    }
     if !facts.enabled {
         let says = "source.enabled = false: nothing is read, only due deletions are carried out".to_owned();
         return Health { healthy: true, since: None, says };
@@ -199,10 +209,19 @@ fn next(schedule: &Schedule, facts: &Facts<'_>) -> (Option<Timestamp>, &'static 
     }
 }
 
+/// When to run; never, of a source that was given up (S6).
+fn scheduled<'a>(facts: &Facts<'a>) -> &'a [Schedule] {
+    if facts.retired.is_some() { &[] } else { facts.schedules }
+}
+
 /// Prints the status; `command` turns `approve 17` into what a person types.
 pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> String) -> io::Result<()> {
     let health = health(facts);
-    let (colour, word) = if health.healthy { (style::GAIN, "healthy") } else { (style::ALARM, "NOT HEALTHY") };
+    let (colour, word) = match (facts.retired, health.healthy) {
+        (Some(_), _) => (style::CHANGE, "retired"),
+        (None, true) => (style::GAIN, "healthy"),
+        (None, false) => (style::ALARM, "NOT HEALTHY"),
+    };
     let since =
         health.since.map(|at| format!(" since {} ({})", moment(at), distance(at, facts.now))).unwrap_or_default();
     let (source, store) = (escape::value(facts.source), escape::value(facts.store));
@@ -231,8 +250,9 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
         writeln!(out, "  {}", told(&format!("proof: {}", says.join("; "))))?;
     }
     // What begins with the daemon says nothing about when, unless there is nothing else.
-    let only_reboot = facts.schedules.iter().all(|schedule| schedule.when == When::Reboot);
-    for schedule in facts.schedules.iter().filter(|schedule| only_reboot || schedule.when != When::Reboot) {
+    let schedules = scheduled(facts);
+    let only_reboot = schedules.iter().all(|schedule| schedule.when == When::Reboot);
+    for schedule in schedules.iter().filter(|schedule| only_reboot || schedule.when != When::Reboot) {
         let (at, otherwise) = next(schedule, facts);
         let said = match at {
             Some(at) if at <= facts.now => "due now".to_owned(),
@@ -241,7 +261,8 @@ pub fn print(out: &mut dyn Write, facts: &Facts<'_>, command: &dyn Fn(&str) -> S
         };
         writeln!(out, "{:<14} {said}: {}, schedule `{}`", "Next", schedule.action, escape::value(&schedule.text))?;
     }
-    if facts.runs.first().is_some_and(|run| run.outcome == "failed" && run.trigger != "command") {
+    let failed = |run: &RunRow| run.outcome == "failed" && run.trigger != "command";
+    if facts.retired.is_none() && facts.runs.first().is_some_and(failed) {
         writeln!(out, "{:<14} the daemon tries the run that failed again, within 15 minutes", "Retry")?;
     }
     deletions(out, facts)?;
@@ -440,7 +461,7 @@ pub fn value(facts: &Facts<'_>) -> Value {
     let deletions = due(facts).map(|Due { first, now, later }| {
         json!({ "schedule": null, "action": "deletion", "next": first.to_string(), "deletions": now, "later": later })
     });
-    let schedules = facts.schedules.iter().map(|schedule| {
+    let schedules = scheduled(facts).iter().map(|schedule| {
         json!({
             "schedule": schedule.text,
             "action": schedule.action.as_str(),
@@ -453,6 +474,7 @@ pub fn value(facts: &Facts<'_>) -> Value {
         "says": health.says,
         "source": facts.source,
         "enabled": facts.enabled,
+        "retired_at": facts.retired.map(|at| at.to_string()),
         "store": facts.store,
         "frozen": facts.freeze.map(freeze_json),
         "running": facts.runs.first().filter(|run| run.outcome == "running"),

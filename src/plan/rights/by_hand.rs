@@ -4,6 +4,7 @@ use super::RightsAct;
 use crate::plan::refusal::{self, Refusal};
 use crate::plan::{Act, UserChange, UserRef};
 use crate::roster::Account;
+use crate::roster::words::plural;
 
 /// The longest name of a privilege, in octets.
 const LONGEST: usize = 128;
@@ -33,20 +34,31 @@ pub fn give(
     Err(Refusal::Right { says })
 }
 
-/// Takes a privilege away that was given by hand.
+/// Takes a privilege away that was given by hand; `givers` are the DNs of groups that give it, too.
 ///
 /// # Errors
 /// While pending (L4), when deleted, or when there is no such local grant.
-pub fn take(account: &Account, local: &[String], privilege: &str) -> Result<UserChange, Refusal> {
+pub fn take(
+    account: &Account,
+    (local, givers): (&[String], &[String]),
+    privilege: &str,
+) -> Result<UserChange, Refusal> {
     refusal::editable(account, "grants")?;
     if local.iter().any(|one| one == privilege) {
         return Ok(change(account, RightsAct::TakenByHand(privilege.into())));
     }
     let who = account.label();
-    let says = format!(
-        "`{who}` has no local grant `{privilege}`; `rosterd grants list` shows what there is, and what groups give is \
-         taken in the directory"
-    );
+    let says = match givers {
+        [] => format!("`{who}` has no local grant `{privilege}`; `rosterd grants list` shows what there is"),
+        givers => {
+            let dns = givers.iter().map(|dn| format!("`{dn}`")).collect::<Vec<_>>().join(" and ");
+            format!(
+                "`{who}` has no local grant `{privilege}`: {dns} {} it. To end it, take the person out of that group in the \
+                 directory; the next run, or `rosterd sync --user`, takes the grant",
+                plural(givers.len() as u64, "gives", "give")
+            )
+        }
+    };
     Err(Refusal::Right { says })
 }
 

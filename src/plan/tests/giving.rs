@@ -129,7 +129,7 @@ fn grants_by_hand_in_every_state() {
     assert_eq!(table.len(), State::ALL.len());
     for (state, given, taken) in table {
         let ada = account(state);
-        let (give, take) = (says(give(&ada, &[], "read", &[])), says(take(&ada, &["read".into()], "read")));
+        let (give, take) = (says(give(&ada, &[], "read", &[])), says(take(&ada, (&["read".into()], &[]), "read")));
         assert!(give.contains(given) && take.contains(taken), "{state}: {give}; {take}");
     }
 }
@@ -150,10 +150,10 @@ fn grants_by_hand_that_make_no_sense_are_refused() {
         (give(&ada, &[], &long, &[]), "a privilege has at most 128 octets"),
         (give(&ada, &[], &long[1..], &[]), "grant.added"),
         (give(&ada, &local, "write", &only), "grant.added"),
-        (take(&ada, &local, "write"), "`ada` has no local grant `write`"),
-        (take(&ada, &[], "read"), "what groups give is taken in the directory"),
+        (take(&ada, (&local, &[]), "write"), "`ada` has no local grant `write`"),
+        (take(&ada, (&[], &["cn=x".into(), "cn=y".into()]), "read"), "`cn=x` and `cn=y` give it"),
         // Somebody who was given it before it became the directory's alone is not stuck with it.
-        (take(&ada, &only, "wallet"), "grant.removed"),
+        (take(&ada, (&only, &["cn=x".into()]), "wallet"), "grant.removed"),
     ];
     for (done, expected) in table {
         let said = says(done);

@@ -240,7 +240,7 @@ pub(super) async fn recent_departures(
     let mut reader = database.reader().await?;
     // The feed ascends in time, so what is older is found from its end. Row by row: on the first day everybody is in it.
     let mut rows = sqlx::query(
-        "SELECT c.user_id, c.before, c.counted, u.state, u.origin, c.rule FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
+        "SELECT c.user_id, c.before, c.counted, u.state, u.origin, c.rule, c.kind FROM rd_changes c JOIN rd_users u ON u.id = c.user_id \
          WHERE c.seq > coalesce((SELECT seq FROM rd_changes WHERE at < $2 ORDER BY seq DESC LIMIT 1), 0) \
          AND (c.counted IS NOT NULL \
          OR c.kind IN ('user.added', 'user.revived', 'user.restored', 'user.flagged', 'user.kept', 'user.deleted', \
@@ -270,6 +270,10 @@ pub(super) async fn recent_departures(
             if kind == BrakeKind::Rights {
                 continue;
             }
+        }
+        // Somebody decided that it was no departure (L8, B4).
+        if row.try_get::<&str, _>(6)? == "user.kept" {
+            recent.departed.retain(|(kind, departed)| departed.0 != user || *kind == BrakeKind::Rights);
         }
         // The first change of somebody's access tells what it was before.
         let access = word("rd_users", user, state, State::parse(state))?.access();

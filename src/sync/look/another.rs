@@ -22,6 +22,7 @@ impl Look {
         let unseen = self.unseen(reading);
         let policy = self.policy.clone();
         let (mut plan, basis) = self.of_due(scene, Vec::new(), doubts).await?;
+        plan.counts.entries = reading.entries;
         let people = reading.passes.users.then_some(reading.people.as_slice());
         another.hold(&mut plan, people, (&store.accounts(&unseen).await?, of), &policy);
         let since = |(run, last): (RunId, Basis)| Since { run: run.0, changes: last.changes(&basis) };

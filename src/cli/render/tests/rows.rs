@@ -87,12 +87,11 @@ fn one_run_is_read_line_by_line() {
     assert!(later.contains("run 19 is the one that waits now") && !later.contains("approve 17"), "{later}");
     let over = shown(runs::View { waits: None, ..view });
     assert!(over.contains("nothing of this waits any more") && !over.contains("approve 17"), "{over}");
-    let mut by = run_row(18, "ok", &run.started_at);
-    (by.flagged, by.changed) = (3, true);
-    let done = shown(runs::View { approved_by: Some(&by), waits: None, ..view });
+    let by = run_row(18, "ok", &run.started_at);
+    let approved = |did_it| Some(runs::Approved { run: &by, did_it });
+    let done = shown(runs::View { approved_by: approved(true), waits: None, ..view });
     assert!(done.contains("It was approved: run 18 did it."), "{done}");
-    let by = RunRow { flagged: 0, added: 0, updated: 0, moved: 0, restored: 0, deleted: 0, changed: false, ..by };
-    let idle = shown(runs::View { approved_by: Some(&by), waits: None, ..view });
+    let idle = shown(runs::View { approved_by: approved(false), waits: None, ..view });
     assert!(idle.contains("It was approved: run 18 looked again, and there was nothing left to do."), "{idle}");
     let approving = RunRow { cause: Some("no-users,approved:17".to_owned()), ..run_row(18, "ok", &run.started_at) };
     let approving = shown(runs::View { run: &approving, held: &[], ..view });

@@ -13,6 +13,7 @@ fn every(hours: u64, action: Action) -> Schedule {
 
 fn facts<'a>(runs: &'a [RunRow], schedules: &'a [Schedule], held: &'a [Held]) -> Facts<'a> {
     Facts {
+        retired: None,
         source: "corp",
         enabled: true,
         runs,
