@@ -301,7 +301,8 @@ impl Awards<'_> {
             }
             Winner::Bystander(user) => {
                 let account = self.people.view.accounts.get(&user);
-                let name = account.map_or_else(|| format!("`user {}`", user.0), Account::told_apart);
+                let name =
+                    account.map_or_else(|| format!("`user {}`", user.0), |account| self.left.told_apart(account));
                 let until = match account.and_then(|account| self.left.pending_until(account)) {
                     Some(Some(at)) => format!(", who is pending deletion until {at}"),
                     Some(None) => ", who is pending and never deleted".into(),

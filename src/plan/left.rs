@@ -12,6 +12,8 @@ pub(super) struct Left {
     deleted: HashSet<UserId>,
     /// With the date of deletion, if there is one.
     flagged: HashMap<UserId, Option<Timestamp>>,
+    /// The DN of those whose entry stands elsewhere from this run on.
+    moved: HashMap<UserId, Box<str>>,
 }
 
 impl Left {
@@ -19,6 +21,7 @@ impl Left {
         for act in &change.acts {
             match act {
                 Act::Flagged { delete_after, .. } => _ = self.flagged.insert(user, *delete_after),
+                Act::Moved { after, .. } => _ = self.moved.insert(user, after.clone()),
                 Act::Deleted { .. } | Act::Removed { .. } => _ = self.deleted.insert(user),
                 _ => {}
             }
@@ -28,6 +31,15 @@ impl Left {
     /// Whether somebody no longer has a thing: an address, or a username.
     pub fn releases(&self, user: UserId, name: bool) -> bool {
         self.deleted.contains(&user) || (name && self.flagged.contains_key(&user))
+    }
+
+    /// The name of somebody who takes no part in a contest, with what tells it from another of the same name, as it is after
+    /// this run.
+    pub fn told_apart(&self, account: &Account) -> String {
+        match self.moved.get(&account.id) {
+            Some(dn) => format!("`{}` ({dn})", account.label()),
+            None => account.told_apart(),
+        }
     }
 
     /// Until when somebody who is pending after this run keeps what nobody else may have; `Some(None)` = for ever.

@@ -137,35 +137,32 @@ pub async fn waits(store: &dyn Store, source: &str, user: Option<UserId>) -> Res
     Ok(Some(Waits { run: run.id, says, held, people: people.len() as u64 }))
 }
 
-/// What is left of what a run held, once single people were taken at their word (S4): who has no access any more cannot
-/// lose it, and nobody loses one thing twice.
+/// What is left of what a run held, once single people were taken at their word (S4): nobody loses one thing twice.
 pub async fn still_held(store: &dyn Store, run: i64, held: Vec<Held>) -> Result<Vec<Held>, Failure> {
-    let users: BTreeSet<UserId> = held.iter().map(|held| held.user).collect();
     let later = store.run_rows(None, RUNS).await?;
-    let alone = later.iter().any(|later| later.id > run && later.action == Action::Person.as_str());
-    if !alone {
-        return Ok(held);
-    }
     let mut over = BTreeSet::new();
-    for account in store.accounts(&users.into_iter().collect::<Vec<_>>()).await? {
-        if !account.state.access() {
-            over.extend([BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains].map(|kind| (account.id, kind)));
+    for alone in later.iter().filter(|later| later.id > run && later.action == Action::Person.as_str()) {
+        for change in store.change_rows(&Changes::OfRun(alone.id), u32::MAX).await? {
+            let Some(user) = change.user_id.as_deref().filter(|_| !kinds_of(&change.kind).is_empty()) else { continue };
+            for user in store.users_who(user).await? {
+                over.extend(kinds_of(&change.kind).iter().map(|kind| (user, *kind)));
+            }
         }
-        let changes = store.change_rows(&Changes::OfUser(account.uuid.to_string()), u32::MAX).await?;
-        let later = changes.iter().filter(|change| change.run_id.is_some_and(|by| by > run));
-        over.extend(later.filter_map(|change| Some((account.id, kind_of(&change.kind)?))));
     }
     Ok(held.into_iter().filter(|held| !over.contains(&(held.user, held.kind))).collect())
 }
 
-/// What somebody lost by a change, of those who keep access.
-fn kind_of(change: &str) -> Option<BrakeKind> {
+/// Which of what a run may hold is over with a change.
+fn kinds_of(change: &str) -> &'static [BrakeKind] {
     match change {
-        "alias.removed" => Some(BrakeKind::Aliases),
-        "membership.removed" => Some(BrakeKind::Memberships),
-        "role.changed" | "grant.removed" => Some(BrakeKind::Rights),
-        "user.relinked" => Some(BrakeKind::Relinks),
-        _ => None,
+        "user.flagged" | "user.deleted" | "user.dormant" => {
+            &[BrakeKind::Missing, BrakeKind::Disabled, BrakeKind::Domains]
+        }
+        "alias.removed" => &[BrakeKind::Aliases],
+        "membership.removed" => &[BrakeKind::Memberships],
+        "role.changed" | "grant.removed" => &[BrakeKind::Rights],
+        "user.relinked" => &[BrakeKind::Relinks],
+        _ => &[],
     }
 }
 
