@@ -154,12 +154,12 @@ fn somebody_who_was_in_is_explained() {
         slapd.ldif(&people(&["ada", "bob", "cy", "dan", "eve", "fay", "gus"]));
         site.expect(0, &["sync"]);
         remove(slapd, "ada");
-        explain(&site, 0, "ada", &["no entry with this unique id is left", "takes access away (gone)"]);
+        explain(&site, 0, "ada", &["no entry with this unique id is visible", "takes access away (gone)"]);
         site.expect(0, &["sync"]);
         let said = explain(&site, 0, "ada", &["gone since", "deleted after", "run 1"]);
         assert!(last_line(&said).contains("rosterd users restore"), "{said:?}");
         site.expect(0, &["users", "delete", "ada"]);
-        let said = explain(&site, 0, "ada", &["was deleted on", "no entry with this unique id is left"]);
+        let said = explain(&site, 0, "ada", &["was deleted on", "no entry with this unique id is visible"]);
         assert!(last_line(&said).contains("needs an entry"), "{said:?}");
         site.expect(0, &["users", "delete", "bob"]);
         let said =

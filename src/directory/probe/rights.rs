@@ -83,10 +83,12 @@ fn lost<'u>(
         }
         lost.insert(name);
         let of_test = tests.contains(name);
-        let (verdict, then) = if of_test {
-            let then = "it may be hidden, and whom it disabled must not come back by that; let the bind account read it, or \
+        let (verdict, then) = if of_test && had > MANY {
+            let then = "every run would be incomplete, as it may be hidden, and whom it disabled must not come back by that; let the bind account read it, or \
                         correct [[users.disabled]]";
             (Verdict::Fail, then)
+        } else if of_test {
+            (Verdict::Warn, "if somebody is disabled by it, let the bind account read it: whom it disabled comes back")
         } else if share && had > MANY {
             let then = "every run would be incomplete; let the bind account read it, or correct [users.attributes]";
             (Verdict::Fail, then)

@@ -171,7 +171,7 @@ impl<'a> Explained<'a> {
             Entry::Outside(found) => {
                 let (about, says) = match found {
                     LookUp::Gone => {
-                        let gone = "no entry with this unique id is left in the directory";
+                        let gone = crate::plan::GONE;
                         ("entry", self.facts.successor.unwrap_or(gone).to_owned())
                     }
                     LookUp::MovedOut { dn } => ("base", format!("the entry `{dn}` lies outside of users.base_dns")),
