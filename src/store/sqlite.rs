@@ -144,7 +144,6 @@ impl Database {
     fn opened_so(path: &Path, only_looks: bool) -> Self {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(false)
             .read_only(only_looks)
             .immutable(only_looks)
             .page_size(PAGE_SIZE)
@@ -153,6 +152,7 @@ impl Database {
             .busy_timeout(BUSY)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .pragma("trusted_schema", "OFF")
+            .pragma("secure_delete", "ON") // What is erased goes from the file, too (B3).
             .disable_statement_logging();
         Self {
             pool: PoolOptions::new().max_connections(3).before_acquire(usable).connect_lazy_with(options.clone()),

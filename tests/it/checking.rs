@@ -237,14 +237,20 @@ fn attributes_that_vanished_since_the_last_complete_run_are_told() {
     let before = told(0);
     assert!(!before.iter().any(|line| line.contains("at the last complete run, is shown")), "{before:#?}");
     one("delete: mobile");
-    has(&told(0), "warn attributes", "`mobile`, which 1 of 9 people had at the last complete run, is shown of none");
-    all("delete: mail");
     one("delete: pwdAccountLockedTime");
+    let after = told(0);
+    has(&after, "warn attributes", "`mobile`, which 1 of 9 people had at the last complete run, is shown of none");
+    has(&after, "warn attributes", "`pwdaccountlockedtime`, which 1 of 9 people had at the last complete run");
+    // What a run would not believe fails.
+    all("add: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z");
+    site.expect(4, &["sync"]);
+    all("delete: mail");
+    all("delete: pwdAccountLockedTime");
     let after = told(1);
     let says = "`mail`, which 9 of 9 people had at the last complete run, is shown of none of the 9 people read now: every run \
                 would be incomplete; let the bind account read it";
     has(&after, "fail attributes", says);
-    has(&after, "fail attributes", "`pwdaccountlockedtime`, which 1 of 9 people had at the last complete run");
+    has(&after, "fail attributes", "`pwdaccountlockedtime`, which 9 of 9 people had at the last complete run");
     assert!(!after.iter().any(|line| line.contains("people read has mail")), "told once: {after:#?}");
     assert!(site.expect(5, &["sync"]).out.contains("attribute `mail`"));
 }

@@ -126,7 +126,7 @@ fn a_configured_unique_id_does_not_make_another_directory_the_same() {
     }
     let run = last_run(&site)["id"].to_string();
     let held = site.json(&["runs", "show", &run])["held"].clone();
-    assert_eq!((held.as_array().unwrap().len(), &held[0]["user"]), (1, &"cy".into()), "the others go on: {held}");
+    assert_eq!((held.as_array().unwrap().len(), &held[0]["label"]), (1, &"cy".into()), "the others go on: {held}");
     site.expect(78, &["sync", "--user", "tim"]);
     site.expect(0, &["approve", &run]);
     assert_eq!((site.user("ada").unwrap()["id"].clone(), site.state("cy")), (id, "pending".to_owned()));

@@ -29,7 +29,15 @@ fn everything(site: &Site) -> Vec<String> {
     })
 }
 
-/// B3: tombstone, feed, conflicts, skipped entries; what is told of others stays.
+/// Whether a text stands anywhere in the store's files, in whatever SQLite keeps there.
+fn in_files(site: &Site, text: &str) -> bool {
+    let files = ["roster.db", "roster.db-wal"].map(|name| std::fs::read(site.path(name)).unwrap_or_default());
+    assert!(files[0].len() > 4096);
+    files.iter().any(|bytes| bytes.windows(text.len()).any(|here| here == text.as_bytes()))
+}
+
+/// B3: tombstone, feed, conflicts, skipped entries; what is told of others stays. Nor is it left in the file where no table has
+/// it any more.
 #[test]
 fn nothing_personal_is_left_of_somebody_erased() {
     let Some(slapd) = Slapd::start(Options::default()) else { return };
@@ -55,11 +63,12 @@ fn nothing_personal_is_left_of_somebody_erased() {
     assert!(said.err.contains("is pending: only what is left of a deleted user is erased"), "{said:?}");
     site.expect(0, &["users", "delete", "bob"]);
     let tells = |lines: &[String]| lines.iter().filter(|line| line.contains("bob")).cloned().collect::<Vec<_>>();
-    assert!(tells(&everything(&site)).len() > 5, "or this test would prove nothing");
+    assert!(tells(&everything(&site)).len() > 5 && in_files(&site, "bob"), "or this test would prove nothing");
     let done = site.expect(0, &["users", "erase", "bob"]);
     assert!(done.out.contains(&format!("Done: `{id}` erased.")), "{done:?}");
     let after = everything(&site);
     assert_eq!(tells(&after), Vec::<String>::new());
+    assert!(!in_files(&site, "bob") && in_files(&site, "ada@example.com"));
     assert!(after.iter().any(|line| line.starts_with("rd_runs") && line.contains("first: erased, dan")));
     assert!(after.iter().any(|line| line.starts_with("rd_changes") && line.contains("ada@example.com")));
     let user = site.json(&["users", "show", &id]);
