@@ -212,6 +212,14 @@ pub(super) fn after(delay: Delay, from: Timestamp) -> Option<Timestamp> {
 }
 
 impl View {
+    /// Why nobody can tell who is disabled: what a test looks at is shown of nobody any more (U8, E2).
+    pub(super) fn hidden_test(&self, policy: &Policy) -> Option<String> {
+        let name = policy.attributes(AttributeUse::Disabled).find(|name| self.vanished.contains(*name))?;
+        Some(format!(
+            "`{name}` vanished from everybody; let the bind account read it, or approve the run if it is right"
+        ))
+    }
+
     /// Whether every attribute used for this vanished, or any of them for a disabled test (E2).
     pub(super) fn has_vanished(&self, policy: &Policy, used: AttributeUse) -> bool {
         policy.attributes(used).any(|name| self.vanished.contains(name))

@@ -55,14 +55,19 @@ struct Contest {
 
 impl Findings {
     /// Whether somebody unknown may come in; if not, the reason is written down (U4, U8, A1, A6, D1).
-    pub fn admit(&mut self, person: &Person, wish: &Wish, reason: Option<PendingReason>, policy: &Policy) -> bool {
+    pub fn admit(
+        &mut self,
+        (person, wish): (&Person, &Wish),
+        reason: Option<PendingReason>,
+        (policy, view): (&Policy, &View),
+    ) -> bool {
         let nothing_usable = wish.primary.is_none() && policy.address_required;
         let malformed = wish.findings.iter().any(|(reason, ..)| *reason == "malformed-address");
         // With the address, so that whoever asks for it finds the entry.
         let asks = || wish.primary.as_ref().map_or_else(String::new, |it| format!("; the address would be `{it}`"));
         let (reason, rule, detail) = match reason {
             Some(PendingReason::Disabled) => ("disabled", "U4", departures::disabled(person) + &asks()),
-            _ if let Some(doubt) = person.enabled.doubt() => {
+            _ if let Some(doubt) = person.enabled.doubt().map(str::to_owned).or_else(|| view.hidden_test(policy)) => {
                 let says =
                     format!("nobody who may be disabled is let in, and a disabled test cannot be judged: {doubt}");
                 (UNREADABLE, UNJUDGED, says + &asks())

@@ -249,7 +249,7 @@ impl<'a> People<'a> {
         match (account, known, reason) {
             (Some(account), ..) if account.state == State::Dormant => {}
             (None, ..) | (Some(Account { state: State::Deleted, .. }), ..) => {
-                if findings.admit(&person, &wish, reason, self.policy) {
+                if findings.admit((&person, &wish), reason, (self.policy, self.view)) {
                     self.comers.push(Comer::new(person, wish, account));
                 }
             }
@@ -409,7 +409,7 @@ impl<'a> People<'a> {
                 let lacks_role = self.entitled.as_ref().is_some_and(lacks);
                 let reason = departures::reason(&read.0, &read.1, (None, lacks_role), self.policy, self.view);
                 let reason = reason.or(Some(leaver.departure.reason));
-                self.decided.findings.admit(&read.0, &read.1, reason, self.policy);
+                self.decided.findings.admit((&read.0, &read.1), reason, (self.policy, self.view));
             }
             Seen::Unchanged if deleted => self.decided.findings.without_role(account),
             _ => self.values_of(leaver),

@@ -7,7 +7,8 @@ use crate::roster::{Account, PendingReason, State};
 
 /// Flags everybody active and every group, with the delay of somebody gone.
 ///
-/// Who is pending keeps the date, who was kept on purpose stays kept, and who is dormant has no access anyway.
+/// Who is pending keeps the date, but for a returner who waits for a username, which nobody would settle any more (L5). Who
+/// was kept on purpose stays kept, and who is dormant has no access anyway.
 pub fn retire(
     accounts: &[Account],
     groups: &[StoredGroup],
@@ -15,7 +16,8 @@ pub fn retire(
     now: Timestamp,
 ) -> (Vec<UserChange>, Vec<GroupChange>) {
     let reason = PendingReason::SourceRemoved;
-    let active = accounts.iter().filter(|account| account.state == State::Active);
+    let waits = |account: &Account| account.state == State::Pending && account.waits_since.is_some();
+    let active = accounts.iter().filter(|account| account.state == State::Active || waits(account));
     let flag = |(unit, account): (u32, &Account)| {
         let departure = Departure { reason, removed: None, detail: departures::detail(reason, None), counted: false };
         let flag = departures::flag(account, &departure, policy, (now, now), false);

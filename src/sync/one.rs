@@ -386,6 +386,7 @@ impl LookOne {
             grants,
             mapped: store.mapped(source).await?,
             one_person: true,
+            vanished: nobody::vanished(store, source).await?,
             neighbours,
             ..View::default()
         };

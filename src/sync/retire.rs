@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::plan::{self, GroupChange, UserChange};
-use crate::roster::{Account, State, UserId};
+use crate::roster::{Account, Known, State, UserId};
 use crate::store::{Lease, Stamp, Store};
 use crate::sync::by_hand;
 use crate::sync::lease::{Held, source_scope};
@@ -26,7 +26,9 @@ pub struct Retirement {
 /// When the store cannot be asked.
 pub async fn look(store: &dyn Store, config: &Config, source: &str, now: Timestamp) -> Result<Retirement, SyncError> {
     let index = store.index(source).await?;
-    let active: Vec<UserId> = index.iter().filter(|one| one.state == State::Active).map(|one| one.id).collect();
+    // Whoever is pending without a date may be a returner who waits for a username.
+    let active = |one: &&Known| one.state == State::Active || one.state == State::Pending && one.delete_after.is_none();
+    let active: Vec<UserId> = index.iter().filter(active).map(|one| one.id).collect();
     let accounts: Vec<Account> = store.accounts(&active).await?;
     let policy = config.policy(Default::default(), config.names(), Default::default());
     let (users, groups) = plan::retire(&accounts, &store.groups(source).await?, &policy, now);

@@ -16,9 +16,8 @@ use crate::sync::Report;
 /// How many names of held people are told.
 const NAMES: usize = 10;
 
-/// Of a run that was stopped before it looked at people.
-pub const NOBODY_ASKED: &str =
-    "Nothing and nobody is taken away, and nobody was looked for: the run was to read no people.";
+/// Of a run that was stopped, and has nobody to name.
+pub const NOBODY_ASKED: &str = "Nothing and nobody is taken away; of the people that are known, this run missed none, or it was not to read people.";
 
 /// Prints the summary; `command` turns `approve 17` into what a person types.
 pub fn print(out: &mut dyn Write, report: &Report, command: &dyn Fn(&str) -> String) -> io::Result<()> {

@@ -53,10 +53,9 @@ impl Explained<'_> {
             );
         }
         if self.waits_for_a_name().is_some() {
-            return format!(
-                "Give one of the two another username in the directory, or delete the other one: then the next run gives \
-                 access back, under the same id. `rosterd users delete {who}` does not wait."
-            );
+            return "Give one of the two another username in the directory, or delete the one who has it: then the next run \
+                    gives access back, under the same id."
+                .to_owned();
         }
         if let Some(skip) = stopped.first().filter(|_| self.facts.account.is_none_or(|one| !one.state.access())) {
             return by_reason(&skip.reason).to_owned();

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::world::{DAY, World};
-use crate::plan::BrakeKind;
 use crate::plan::policy::Delay;
-use crate::roster::{PendingReason, Skipped, State, UserId};
+use crate::plan::{Act, BrakeKind};
+use crate::roster::{Account, PendingReason, Skipped, State, UserId};
 
 const NOTHING: [&str; 0] = [];
 
@@ -141,6 +141,16 @@ fn the_date_of_a_returner_who_waits_stands_still() {
     assert_eq!(world.run(), Vec::<String>::new());
     assert!(world.cleanup(true).users.is_empty() && world.cleanup(false).users.is_empty(), "nor by the date alone");
     assert_eq!(world.account("ada").waits_since, Some(flagged + 3 * DAY));
+    // In a source that is given up nothing ends the wait (S6).
+    let accounts: Vec<Account> = world.store.accounts.values().cloned().collect();
+    let (people, _) = crate::plan::retire(&accounts, &[], &world.policy, world.now);
+    let hers = people.iter().find(|change| &*change.label == "ada" && change.acts.len() == 1).unwrap();
+    let mark = hers.mark.as_ref().unwrap();
+    assert!(
+        matches!(hers.acts[0], Act::Flagged { reason: PendingReason::SourceRemoved, delete_after: Some(at), .. }
+        if at == flagged + 44 * DAY && mark.waits_since.is_none()),
+        "{hers:?}"
+    );
     world.people.remove("ada");
     let day = &(flagged + 44 * DAY).to_string()[..10];
     assert_eq!(world.run(), [&format!("ada: flag gone until {day}"), "conflict resolved"]);

@@ -26,7 +26,10 @@ fn what_cannot_be_judged_leaves_everybody_as_they_are() {
     (ada.state, ada.reason) = (State::Kept, None);
     assert_eq!(reason(&ada), Some(PendingReason::Disabled), "nobody stops being kept by it");
     let mut findings = Findings::default();
-    assert!(!findings.admit(&read, &wish, None, &world.policy), "nobody comes in who may be disabled");
+    assert!(
+        !findings.admit((&read, &wish), None, (&world.policy, &View::default())),
+        "nobody comes in who may be disabled"
+    );
     let skips: Vec<_> = findings.into_skips().into_iter().map(|skip| (skip.reason, skip.rule)).collect();
     assert_eq!(skips, [("unreadable".into(), "U8".into())]);
 }
@@ -338,13 +341,18 @@ fn locks_of_a_few_that_nobody_shows_restore_nobody() {
         world.before.coverage = [("", 100), ("locked", locked as u64)].map(|(name, had)| (name.to_owned(), had)).into();
         world.before.tests = ["locked".to_owned()].into();
         names.iter().for_each(|name| world.entry(name).enabled = true);
+        world.hire("zoe");
         let said = world.look();
-        assert_eq!((said.proven, world.run().len()), (back, if back { locked } else { 0 }));
+        assert_eq!((said.proven, world.run().len()), (back, if back { locked + 1 } else { 0 }));
         assert_eq!(world.state("p00") == State::Active, back);
+        assert_eq!(
+            world.store.skips.iter().any(|skip| skip.detail.contains("`locked` vanished from everybody")),
+            !back
+        );
         // A person who knows that it is right says so.
         world.before.accepted = vec!["attribute-vanished:locked".to_owned()];
         world.run();
-        assert_eq!(world.state("p00"), State::Active);
+        assert_eq!((world.state("p00"), world.state("zoe")), (State::Active, State::Active));
     }
 }
 

@@ -1,7 +1,10 @@
 //! That nobody at all is found where the store has people is no proof that somebody is gone (E2).
 
+use std::collections::BTreeSet;
+
 use crate::directory::{self, Connection, DirectoryError, Searches};
 use crate::roster::{Incomplete, State};
+use crate::store::{Store, StoreError};
 use crate::sync::{Scene, SyncError};
 
 /// Why nobody is believed to be absent: nobody at all is within bases and filter, or that cannot be told.
@@ -27,6 +30,21 @@ pub(super) async fn no_groups(
         return Ok(None);
     }
     Ok(judge(directory::any_group(connection, searches).await, || Incomplete::no_groups(groups)))
+}
+
+/// Attributes that vanished from everybody when everybody was read last: one entry does not tell that (E2).
+///
+/// # Errors
+/// When the store cannot be asked.
+pub(super) async fn vanished(store: &dyn Store, source: &str) -> Result<BTreeSet<String>, StoreError> {
+    /// How many runs are looked at: others are about one person, groups or dates.
+    const RECENT: u32 = 100;
+    let rows = store.run_rows(Some(source), RECENT).await?;
+    let of_everybody = rows.iter().find(|row| {
+        ["users", "all"].contains(&row.action.as_str()) && ["ok", "held", "incomplete"].contains(&row.outcome.as_str())
+    });
+    let cause = of_everybody.and_then(|row| row.cause.as_deref());
+    Ok(cause.and_then(|cause| cause.strip_prefix("attribute-vanished:")).map(str::to_owned).into_iter().collect())
 }
 
 fn judge(any: Result<bool, DirectoryError>, none: impl FnOnce() -> Incomplete) -> Option<Incomplete> {

@@ -139,7 +139,7 @@ fn a_run_of_groups_that_finds_another_directory_says_what_it_found() {
             &said,
             &[
                 "source.base_dn is another object than in run 1",
-                "nobody is taken away, and nobody was looked for",
+                "nobody is taken away; of the people that are known",
                 "1 entry read",
             ],
         );

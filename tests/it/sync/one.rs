@@ -380,3 +380,33 @@ fn one_person_is_in_the_groups_that_a_whole_run_would_give() {
     site.expect(0, &["sync", "--user", "ada"]);
     assert_eq!((groups_of(&site, "ada").len(), groups_of(&site, "bob").len()), (0, 1));
 }
+
+/// E2, U8, S4: while a lock is shown of nobody any more, nobody who may be locked comes in, and nobody who was comes back, by
+/// one person's run neither; a person who knows that it is right says so.
+#[test]
+fn a_lock_that_nobody_shows_lets_nobody_in_or_back() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    let names: Vec<String> = (0..80).map(|n| format!("u{n:02}")).collect();
+    slapd.ldif(&people(&names.iter().map(String::as_str).collect::<Vec<_>>()));
+    let site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    let all = |change: &str| {
+        let one = |name: &String| format!("dn: {}\nchangetype: modify\n{change}\n\n", dn(name));
+        slapd.ldif(&names[..6].iter().map(one).collect::<String>());
+    };
+    all("add: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z");
+    site.expect(0, &["sync"]);
+    all("delete: pwdAccountLockedTime");
+    slapd.ldif(&person("zoe"));
+    let said = site.expect(5, &["sync"]);
+    assert!(said.out.contains("`pwdaccountlockedtime`"), "{said:?}");
+    let run = site.json(&["runs", "list"])[0]["id"].to_string();
+    assert!(!site.run(&["explain", "u00"]).out.contains("gives access back"));
+    for who in ["u00", "zoe"] {
+        site.run(&["sync", "--user", who]);
+    }
+    assert_eq!((site.count("pending"), site.user("zoe")), (6, None));
+    assert!(site.run(&["explain", "zoe"]).out.contains("`pwdaccountlockedtime` vanished from everybody"));
+    site.expect(0, &["approve", &run]);
+    assert_eq!((site.count("pending"), site.state("zoe")), (0, "active".to_owned()));
+}
