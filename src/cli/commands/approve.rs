@@ -56,7 +56,6 @@ pub async fn run(session: &mut Session, args: &Approve) -> Result<u8, Failure> {
         Ok(report) => Some(afterwards(session, &*store, (source, report), (number, held)).await?),
         Err(_) => None,
     };
-    sync::close(&*store).await;
     let status = sync::tell(session, &ended?)?;
     if !session.screen.json {
         told.iter().flatten().try_for_each(|line| session.screen.done(line))?;

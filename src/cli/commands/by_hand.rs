@@ -98,7 +98,6 @@ pub async fn carry_out(
         let done = if nothing { "Nothing to do: it is so already." } else { &intent.done };
         session.screen.done(done)?;
     }
-    store.close().await;
     Ok(exit::DONE)
 }
 

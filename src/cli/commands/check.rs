@@ -14,7 +14,7 @@ use crate::plan::{Basis, Since};
 use crate::roster::words::plural;
 use crate::roster::{Incomplete, State};
 use crate::store::rows::RunRow;
-use crate::store::{self, Outcome, RunId, Schema, Store, StoreError};
+use crate::store::{Outcome, RunId, Schema, Store, StoreError};
 use crate::sync::{basis_of, basis_settings, refused, source};
 
 /// How many of a schedule's next times are told.
@@ -33,7 +33,7 @@ pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     for note in &config.notes {
         steps.add(Step::new(Verdict::Warn, "configuration", note.to_string()))?;
     }
-    let (step, store) = store(&config).await;
+    let (step, store) = store(steps.session, &config).await;
     steps.add(step)?;
     for step in directory(&config, steps.session, store.as_deref()).await {
         steps.add(step)?;
@@ -88,8 +88,8 @@ fn configuration(config: &Config) -> Step {
 
 /// The store opens and its schema is known; nothing is created or brought up to date for a look. With the store, if it
 /// is as this program wants it.
-async fn store(config: &Config) -> (Step, Option<Arc<dyn Store>>) {
-    match opened(config).await {
+async fn store(session: &mut Session, config: &Config) -> (Step, Option<Arc<dyn Store>>) {
+    match opened(session, config).await {
         Ok((store, schema, hindrance)) => {
             let (verdict, says) = match hindrance {
                 Some(why) if schema != Schema::Newer => (Verdict::Fail, format!("{}: {why}", store.describe())),
@@ -104,8 +104,11 @@ async fn store(config: &Config) -> (Step, Option<Arc<dyn Store>>) {
     }
 }
 
-async fn opened(config: &Config) -> Result<(Arc<dyn Store>, Schema, Option<String>), StoreError> {
-    let store = store::open(&config.store).await?;
+async fn opened(
+    session: &mut Session,
+    config: &Config,
+) -> Result<(Arc<dyn Store>, Schema, Option<String>), StoreError> {
+    let store = session.open(&config.store).await?;
     let schema = store.schema().await?;
     let hindrance = store.hindrance().await?;
     Ok((store, schema, hindrance))

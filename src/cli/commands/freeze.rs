@@ -26,7 +26,6 @@ pub async fn run(session: &mut Session, args: &args::Freeze) -> Result<u8, Failu
     })
     .await?;
     tell(session, source, before.as_ref(), freeze.as_ref())?;
-    store.close().await;
     Ok(exit::DONE)
 }
 

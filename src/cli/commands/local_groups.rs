@@ -75,7 +75,6 @@ async fn carry_out(
     if !session.screen.json {
         session.screen.done(done)?;
     }
-    store.close().await;
     Ok(exit::DONE)
 }
 

@@ -5,12 +5,12 @@ use serde_json::json;
 use crate::cli::commands::Session;
 use crate::cli::failure::Failure;
 use crate::cli::{escape, exit};
-use crate::store::{self, Schema};
+use crate::store::Schema;
 
 /// Creates the store or brings its schema up to date, and says from where to where.
 pub async fn run(session: &mut Session) -> Result<u8, Failure> {
     let config = session.config()?;
-    let store = store::open(&config.store).await?;
+    let store = session.open(&config.store).await?;
     let before = store.schema().await?;
     // Refuses a newer schema, too.
     store.migrate().await?;

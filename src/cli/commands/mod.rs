@@ -32,6 +32,7 @@ mod witness;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cli::args::{
     Cli, Command, ConflictsCommand, GrantsCommand, GroupsCommand, RulesCommand, RunsCommand, SourceCommand,
@@ -42,7 +43,10 @@ use crate::cli::screen::Screen;
 use crate::clock::SystemClock;
 use crate::config::{Config, load};
 use crate::plan::RuleKind;
-use crate::store::{self, Schema, Store};
+use crate::store::{self, Schema, Store, StoreError};
+
+/// How long a store may take to let go.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// One command on its way: where it writes, and what it works on.
 pub struct Session {
@@ -56,6 +60,8 @@ pub struct Session {
     words: Vec<String>,
     /// Where an empty store is that stands in for one that is not there yet.
     stand_in: Option<(tempfile::TempDir, String)>,
+    /// Every store that was opened.
+    opened: Vec<Arc<dyn Store>>,
 }
 
 impl Session {
@@ -65,6 +71,7 @@ impl Session {
             screen: Screen::of_process(cli.color, cli.json),
             clock: SystemClock,
             stand_in: None,
+            opened: Vec::new(),
             path: cli.config_path(),
             given: cli.config.clone(),
             words,
@@ -100,9 +107,24 @@ impl Session {
         Ok(config)
     }
 
+    /// Opens a store as it is; it is closed when the command has ended.
+    pub async fn open(&mut self, settings: &store::Settings) -> Result<Arc<dyn Store>, StoreError> {
+        let store = store::open(settings).await?;
+        self.opened.push(Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// Lets go of every store. Of SQLite's, one file is then all that is left, which can be copied.
+    async fn close(&mut self) {
+        for store in self.opened.drain(..) {
+            // Everything is committed; a store that does not let go in time is closed by the end of the process.
+            drop(tokio::time::timeout(CLOSING, store.close()).await);
+        }
+    }
+
     /// The store, created and brought up to date when it is not.
-    pub async fn store(&self, config: &Config) -> Result<Arc<dyn Store>, Failure> {
-        let store = store::open(&config.store).await?;
+    pub async fn store(&mut self, config: &Config) -> Result<Arc<dyn Store>, Failure> {
+        let store = self.open(&config.store).await?;
         store.migrate().await?;
         Ok(store)
     }
@@ -110,7 +132,7 @@ impl Session {
     /// The store as it is, for commands that only show something: one that is empty or not there yet is not touched,
     /// an old one is not brought up to date.
     pub async fn store_to_read(&mut self, config: &Config) -> Result<Arc<dyn Store>, Failure> {
-        let store = store::open(&config.store).await?;
+        let store = self.open(&config.store).await?;
         let name = store.describe().to_owned();
         match store.schema().await? {
             Schema::Current => Ok(store),
@@ -134,7 +156,7 @@ impl Session {
     async fn empty_store(&mut self, name: String) -> Result<Arc<dyn Store>, Failure> {
         let (folder, _) = self.stand_in.insert((tempfile::tempdir()?, name));
         let url = format!("sqlite://{}", folder.path().join("empty.db").display());
-        let store = store::open(&store::Settings { url, password: None }).await?;
+        let store = self.open(&store::Settings { url, password: None }).await?;
         store.migrate().await?;
         Ok(store)
     }
@@ -168,13 +190,13 @@ impl Session {
 
 /// Does what the command says; the answer is the exit status.
 pub async fn dispatch(session: &mut Session, command: Command) -> Result<u8, Failure> {
-    if !witness::changes_by_hand(&command) {
-        return perform(session, command).await;
+    let witness = witness::changes_by_hand(&command).then(|| witness::begin(session));
+    let ended = perform(session, command).await;
+    session.close().await;
+    if let (Some(witness), Ok(_)) = (witness, &ended) {
+        witness.done();
     }
-    let witness = witness::begin(session);
-    let ended = perform(session, command).await?;
-    witness.done();
-    Ok(ended)
+    ended
 }
 
 async fn perform(session: &mut Session, command: Command) -> Result<u8, Failure> {

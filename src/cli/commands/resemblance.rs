@@ -47,6 +47,5 @@ pub async fn settle(
         let done = format!("Done: conflict {number} (`{subject}`) is settled: {done}.");
         session.screen.done(&done)?;
     }
-    store.close().await;
     Ok(exit::DONE)
 }

@@ -140,6 +140,5 @@ async fn done(session: &mut Session, store: &dyn Store, name: &str, says: &str) 
     } else {
         session.screen.done(says)?;
     }
-    store.close().await;
     Ok(exit::DONE)
 }

@@ -24,8 +24,6 @@ use crate::sync::{self, Report, Request, SyncError};
 
 /// How often a busy source is asked for again.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long the store may take to close.
-const CLOSING: Duration = Duration::from_secs(5);
 
 /// Makes one run now.
 pub async fn run(session: &mut Session, args: &Sync) -> Result<u8, Failure> {
@@ -90,14 +88,7 @@ pub async fn perform(
     wait: bool,
 ) -> Result<u8, Failure> {
     let ended = make(session, config, store, run, wait).await;
-    close(store).await;
     tell(session, &ended?)
-}
-
-/// Lets go of the store.
-pub async fn close(store: &dyn Store) {
-    // Everything is committed; a store that does not let go in time is closed by the end of the process.
-    drop(tokio::time::timeout(CLOSING, store.close()).await);
 }
 
 /// Makes one run, and waits for another one if that is wanted.

@@ -147,6 +147,34 @@ fn another_base_object_over_the_same_people_changes_nothing() {
     assert_eq!((site.count("active"), site.state("cy")), (2, "pending".to_owned()));
 }
 
+/// Every command lets go of its store, whether it ended well or not: one file is all of it, and may be copied.
+#[test]
+fn no_command_leaves_anything_beside_the_store() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(&["ada"]));
+    let site = Site::new(&slapd);
+    let commands: [(i32, &[&str]); 13] = [
+        (0, &["migrate"]),
+        (0, &["sync"]),
+        (0, &["plan"]),
+        (0, &["check"]),
+        (0, &["status"]),
+        (0, &["explain", "ada"]),
+        (0, &["users", "list"]),
+        (1, &["users", "show", "nobody"]),
+        (0, &["rules", "allow", "ada", "*@partner.example"]),
+        (0, &["runs", "show", "1"]),
+        (1, &["approve", "99"]),
+        (0, &["conflicts"]),
+        (0, &["changes", "--since", "0"]),
+    ];
+    for (status, words) in commands {
+        site.expect(status, words);
+        let beside = ["roster.db-wal", "roster.db-shm"].map(|name| site.path(name).exists());
+        assert_eq!(beside, [false; 2], "{words:?}");
+    }
+}
+
 /// B3, L9, I5: a store that was restored from an earlier copy has what a fresh one has, after one run, under the ids of
 /// the copy; of those who were pending in it, whoever came back meanwhile stays, although the date is past.
 /// Faults: I15.
