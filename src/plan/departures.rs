@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::plan::policy::{AttributeUse, Delay};
 use crate::plan::wishes::Wish;
-use crate::plan::{Act, BrakeKind, Loss, Policy, View};
+use crate::plan::{Act, BrakeKind, Held, Loss, Policy, View};
 use crate::roster::{Account, Domain, Enabled, LookUp, Origin, PendingReason, Person, State};
 
 /// What is known of somebody who is gone: servers do not tell an entry that is hidden from one that is not there.
@@ -80,6 +80,11 @@ impl Departure {
         }
     }
 
+    /// What is written down of it while the brake holds it.
+    pub fn held(&self, account: &Account) -> Held {
+        Held { user: account.id, label: account.label().into(), kind: self.kind(), loses: self.loses() }
+    }
+
     /// What the person would lose.
     pub fn loses(&self) -> Loss {
         match &self.removed {
@@ -145,6 +150,8 @@ pub(super) struct Departure {
     pub detail: Box<str>,
     /// Counted by the brake; false when a person approved it.
     pub counted: bool,
+    /// Only the lock is applied: that the domain takes the person as well is held (D2).
+    pub waits: bool,
 }
 
 /// What flagging, or keeping flagged, does to somebody.

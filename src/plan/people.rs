@@ -1,6 +1,6 @@
 //! Every person of a run: who comes in, what changes, who returns, who leaves.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::plan::acts;
@@ -18,8 +18,8 @@ use crate::plan::wishes::{self, Wish};
 use crate::plan::{Act, BrakeKind, Held, Hold, Mark, Policy, UserChange, UserRef, View, brake};
 use crate::roster::words::{number, plural};
 use crate::roster::{
-    Account, Address, Claim, Complete, Digest, FieldId, Known, PendingReason, Person, Persons, Positions, Reading,
-    State, UserId,
+    Account, Address, Claim, Complete, Digest, Domain, FieldId, Known, PendingReason, Person, Persons, Positions,
+    Reading, State, UserId,
 };
 
 /// What was decided about people.
@@ -140,7 +140,7 @@ impl<'a> People<'a> {
             }
             match found.and_then(departures::cause) {
                 Some((reason, dn)) => {
-                    let departure = Departure { removed, ..self.departure(known, reason, dn) };
+                    let departure = self.with_domain(known, self.departure(known, reason, dn), removed);
                     let seen = Seen::Vanished(dn.map(str::to_owned));
                     self.leavers.push(Leaver { account, seen, departure });
                 }
@@ -239,9 +239,14 @@ impl<'a> People<'a> {
         let removed = account.filter(|_| self.proven);
         let removed = removed.and_then(|it| departures::removed_domain(it, Some(&wish), self.policy, self.view));
         if let (Some(account), Some(known), Some(domain)) = (account, known, &removed) {
-            let departure = self.departure(known, PendingReason::UnmanagedDomain, Some(domain.as_str()));
-            let seen = Seen::Read(Box::new((person, wish)));
-            self.leavers.push(Leaver { account, seen, departure: Departure { removed, ..departure } });
+            let locked = reason.filter(|reason| *reason == PendingReason::Disabled);
+            let mut departure =
+                self.departure(known, locked.unwrap_or(PendingReason::UnmanagedDomain), Some(domain.as_str()));
+            if locked.is_some() {
+                departure.detail = departures::disabled(&person).into();
+            }
+            let departure = self.with_domain(known, departure, removed);
+            self.leavers.push(Leaver { account, seen: Seen::Read(Box::new((person, wish))), departure });
             return;
         }
         let unproven = self.entitled.as_ref().is_some_and(|entitled| !entitled.proven);
@@ -285,7 +290,15 @@ impl<'a> People<'a> {
 
     fn departure(&self, known: &Known, reason: PendingReason, at: Option<&str>) -> Departure {
         let counted = known.state.access() && !self.view.approval.people.contains(&known.id);
-        Departure { reason, removed: None, detail: departures::detail(reason, at), counted }
+        Departure { reason, removed: None, detail: departures::detail(reason, at), counted, waits: false }
+    }
+
+    /// A departure with its domain, if that is removed. Who was locked out while the domain was held is no smaller loss of
+    /// the domain (D2, B1).
+    fn with_domain(&self, known: &Known, departure: Departure, removed: Option<Domain>) -> Departure {
+        let held = self.view.held_domains.contains(&known.id) && !self.view.approval.people.contains(&known.id);
+        let counted = departure.counted || (removed.is_some() && held);
+        Departure { removed, counted, ..departure }
     }
 
     /// Decides about everybody who was seen.
@@ -312,8 +325,12 @@ impl<'a> People<'a> {
     fn hold(&mut self) {
         let counted = self.leavers.iter().filter(|leaver| leaver.departure.counted);
         let counted = counted.map(|leaver| (leaver.departure.kind(), leaver.account.id));
-        let leaving = counted.chain(self.parting()).collect();
+        let mut leaving: BTreeSet<(BrakeKind, UserId)> = counted.chain(self.parting()).collect();
         let mut holds = brake::holds(&leaving, self.policy, self.view);
+        if holds.iter().any(|hold| hold.kind == BrakeKind::Domains) {
+            leaving.extend(self.lock_out());
+            holds = brake::holds(&leaving, self.policy, self.view);
+        }
         for hold in holds.iter_mut().filter(|hold| hold.kind == BrakeKind::Missing) {
             hold.says.push_str(&self.causes());
         }
@@ -333,14 +350,31 @@ impl<'a> People<'a> {
         }
         for leaver in &self.leavers {
             if self.is_held(leaver) {
-                self.decided.held.push(Held {
-                    user: leaver.account.id,
-                    label: leaver.account.label().into(),
-                    kind: leaver.departure.kind(),
-                    loses: leaver.departure.loses(),
-                });
+                self.decided.held.push(leaver.departure.held(leaver.account));
             }
         }
+    }
+
+    /// A lock that was read applies also to those who go with a domain that is held: they are flagged, and wait for the
+    /// rest (U8, D2). Returns whose lock counts.
+    fn lock_out(&mut self) -> Vec<(BrakeKind, UserId)> {
+        let locked = |leaver: &&mut Leaver| {
+            let Departure { reason, removed, counted, .. } = &leaver.departure;
+            *counted && removed.is_some() && *reason == PendingReason::Disabled
+        };
+        let mut leaving = Vec::new();
+        for Leaver { account, departure, .. } in self.leavers.iter_mut().filter(locked) {
+            self.decided.held.push(departure.held(account));
+            *departure = Departure {
+                removed: None,
+                waits: true,
+                counted: account.state.access(),
+                reason: departure.reason,
+                detail: std::mem::take(&mut departure.detail),
+            };
+            leaving.extend(departure.counted.then_some((BrakeKind::Disabled, account.id)));
+        }
+        leaving
     }
 
     /// For which reasons people would go whom the brake counts as missing: to be filtered out is not to be gone.
@@ -417,6 +451,7 @@ impl<'a> People<'a> {
         acts.extend(flag.acts);
         // Only an entry that itself says why the person is out may go unread next time.
         let (fingerprint, review_at) = match &leaver.seen {
+            _ if leaver.departure.waits => (None, None),
             Seen::Read(read) if self.view.vanished.is_empty() => (Some(read.0.fingerprint), read.0.review_at),
             Seen::Unchanged => (account.fingerprint, account.review_at),
             Seen::Read(_) | Seen::Vanished(_) => (None, None),

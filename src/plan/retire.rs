@@ -19,7 +19,8 @@ pub fn retire(
     let waits = |account: &Account| account.state == State::Pending && account.waits_since.is_some();
     let active = accounts.iter().filter(|account| account.state == State::Active || waits(account));
     let flag = |(unit, account): (u32, &Account)| {
-        let departure = Departure { reason, removed: None, detail: departures::detail(reason, None), counted: false };
+        let detail = departures::detail(reason, None);
+        let departure = Departure { reason, removed: None, detail, counted: false, waits: false };
         let flag = departures::flag(account, &departure, policy, (now, now), false);
         let mark = Mark { fingerprint: None, review_at: None, reasons_seen: flag.reasons_seen, waits_since: None };
         UserChange { unit, ..acts::change(account, flag.acts, mark) }

@@ -132,6 +132,8 @@ pub struct View {
     pub mapped: Vec<KnownGroup>,
     /// People whose re-link the last run held; nobody else is needed, and only a clean-up looks at them (I5).
     pub held_relinks: BTreeSet<UserId>,
+    /// People whose domain's removal the last run held; needed only where people go with a domain (D2).
+    pub held_domains: BTreeSet<UserId>,
     /// What the time is at least by other clocks, when the wall clock is not believed: then nobody is deleted by the date
     /// (L10).
     pub least_now: Option<Timestamp>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::plan::{self, BrakeKind, LateClock, Plan, View};
 use crate::roster::UserId;
 use crate::store::rows::RunRow;
-use crate::store::{Outcome, RunId};
+use crate::store::{Outcome, RunId, Store, StoreError};
 use crate::sync::look::{accounts, due_users, skips};
 use crate::sync::{Scene, SyncError, basis};
 
@@ -36,12 +36,7 @@ impl Scene<'_> {
 
     /// Whose re-link the last run that read users held (I5).
     pub(super) async fn held_relinks(&self) -> Result<BTreeSet<UserId>, SyncError> {
-        let runs = self.store.run_rows(Some(&self.config.source.name), RECENT).await?;
-        let complete = |run: &RunRow| Outcome::parse(&run.outcome).is_some_and(|how| Outcome::COMPLETE.contains(&how));
-        let reads = |run: &&RunRow| matches!(run.action.as_str(), "all" | "users") && complete(run);
-        let Some(run) = runs.iter().find(reads) else { return Ok(BTreeSet::new()) };
-        let held = self.store.held(RunId(run.id)).await?;
-        Ok(held.iter().filter(|held| held.kind == BrakeKind::Relinks).map(|held| held.user).collect())
+        Ok(held_before(self.store, &self.config.source.name, BrakeKind::Relinks).await?)
     }
 
     /// Whether the clock is believed where no directory is asked (L10): within one boot only, because nobody could say
@@ -68,4 +63,18 @@ impl Scene<'_> {
         };
         Ok(plan::cleanup(&view, now, true))
     }
+}
+
+/// Of whom the last run that read users held something of this kind.
+pub(super) async fn held_before(
+    store: &dyn Store,
+    source: &str,
+    kind: BrakeKind,
+) -> Result<BTreeSet<UserId>, StoreError> {
+    let runs = store.run_rows(Some(source), RECENT).await?;
+    let complete = |run: &RunRow| Outcome::parse(&run.outcome).is_some_and(|how| Outcome::COMPLETE.contains(&how));
+    let reads = |run: &&RunRow| matches!(run.action.as_str(), "all" | "users") && complete(run);
+    let Some(run) = runs.iter().find(reads) else { return Ok(BTreeSet::new()) };
+    let held = store.held(RunId(run.id)).await?;
+    Ok(held.iter().filter(|held| held.kind == kind).map(|held| held.user).collect())
 }

@@ -131,11 +131,11 @@ impl Explained<'_> {
         self.acts().filter_map(|act| self.kind(act)).chain(groups).collect()
     }
 
-    /// What the run that waits holds of the person; who has no access any more cannot lose it.
+    /// What the run that waits holds of the person; who has no access any more cannot lose it, but can go with a domain.
     pub(super) fn held(&self) -> impl Iterator<Item = &Held> {
         let access = self.facts.account.is_some_and(|account| account.state.access());
         let all = self.facts.whole.waits.iter().flat_map(|waits| &waits.held);
-        all.filter(move |held| access || matches!(held.loses, Loss::Things(_)))
+        all.filter(move |held| access || matches!(held.loses, Loss::Things(_) | Loss::Removed(_)))
     }
 
     /// What waits of this person (B1).

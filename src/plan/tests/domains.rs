@@ -93,3 +93,50 @@ fn the_brake_counts_people_who_go_with_their_domain() {
     world.approval.people = world.look().plan.held.iter().map(|held| held.user).collect();
     assert_eq!(world.run(), ["a: remove", "b: remove", "c: remove", "d: remove", "e: remove", "f: remove"]);
 }
+
+/// D2, U8, B1: a lock that was read locks out whoever waits with a domain that is held, and the domain takes nobody the
+/// sooner for it, not even after the brake's window.
+#[test]
+fn a_lock_is_applied_while_the_domain_is_held() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let mut world = world(&names);
+    for name in &names[..6] {
+        world.entry(name).mail = vec![format!("{name}@theirs.example")];
+    }
+    world.run();
+    world.later(2 * DAY);
+    manage(&mut world, &["ours.example"]);
+    world.entry("a").enabled = false;
+    for _ in 0..3 {
+        let holds = world.look().plan.holds;
+        let holds: Vec<_> = holds.iter().map(|hold| (hold.kind, hold.would_go)).collect();
+        assert_eq!(holds, [(BrakeKind::Domains, 6)]);
+        world.run();
+        assert_eq!((world.state("a"), world.state("b")), (State::Pending, State::Active));
+        assert!(world.look().plan.users.is_empty(), "{:?}", world.look().text);
+        world.later(2 * DAY);
+    }
+    world.approval.people = world.look().plan.held.iter().map(|held| held.user).collect();
+    assert_eq!(world.run(), ["a: remove", "b: remove", "c: remove", "d: remove", "e: remove", "f: remove"]);
+}
+
+/// D2, U8, L5: who was locked while the domain was held has access again once the domain is back.
+#[test]
+fn who_was_locked_while_the_domain_was_held_comes_back() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let mut world = world(&names);
+    for name in &names[..6] {
+        world.entry(name).mail = vec![format!("{name}@theirs.example")];
+    }
+    world.run();
+    world.later(2 * DAY);
+    manage(&mut world, &["ours.example"]);
+    world.run();
+    world.entry("a").enabled = false;
+    world.run();
+    assert_eq!(world.state("a"), State::Pending);
+    manage(&mut world, &["ours.example", "theirs.example"]);
+    world.entry("a").enabled = true;
+    world.run();
+    assert_eq!(world.state("a"), State::Active);
+}

@@ -22,11 +22,19 @@ pub struct Model {
     pub rules: BTreeMap<UserId, Vec<Rule>>,
     /// Whom runs added since the last one that could tell who is gone.
     pub unasked: BTreeSet<UserId>,
+    /// Whose domain's removal the last run held (D2).
+    pub held_domains: BTreeSet<UserId>,
     /// Every id ever given, so that none is given twice.
     next: i64,
 }
 
 impl Model {
+    /// Writes down what a complete run held.
+    pub fn note_held(&mut self, plan: &Plan) {
+        let domains = plan.held.iter().filter(|held| held.kind == BrakeKind::Domains);
+        self.held_domains = domains.map(|held| held.user).collect();
+    }
+
     fn fresh(&mut self) -> i64 {
         self.next += 1;
         self.next

@@ -158,6 +158,7 @@ impl World {
         self.store.apply(&said.plan, &self.policy.names, self.now);
         if said.proven {
             self.store.unasked.clear();
+            self.store.note_held(&said.plan);
         }
         said.text
     }
@@ -362,6 +363,7 @@ impl World {
             approval: self.approval.clone(),
             two_people: self.two_people.clone(),
             unasked: self.store.unasked.clone(),
+            held_domains: self.store.held_domains.clone(),
             vanished: self.vanished.clone(),
             roles: self.store.roles.iter().map(|(user, role)| (*user, role.clone())).collect(),
             grants: self

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{Look, accounts};
 use crate::clock::Timestamp;
-use crate::plan::{self, Needs, Policy, RecentDepartures, View};
+use crate::plan::{self, BrakeKind, Needs, Policy, RecentDepartures, View};
 use crate::roster::{Account, Digest, Dn, Index, Skip, Snapshot, UserId};
 use crate::store::{RunId, Store, StoreError};
+use crate::sync::due::held_before;
 use crate::sync::{SyncError, neighbours};
 
 impl Look {
@@ -62,6 +63,10 @@ impl Look {
             mapped: store.mapped(source).await?,
             least_now: None,
             held_relinks: BTreeSet::new(),
+            held_domains: match departures && policy.managed.is_some() {
+                true => held_before(store, source, BrakeKind::Domains).await?,
+                false => BTreeSet::new(),
+            },
             one_person: false,
             neighbours,
         };

@@ -109,6 +109,7 @@ impl Simulation {
             if said.proven {
                 self.window.end(&self.world);
                 self.world.store.unasked.clear();
+                self.world.store.note_held(&said.plan);
             }
             if round.proven && passes.users {
                 self.coverage = coverage(&self.world);
