@@ -163,11 +163,9 @@ pub fn parse(text: &str) -> Result<Cron, Fault> {
             format!("known are {}", known.join(", ")),
         ));
     }
-    // The library takes it for a character it does not know.
-    let fields = FIELDS.iter().zip(text.split_whitespace());
-    let open = |(field, value): &(&Field, &str)| value.contains('?') && !field.takes.contains('?');
-    if let Some((Field { name, takes }, value)) = fields.into_iter().find(open) {
-        let says = "? stands for a day only";
+    let mut fields = FIELDS.iter().zip(text.split_whitespace());
+    if let Some((field, value, says)) = fields.find_map(|(field, value)| Some((field, value, misread(field, value)?))) {
+        let Field { name, takes } = field;
         return Err(fault(&format!("the field for the {name}, {}: {says}; it takes {takes}, or *", quoted(value))));
     }
     let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Optional).build();
@@ -183,6 +181,19 @@ pub fn parse(text: &str) -> Result<Cron, Fault> {
             None => fault(says),
         }
     })
+}
+
+/// What is wrong with a field that the library takes for something else: a `?` for a character it does not know, an empty
+/// part of a list or the last second for no time at all, which it then looks for without an end.
+fn misread(field: &Field, value: &str) -> Option<&'static str> {
+    let mut parts = value.split(',');
+    match field.takes.contains('?') {
+        _ if value.starts_with('@') => None,
+        _ if parts.clone().any(str::is_empty) => Some("something is missing before or after a comma"),
+        false if value.contains('?') => Some("? stands for a day only"),
+        false if parts.any(|part| part.eq_ignore_ascii_case("L")) => Some("L stands for the last day only"),
+        _ => None,
+    }
 }
 
 /// The first field that is wrong by itself, with all others left open.
@@ -260,6 +271,10 @@ mod tests {
             ("0 0 3 * * mo-fry", "the field for the weekday, \"mo-fry\""),
             ("0 0 25 13 * ?", "the field for the hour, \"25\""),
             ("? ? ? * * ?", "the field for the second, \"?\": ? stands for a day only; it takes 0 to 59, or *"),
+            (", */15 * * * ?", "the field for the second, \",\": something is missing before or after a comma"),
+            ("0 5,,7 * * * ?", "the field for the minute, \"5,,7\": something is missing before or after a comma"),
+            ("0 0 l * * ?", "the field for the hour, \"l\": L stands for the last day only; it takes 0 to 23, or *"),
+            ("0 0 0 1 5,L ?", "the field for the month, \"5,L\": L stands for the last day only"),
         ] {
             let fault = parse(text).unwrap_err().says;
             assert!(fault.contains(field), "{fault}");

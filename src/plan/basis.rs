@@ -111,7 +111,7 @@ impl Basis {
              {number}; {why}",
             before.server
         );
-        Some(Incomplete { cause: "server-behind", says, attribute: None })
+        Some(Incomplete { cause: Incomplete::BEHIND, says, attribute: None })
     }
 
     /// Doubts a read of another server than that of the last complete run, where one of the two does not tell its change

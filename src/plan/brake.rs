@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::plan::{AliasWindow, BrakeKind, Frozen, LateClock, Plan, Policy, View};
 use crate::roster::words::{counted, natural, number, plural};
-use crate::roster::{AddressKey, PendingReason, UserId};
+use crate::roster::{AddressKey, Incomplete, PendingReason, UserId};
 
 /// What somebody would lose.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -118,6 +118,20 @@ impl Plan {
         let kinds = kinds.reduce(|a, b| format!("{a}; {b}"))?;
         let since = self.since.as_ref().map(|since| format!("; {}", since.says())).unwrap_or_default();
         Some(held_sentence(&format!("{kinds}{since}"), run))
+    }
+
+    /// What made a run incomplete, with those to whom its approval gives access back (E2, E7).
+    pub fn tell_barred(&self, mut why: Incomplete) -> Incomplete {
+        const NAMES: usize = 3;
+        let doubted = [Incomplete::VANISHED, Incomplete::BEHIND].contains(&why.cause);
+        if !self.barred.is_empty() && doubted {
+            let first: Vec<_> = self.barred.iter().take(NAMES).map(|label| format!("`{label}`")).collect();
+            let more = if self.barred.len() > NAMES { ", …" } else { "" };
+            let people = counted(self.barred.len() as u64, "person stays", "people stay");
+            let says = format!("; {people} without access until it is settled or approved: {}{more}", first.join(", "));
+            why.says.push_str(&says);
+        }
+        why
     }
 }
 

@@ -417,6 +417,8 @@ pub struct Plan {
     pub holds: Vec<Hold>,
     /// People who could not be judged: label and reason (L2).
     pub unjudged: Vec<(Box<str>, String)>,
+    /// Labels of people whose entries give access back, but for a doubt about what was read (E2, E7).
+    pub barred: Vec<Box<str>>,
     /// Members that are no user of the store, by group name (G3).
     pub strangers: BTreeMap<String, u64>,
     /// People without any group although there is to be a default one (G5).

@@ -15,7 +15,8 @@ pub const GONE: &str =
 /// The first reason, in the order of L2, why somebody whose entry was read has to leave; `None` = nothing speaks
 /// against the person.
 ///
-/// A test that cannot be judged, or whose attribute vanished from everybody, leaves the state as it is (U8, E2).
+/// A test that cannot be judged, or whose attribute vanished from everybody, leaves the state as it is (U8, E2); a server
+/// that is behind ends no reason that there was (E7).
 pub(super) fn reason(
     person: &Person,
     wish: &Wish,
@@ -23,30 +24,75 @@ pub(super) fn reason(
     policy: &Policy,
     view: &View,
 ) -> Option<PendingReason> {
-    // Somebody kept has no reason any more; an answer that is missing must not end the keeping.
-    let was_disabled =
-        account.is_some_and(|account| account.reason == Some(PendingReason::Disabled) || account.state == State::Kept);
+    let addresses = !view.has_vanished(policy, AttributeUse::Addresses);
+    doubted(person, wish, account, policy, view)
+        .or_else(|| by_entry(person, wish, (account, lacks_role), policy, addresses))
+}
+
+/// Whether the entry of somebody without access gives it back but for a doubt about what was read (E2, E7): then it
+/// comes with the approval of the run.
+pub(super) fn is_barred(
+    person: &Person,
+    wish: &Wish,
+    (account, lacks_role): (Option<&Account>, bool),
+    policy: &Policy,
+    view: &View,
+) -> bool {
+    account.is_some_and(|account| account.state == State::Pending)
+        && doubted(person, wish, account, policy, view).is_some()
+        && by_entry(person, wish, (account, lacks_role), policy, true).is_none()
+}
+
+/// The reason that there was, where what was read is no proof that it ended (E2, E7).
+fn doubted(
+    person: &Person,
+    wish: &Wish,
+    account: Option<&Account>,
+    policy: &Policy,
+    view: &View,
+) -> Option<PendingReason> {
+    let account = account?;
+    let out = matches!(account.state, State::Pending | State::Kept);
+    match person.enabled {
+        _ if view.behind && out => Some(account.reason.unwrap_or(PendingReason::Disabled)),
+        Enabled::Yes if was_disabled(account) && view.has_vanished(policy, AttributeUse::Disabled) => {
+            Some(PendingReason::Disabled)
+        }
+        Enabled::No(_) => None,
+        Enabled::Unknown(_) if was_disabled(account) => None,
+        _ if !wish.any_value && view.has_vanished(policy, AttributeUse::Addresses) => for_an_address(account),
+        _ => None,
+    }
+}
+
+/// What the entry says, taken at its word.
+fn by_entry(
+    person: &Person,
+    wish: &Wish,
+    (account, lacks_role): (Option<&Account>, bool),
+    policy: &Policy,
+    addresses: bool,
+) -> Option<PendingReason> {
     let disabled = match person.enabled {
         Enabled::No(_) => true,
-        Enabled::Unknown(_) => was_disabled,
-        Enabled::Yes => was_disabled && view.has_vanished(policy, AttributeUse::Disabled),
+        Enabled::Unknown(_) => account.is_some_and(was_disabled),
+        Enabled::Yes => false,
     };
     if disabled {
         return Some(PendingReason::Disabled);
     }
-    if !wish.any_value
-        && view.has_vanished(policy, AttributeUse::Addresses)
-        && let Some(reason) = account.and_then(for_an_address)
-    {
-        return Some(reason);
-    }
-    if policy.address_required && !wish.any_value && !view.has_vanished(policy, AttributeUse::Addresses) {
+    if policy.address_required && !wish.any_value && addresses {
         return Some(PendingReason::NoAddress);
     }
     if lacks_role {
         return Some(PendingReason::NoRole);
     }
     wish.unmanaged.is_some().then_some(PendingReason::UnmanagedDomain)
+}
+
+/// Somebody kept has no reason any more; an answer that is missing must not end the keeping.
+fn was_disabled(account: &Account) -> bool {
+    account.reason == Some(PendingReason::Disabled) || account.state == State::Kept
 }
 
 /// What an address is missing for, of somebody who has no access or is kept: an entry that shows none, because nobody's

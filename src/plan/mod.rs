@@ -147,6 +147,7 @@ pub fn plan(snapshot: Snapshot, view: &View, policy: &Policy, now: Timestamp) ->
         held: decided.held,
         holds: decided.holds,
         unjudged: decided.unjudged,
+        barred: decided.barred,
         strangers: groups.strangers,
         without: groups.without,
         frozen: None,

@@ -23,12 +23,15 @@ use crate::roster::{
 };
 
 /// What was decided about people.
+#[derive(Default)]
 pub(super) struct Decided {
     pub changes: Vec<UserChange>,
     pub findings: Findings,
     pub held: Vec<Held>,
     pub holds: Vec<Hold>,
     pub unjudged: Vec<(Box<str>, String)>,
+    /// Labels of people to whom only a doubt about what was read does not give access back (E2, E7).
+    pub barred: Vec<Box<str>>,
     /// Who stands at which DN in this run: digest of the DN, and the user.
     pub places: Vec<(Digest, UserRef)>,
     /// Whose memberships stay as they are because their re-linking is held (I5).
@@ -97,15 +100,6 @@ pub(super) struct People<'a> {
 
 impl<'a> People<'a> {
     pub fn new(view: &'a View, policy: &'a Policy, now: Timestamp, proven: bool) -> Self {
-        let decided = Decided {
-            changes: Vec::new(),
-            findings: Findings::default(),
-            held: Vec::new(),
-            holds: Vec::new(),
-            unjudged: Vec::new(),
-            places: Vec::new(),
-            frozen: Vec::new(),
-        };
         let any_unlinked = view.accounts.values().any(matching::is_unlinked);
         Self {
             view,
@@ -120,7 +114,7 @@ impl<'a> People<'a> {
             any_unlinked,
             deserted: HashSet::new(),
             leavers: Vec::new(),
-            decided,
+            decided: Decided::default(),
         }
     }
 
@@ -179,6 +173,10 @@ impl<'a> People<'a> {
             let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
             let elsewhere = if known.is_none() { self.elsewhere(&person) } else { None };
             let before = account.or(elsewhere.as_ref().map(Elsewhere::account));
+            let is_out = |one: &Account| one.state == State::Deleted || (account.is_none() && !one.state.access());
+            if self.view.behind && before.is_some_and(is_out) {
+                continue;
+            }
             let remembered = match before {
                 Some(account) => account.former.as_ref().and_then(|former| former.address.clone()),
                 None => absent
@@ -190,6 +188,9 @@ impl<'a> People<'a> {
             let elsewhere = elsewhere.filter(|it| !self.policy.by_address || it.has_address(&wish));
             let lacks_role = !manual && self.entitled.as_ref().is_some_and(|entitled| entitled.lacks(user, account));
             let reason = departures::reason(&person, &wish, (account, lacks_role), self.policy, self.view);
+            if departures::is_barred(&person, &wish, (account, lacks_role), self.policy, self.view) {
+                self.decided.barred.extend(account.map(|account| Box::from(account.label())));
+            }
             match account {
                 None if reason.is_none() && elsewhere.is_some() => self.come_over(person, wish, elsewhere),
                 None if reason.is_none() && self.unlinked(&wish).is_some() => {

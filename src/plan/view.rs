@@ -124,6 +124,9 @@ pub struct View {
     pub approval: Approval,
     /// Attributes that vanished from everybody, lower case (E2).
     pub vanished: BTreeSet<String>,
+    /// The server knows less than the one of the last complete run: that somebody's entry is there and enabled may be what
+    /// was so before (E7).
+    pub behind: bool,
     /// Role of everybody who has one; needed only where roles are mapped (R1).
     pub roles: HashMap<UserId, Box<str>>,
     /// Grants that mapped groups gave, sorted (R2).

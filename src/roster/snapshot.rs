@@ -27,6 +27,10 @@ impl Incomplete {
     pub const NO_USERS: &'static str = "no-users";
     /// The cause where no group at all was found.
     pub const NO_GROUPS: &'static str = "no-groups";
+    /// The cause where nobody shows an attribute that many had.
+    pub const VANISHED: &'static str = "attribute-vanished";
+    /// The cause where the server knows less than the one of the last complete run.
+    pub const BEHIND: &'static str = "server-behind";
 
     /// No user at all was found, although the store has so many with access (E2).
     pub fn no_users(users: u64) -> Self {
@@ -300,7 +304,7 @@ impl Before {
         match self.vanished(reading).next() {
             None => Ok(()),
             Some((name, had)) => Err(Incomplete {
-                cause: "attribute-vanished",
+                cause: Incomplete::VANISHED,
                 says: format!(
                     "attribute `{name}`, which {had} people had at the last complete run, is missing from everybody \
                      now; look at the bind account's right to read it, and at [users.attributes]"

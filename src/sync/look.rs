@@ -33,6 +33,8 @@ pub(super) struct Look {
     approval: Approval,
     look_ups: HashMap<UserId, LookUp>,
     vanished: BTreeSet<String>,
+    /// The server knows less than the one of the last complete run (E7).
+    behind: bool,
     basis: Basis,
     /// The directory is another one than before, or was made anew, and nobody said that this is right (I9).
     another: Option<Another>,
@@ -81,6 +83,7 @@ impl Look {
             approval,
             look_ups: HashMap::new(),
             vanished: BTreeSet::new(),
+            behind: false,
             neighbours,
             another,
             state,
@@ -145,6 +148,7 @@ impl Look {
         let users = snapshot.complete().filter(|complete| complete.reading().passes.users);
         let missing = users.map(|_| Digest::of(format!("{missing:?}")));
         let behind = self.behind(scene, missing).await?;
+        self.behind = behind.as_ref().is_some_and(|why| why.cause == Incomplete::BEHIND);
         let doubt = plan::doubt(&self.index, &self.look_ups).filter(|_| !accepted).or(behind);
         self.count(snapshot.reading());
         let snapshot = match doubt {

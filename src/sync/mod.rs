@@ -178,6 +178,7 @@ pub async fn plan(
     let names = look.policy().names.clone();
     let incomplete = look.incomplete().cloned();
     let (plan, _) = Box::pin(look.plan(&scene)).await?;
+    let incomplete = incomplete.map(|why| plan.tell_barred(why));
     Ok(Preview { plan, incomplete, server, names })
 }
 
@@ -366,6 +367,7 @@ impl Scene<'_> {
 }
 
 fn report(run: RunId, plan: Plan, incomplete: Option<Incomplete>, server: String) -> Report {
+    let incomplete = incomplete.map(|why| plan.tell_barred(why));
     let held = plan.waits();
     let outcome = match (&incomplete, held) {
         (Some(_), _) => Outcome::Incomplete,

@@ -1,5 +1,6 @@
 //! One person at a time: read, planned and applied like a run, without reading anybody else (S4).
 
+mod behind;
 mod foreseen;
 pub(super) mod nobody;
 mod who;
@@ -12,13 +13,14 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::directory::{self, Circle, Connection, Found, OnePerson, Progress, Searches};
 use crate::plan::one::{is_unjudged, known, plan_one};
-use crate::plan::{self, Approval, Basis, Frozen, Holdings, Needs, Plan, Policy, View};
+use crate::plan::{self, Approval, Frozen, Holdings, Needs, Plan, Policy, View};
 use crate::roster::address::fold;
 use crate::roster::{Account, FieldId, Incomplete, Index, LookUp, Origin, Snapshot, State, UniqueId, UserId};
-use crate::store::{Action, Lease, Outcome, RunId, RunStart, SourceRecord, Stamp, Store, Trigger};
+use crate::store::{Action, Lease, RunId, RunStart, SourceRecord, Stamp, Store, Trigger};
 use crate::sync::lease::Held;
 use crate::sync::look::{accounts, asked, known_groups, rebase, skips, with_old_names};
 use crate::sync::{Report, Request, Scene, SyncError, alone, apply, basis, neighbours, report, run_end, source};
+use behind::behind;
 use who::ours;
 pub(super) use who::{ambiguous, of_another_source};
 
@@ -55,6 +57,8 @@ pub(super) struct LookOne {
     former: Option<UserId>,
     /// Others who have the address or the name of a newcomer, and whose entries are gone: only what a whole run does.
     gone: Vec<Account>,
+    /// The server knows less than the one of the last complete run (E7).
+    behind: bool,
     pub look_ups: HashMap<UserId, LookUp>,
     version: i64,
     policy: Policy,
@@ -292,7 +296,7 @@ impl LookOne {
             true => nobody::no_users(scene, (connection, searches)).await?,
             false => None,
         };
-        for why in [no_group, nobody, behind].into_iter().flatten() {
+        for why in [no_group, nobody].into_iter().flatten().chain(behind.clone()) {
             snapshot = snapshot.doubted(why);
         }
         Ok(Self {
@@ -303,6 +307,7 @@ impl LookOne {
             anew,
             former: former.map(|former| former.id),
             gone: Vec::new(),
+            behind: behind.as_ref().is_some_and(|why| why.cause == Incomplete::BEHIND),
             look_ups,
             version,
             policy,
@@ -387,6 +392,7 @@ impl LookOne {
             mapped: store.mapped(source).await?,
             one_person: true,
             vanished: nobody::vanished(store, source).await?,
+            behind: self.behind,
             neighbours,
             ..View::default()
         };
@@ -457,17 +463,6 @@ async fn former(
     let Some(key) = account.key.clone() else { return Ok(None) };
     let found = look_up(scene, (connection, searches), &key).await;
     Ok(Some(account).filter(|_| found == LookUp::Gone))
-}
-
-/// Whether the server knows less than the one of the last complete run, or is another one that does not tell (E7).
-async fn behind(scene: &Scene<'_>, connection: &mut Connection) -> Result<Option<Incomplete>, SyncError> {
-    let server = connection.about().server.clone();
-    let mut now = basis::of(scene.config, &server, connection.standing().await, scene.clock);
-    let last = scene.store.basis(&scene.config.source.name, &Outcome::COMPLETE).await?;
-    // That two complete runs agree shows in the last one.
-    let strange =
-        |(_, last): (_, Basis)| now.behind(&last).or_else(|| now.strange(&last, None, (scene.clock.now(), None)));
-    Ok(last.and_then(strange))
 }
 
 pub(super) async fn look_up(

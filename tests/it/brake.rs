@@ -135,11 +135,22 @@ fn a_restored_backup_deletes_nobody() {
     slapd.ldif(&people(&["cy", "dan"]));
     let site = Site::new(&slapd);
     site.expect(0, &["sync"]);
+    let lock = "changetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z";
+    slapd.ldif(&format!("dn: {}\n{lock}\n\ndn: {}\nchangetype: delete\n", dn("bob"), dn("ada")));
     site.expect(0, &["sync"]);
     slapd.restore();
     let said = site.expect(5, &["sync"]).out;
     assert!(said.contains("restored from a backup") && said.contains("rosterd approve"), "{said}");
-    assert_eq!((site.count("active"), last_run(&site)["cause"].as_str()), (4, Some("server-behind")));
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("2 people stay without access until it is settled or approved: `ada`, `bob`"), "{said}");
+    assert_eq!((site.count("active"), last_run(&site)["cause"].as_str()), (2, Some("server-behind")));
+    for who in ["ada", "bob"] {
+        let one = site.expect(5, &["sync", "--user", who]).out;
+        assert!(one.contains("restored from a backup") && site.state(who) == "pending", "{one}");
+        let said = site.run(&["explain", who]).out;
+        println!("{said}");
+        assert!(!said.contains("gives access back"), "{said}");
+    }
     site.expect(5, &["plan"]);
     let one = site.expect(5, &["sync", "--user", "cy"]).out;
     assert!(one.contains("restored from a backup") && site.state("cy") == "active", "S4: {one}");

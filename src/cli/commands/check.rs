@@ -207,7 +207,7 @@ fn beside(stands: &str, now: &Basis, (run, last): (RunId, &Basis), strange: Opti
     let (verdict, says) = match (now.behind(last), strange) {
         (Some(behind), _) => {
             let says = format!(
-                "{}; every run is incomplete ({}), and nobody is missed, until it has caught up, or a person accepts it \
+                "{}; every run is incomplete ({}), and nobody is missed or restored, until it has caught up, or a person accepts it \
                  (`rosterd approve RUN`)",
                 behind.says, behind.cause
             );

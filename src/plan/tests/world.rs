@@ -63,6 +63,8 @@ pub struct World {
     /// What else a person approved.
     pub two_people: BTreeSet<(UserId, UniqueId)>,
     pub vanished: BTreeSet<String>,
+    /// The server knows less than before (E7).
+    pub behind: bool,
     /// Other sources of the same directory.
     pub neighbours: Neighbours,
     /// Why the next reads are not complete.
@@ -102,6 +104,7 @@ impl World {
             approval: Approval::default(),
             two_people: BTreeSet::new(),
             vanished: BTreeSet::new(),
+            behind: false,
             neighbours: Neighbours::default(),
             broken: None,
             hidden: BTreeSet::new(),
@@ -365,6 +368,7 @@ impl World {
             unasked: self.store.unasked.clone(),
             held_domains: self.store.held_domains.clone(),
             vanished: self.vanished.clone(),
+            behind: self.behind,
             roles: self.store.roles.iter().map(|(user, role)| (*user, role.clone())).collect(),
             grants: self
                 .store

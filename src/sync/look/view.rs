@@ -19,7 +19,7 @@ impl Look {
         snapshot: &Snapshot,
         now: Timestamp,
     ) -> Result<View, SyncError> {
-        let Self { index, memberships, policy, approval, look_ups, vanished, .. } = self;
+        let Self { index, memberships, policy, approval, look_ups, vanished, behind, .. } = self;
         let nobody = index.is_empty() && store.user_counts(None).await?.is_empty();
         let needs = needs(snapshot, &index, &policy, nobody);
         let (needs, unasked) = unasked(store, (source, self.basis.proven), (snapshot, &index, needs)).await?;
@@ -54,6 +54,7 @@ impl Look {
             recent,
             approval,
             vanished,
+            behind,
             index,
             roles: match policy.rights.roles.is_empty() {
                 true => HashMap::new(),

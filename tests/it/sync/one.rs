@@ -400,6 +400,10 @@ fn a_lock_that_nobody_shows_lets_nobody_in_or_back() {
     slapd.ldif(&person("zoe"));
     let said = site.expect(5, &["sync"]);
     assert!(said.out.contains("`pwdaccountlockedtime`"), "{said:?}");
+    let barred = "6 people stay without access until it is settled or approved: `u00`, `u01`, `u02`, …";
+    for said in [said.out, site.run(&["plan"]).out, site.run(&["status"]).out] {
+        assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains(barred), "{said}");
+    }
     let run = site.json(&["runs", "list"])[0]["id"].to_string();
     assert!(!site.run(&["explain", "u00"]).out.contains("gives access back"));
     for who in ["u00", "zoe"] {

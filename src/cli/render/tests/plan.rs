@@ -83,6 +83,7 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             gone: 10,
             went: vec![(UserId(7), "pat".into()), (UserId(8), "ron".into())],
         }],
+        barred: Vec::new(),
         unjudged: vec![("kim".into(), "the look-up gave no answer".into())],
         strangers: [("sales".to_owned(), 3)].into(),
         mapped: MappedGroups {
