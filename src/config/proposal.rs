@@ -6,7 +6,7 @@ use super::render::quoted;
 use super::siblings::USUAL_STORE;
 use crate::clock::Timestamp;
 use crate::directory::survey::{ALIASES, Found, IDS, NAMES, People, Survey, Why};
-use crate::directory::{CertificateInfo, DirectoryError, Kind, ServerUrl, SourceUrl};
+use crate::directory::{CertificateInfo, DirectoryError, Kind, PAGE_SIZE, ServerUrl, SourceUrl};
 use crate::roster::Domain;
 use crate::roster::words::{counted, number, plural};
 
@@ -191,7 +191,8 @@ fn source(page: &mut Page, survey: &Survey, passed: &[DirectoryError], choices: 
     );
     match settings.page_size {
         0 => page.set("page_size", "0", "the server cannot page: everything comes in one search"),
-        size => page.unset("page_size", &size.to_string(), "the server pages"),
+        PAGE_SIZE => page.unset("page_size", &PAGE_SIZE.to_string(), "the server pages"),
+        size => page.set("page_size", &size.to_string(), "the server refuses larger pages"),
     }
     let inside: Vec<&String> = survey.people.found.references.union(&survey.groups.references).collect();
     if !inside.is_empty() {

@@ -75,6 +75,18 @@ pub async fn are_there(connection: &mut Connection, searches: &Searches, keys: &
     there > keys.len() / 2
 }
 
+/// Whether none of these people is in this directory, and it answers that they are not (I9).
+pub async fn none_is_there(
+    connection: &mut Connection,
+    searches: &Searches,
+    keys: &[UniqueId],
+    now: Timestamp,
+) -> bool {
+    let found = look_up(connection, searches, keys, now).await;
+    let gone = found.iter().any(|(_, found)| *found == LookUp::Gone);
+    gone && found.iter().all(|(_, found)| matches!(found, LookUp::Gone | LookUp::Unjudged { .. }))
+}
+
 /// Where people are looked for, and the key that says so.
 fn places<'s>(searches: &'s Searches, pass: &'s Pass) -> Vec<(&'static str, &'s str)> {
     let root = Dn::parse(&searches.base_dn);

@@ -57,16 +57,16 @@ mod understand;
 pub use connect::{About, Connection, connect};
 pub use error::{CertificateInfo, DirectoryError};
 pub use find::{Finds, Found, any_group, anybody, find};
-pub use look_up::{are_there, look_up};
+pub use look_up::{are_there, look_up, none_is_there};
 pub use mapping::{Mapping, MappingError};
 pub use one::{Circle, OnePerson};
 pub use password::password_stamp;
-pub use probe::{Finding, Probe, Stored, Verdict, probe};
+pub use probe::{Finding, Probe, Stored, Stranger, Verdict, probe};
 pub use reach::{Reached, Way, reach};
 pub use read::{Progress, read};
 pub use searches::Searches;
 pub use settings::{
-    AttributeOverrides, Bind, DisabledTest, GroupSettings, Kind, MappedPlace, MappedSettings, PasswordSource, Scope,
-    ServerUrl, Settings, SourceUrl, Typed, UserSettings,
+    AttributeOverrides, Bind, DisabledTest, GroupSettings, Kind, MappedPlace, MappedSettings, PAGE_SIZE,
+    PasswordSource, Scope, ServerUrl, Settings, SourceUrl, Typed, UserSettings,
 };
 pub use standing::Standing;

@@ -123,25 +123,34 @@ pub async fn one(
     }
 }
 
-/// How a search of one object ends that asks for pages, and the page size with which it does: halved, as [`all`] does,
-/// until the server does not refuse it any more.
+/// How a search of one object ends that asks for pages, and the largest page size, up to this one, with which the server
+/// does not refuse it.
 ///
 /// # Errors
 /// Those of the connection; a result code is none.
 pub async fn allowed(session: &mut dyn Session, base: &str, size: u32) -> Result<(u32, Done), DirectoryError> {
+    let mut done = asked(session, base, size).await?;
+    let (mut given, mut refused) = (size, size);
+    while given > 1 && refuses_size(&done) {
+        (given, refused) = (given / 2, given);
+        done = asked(session, base, given).await?;
+    }
+    while refused > given + 1 {
+        let between = given + (refused - given) / 2;
+        let ended = asked(session, base, between).await?;
+        if refuses_size(&ended) { refused = between } else { (given, done) = (between, ended) }
+    }
+    Ok((given, done))
+}
+
+/// How a search of one object ends that asks for pages of a size.
+async fn asked(session: &mut dyn Session, base: &str, size: u32) -> Result<Done, DirectoryError> {
     let (search, doing) = (Search::once(base, Scope::Base, "(objectClass=*)", &["1.1"]), "asking for a page");
-    let mut size = size;
+    session.start(&request(&search, Some(paging_control(size, &[]))), doing).await?;
     loop {
-        session.start(&request(&search, Some(paging_control(size, &[]))), doing).await?;
-        let done = loop {
-            if let Item::Done(done) = session.next(doing).await? {
-                break done;
-            }
-        };
-        if size == 1 || !refuses_size(&done) {
-            return Ok((size, done));
+        if let Item::Done(done) = session.next(doing).await? {
+            return Ok(done);
         }
-        size /= 2;
     }
 }
 

@@ -1,5 +1,6 @@
 //! What `check` asks of a directory: every step one by one, each with what was found or what to do.
 
+mod base;
 mod limits;
 mod pace;
 mod rights;
@@ -26,7 +27,8 @@ use super::standing::Standing;
 use super::understand::{Key, key};
 use crate::clock::{Clock, Timestamp};
 use crate::roster::words::{chain, counted, plural};
-use crate::roster::{ClaimKind, Domain, Enabled, FieldId, Index, Known, Person, UniqueId};
+use crate::roster::{ClaimKind, Domain, Enabled, FieldId, Index, Known, Person};
+pub use base::{Stored, Stranger};
 use pace::Pace;
 use rights::Seen;
 
@@ -78,6 +80,8 @@ pub struct Probe {
     newest: Option<Timestamp>,
     /// Whether the people of a source that stood for another directory are in this one, or there are none.
     pub same: bool,
+    /// Another directory under the same base (I9).
+    pub stranger: Option<Stranger>,
 }
 
 impl Probe {
@@ -88,21 +92,6 @@ impl Probe {
     fn failed(&mut self, step: &'static str, error: &DirectoryError) {
         self.note(step, Verdict::Fail, chain(error));
     }
-}
-
-/// What the store has of this source already.
-#[derive(Clone, Default, Debug)]
-pub struct Stored {
-    /// Directory users with access.
-    pub users: u64,
-    /// Active directory groups.
-    pub groups: u64,
-    /// Its people.
-    pub people: Index,
-    /// How many people had each attribute at the last complete run; empty before the first (E2).
-    pub coverage: BTreeMap<String, u64>,
-    /// Which directory its name stands for, and some of its people (I9).
-    pub directory: Option<(String, Vec<UniqueId>)>,
 }
 
 /// Tries every server, binds to the first that can be used, and looks at bases, schema, people and groups. Reads a
@@ -165,6 +154,7 @@ async fn all(
     limits::look(probe, connection).await?;
     let standing = connection.standing().await;
     probe.newest = standing.newest();
+    probe.stranger = base::stranger(connection, searches, (stored, &standing), now).await;
     probe.standing = Some(standing);
     let theirs = server::clock_of(connection).await?;
     theirs.into_iter().for_each(|theirs| server::clock(probe, (Some(theirs), None), now));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::connect::{About, hello};
 use super::error::DirectoryError;
-use super::settings::{Bind, ServerUrl, Settings, SourceUrl};
+use super::settings::{Bind, PAGE_SIZE, ServerUrl, Settings, SourceUrl};
 use super::srv::servers;
 use crate::clock::Clock;
 
@@ -108,7 +108,7 @@ fn usual() -> Settings {
         bind: Bind::External,
         base_dn: String::new(),
         kind: None,
-        page_size: 1000,
+        page_size: PAGE_SIZE,
         page_rate: 0,
         connect_timeout: Duration::from_secs(10),
         read_timeout: Duration::from_secs(60),

@@ -175,6 +175,9 @@ pub enum Scope {
     Base,
 }
 
+/// Entries a page, where nobody says otherwise: as many as domain controllers give.
+pub const PAGE_SIZE: u32 = 1000;
+
 /// `[source]`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Settings {

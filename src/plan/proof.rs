@@ -30,6 +30,9 @@ pub struct Proof {
     pub must_see: u64,
     /// Attributes of people that somebody has, none of which vanished from everybody (E2).
     pub attributes: u64,
+    /// Attributes that so few had at the last complete run that nobody's having them now proves nothing: name, and how many
+    /// had it (E2).
+    pub unseen: BTreeMap<String, u64>,
     /// What looking the vanished up by unique id gave: `gone`, `disabled`, `moved-out`, `filtered-out`, `unjudged`, with how
     /// many people each (L2).
     pub looked_up: BTreeMap<String, u64>,
@@ -66,7 +69,12 @@ impl Proof {
         }
         if self.users.is_some() {
             let attributes = counted(self.attributes, "attribute", "attributes");
-            says.push(format!("{attributes} of people shown, none vanished from everybody"));
+            let unseen =
+                self.unseen.iter().map(|(name, had)| format!("`{name}` ({had})")).collect::<Vec<_>>().join(", ");
+            says.push(match self.unseen.is_empty() {
+                true => format!("{attributes} of people shown, none vanished from everybody"),
+                false => format!("{attributes} of people shown; nobody has any more what a few had: {unseen}"),
+            });
         }
         if !self.looked_up.is_empty() {
             let total: u64 = self.looked_up.values().sum();
@@ -99,7 +107,7 @@ mod tests {
             ..Proof::default()
         };
         assert_eq!(
-            proof.with_look_ups(&found).says(),
+            proof.clone().with_look_ups(&found).says(),
             [
                 "bound as `dn:cn=rosterd`",
                 "1,200 user entries and 1 group entry, every page to the last, under `ou=groups`, `ou=people`",
@@ -110,6 +118,8 @@ mod tests {
                 "4 vanished people looked up by unique id: 2 gone, 1 moved-out, 1 unjudged",
             ]
         );
+        let few = Proof { unseen: [("locked".to_owned(), 3)].into(), ..proof };
+        assert_eq!(few.says()[5], "9 attributes of people shown; nobody has any more what a few had: `locked` (3)");
         let least = Proof { groups: Some(2), bases: vec!["ou=groups".into()], ..Proof::default() };
         assert_eq!(least.says().len(), 2, "{:?}", least.says());
     }

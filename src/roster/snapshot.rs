@@ -314,6 +314,14 @@ impl Before {
         }
     }
 
+    /// The attributes that a few had and nobody has now: that may be so, or they are hidden (E2).
+    pub fn unseen(&self, reading: &Reading) -> BTreeMap<String, u64> {
+        let doubted: BTreeSet<&str> = self.vanished(reading).map(|(name, _)| name).collect();
+        let gone = |name: &str| reading.passes.users && reading.coverage.get(name) == Some(&0);
+        let few = self.coverage.iter().filter(|(name, had)| **had > 0 && !name.is_empty() && gone(name));
+        few.filter(|(name, _)| !doubted.contains(name.as_str())).map(|(name, had)| (name.clone(), *had)).collect()
+    }
+
     /// The attributes that many had and nobody has now, and that no person accepted: more than five people and more
     /// than 10 % of them; of a disabled test more than five, as it is in its nature that few have what it looks at (E2).
     pub fn vanished<'a>(&'a self, reading: &'a Reading) -> impl Iterator<Item = (&'a str, u64)> {

@@ -191,6 +191,8 @@ pub struct ConflictRow {
     pub user_origin: Option<String>,
     /// The newcomer's unique id, for `maybe-same-person`; not a column of the view.
     pub other: Option<String>,
+    /// Since when the user is back, but waits for a name, while the date stands still (L5); not a column of the view.
+    pub waits_since: Option<String>,
 }
 
 /// A row of `roster_skipped`.

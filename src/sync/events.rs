@@ -2,7 +2,7 @@
 
 use tracing::{debug, error, info, warn};
 
-use crate::plan::{Act, Conflict, GroupAct, GroupChange, Plan, Since, UserChange, held_sentence};
+use crate::plan::{Act, Conflict, ConflictId, GroupAct, GroupChange, Plan, Proof, Since, UserChange, held_sentence};
 use crate::roster::words::{chain, counted};
 use crate::store::rows::RunRow;
 use crate::store::{Outcome, RunId, RunStart, Stamp};
@@ -20,6 +20,39 @@ pub(super) fn run_started(run: RunId, start: &RunStart) {
         run.0,
         start.trigger
     );
+}
+
+/// Conflicts whose cause is gone.
+pub(super) fn resolved(stamp: Stamp<'_>, conflicts: &[ConflictId]) {
+    let run = stamp.run.map(|run| run.0);
+    for conflict in conflicts {
+        info!(
+            event = "conflict.resolved",
+            run,
+            source = stamp.source,
+            conflict = conflict.0,
+            "conflict {} resolved",
+            conflict.0
+        );
+    }
+}
+
+/// Attributes of disabled tests that too few had for a doubt, and nobody has now (E2).
+pub(super) fn unseen(run: RunId, source: &str, (proof, tests): (Option<&Proof>, &[String])) {
+    let unseen = proof.iter().flat_map(|proof| &proof.unseen).filter(|(name, _)| tests.contains(name));
+    for (attribute, had) in unseen {
+        warn!(
+            event = "attribute.unseen",
+            run = run.0,
+            source,
+            attribute,
+            had,
+            rule = "E2",
+            "nobody has `{attribute}` any more, which a disabled test looks at and {had} had at the last complete run; that \
+             few is no proof that it is hidden, so whom it kept out is let in: if it was not lifted, look at the bind \
+             account's right to read it"
+        );
+    }
 }
 
 pub(super) fn run_finished(run: RunId, start: &RunStart, report: &Report, seconds: f64) {
@@ -219,16 +252,7 @@ pub(super) fn findings(stamp: Stamp<'_>, plan: &Plan) {
             "{kind} `{subject}`: {detail}"
         );
     }
-    for conflict in &plan.resolved {
-        info!(
-            event = "conflict.resolved",
-            run,
-            source = stamp.source,
-            conflict = conflict.0,
-            "conflict {} resolved",
-            conflict.0
-        );
-    }
+    resolved(stamp, &plan.resolved);
     for broken in &plan.mapped.broken {
         let (group, says) = (broken.place.as_str(), broken.says.as_str());
         warn!(event = "mapping.broken", run, source = stamp.source, group, rule = "R4", "{says}");

@@ -156,7 +156,9 @@ impl Look {
             None => snapshot,
         };
         let reading = snapshot.complete().map(Complete::reading);
-        self.proof = reading.map(|reading| self.proved(reading, (connection, searches), scene));
+        let proved =
+            |reading| Proof { unseen: before.unseen(reading), ..self.proved(reading, (connection, searches), scene) };
+        self.proof = reading.map(proved);
         self.seen = Seen::Directory(Box::new(snapshot));
         Ok(())
     }

@@ -31,7 +31,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::directory::Progress;
 use crate::plan::{Counts, Frozen, LateClock, Plan, approves};
-use crate::roster::{Digest, Incomplete};
+use crate::roster::{AttributeUse, Digest, Incomplete};
 use crate::store::{Action, Lease, Outcome, RunEnd, RunId, RunStart, Stamp, Store, Trigger};
 
 pub use crate::roster::words::chain;
@@ -289,6 +289,7 @@ impl Scene<'_> {
         let incomplete = look.incomplete().cloned();
         let (coverage, proof) = (look.coverage_if_complete(), look.proof());
         let names = look.policy().names.clone();
+        let tests: Vec<String> = look.policy().attributes(AttributeUse::Disabled).map(str::to_owned).collect();
         let mut accepted = look.accepted();
         accepted.extend(request.approve.map(|run| approves(run.0)));
         self.in_turn(stop, async |turn| {
@@ -304,6 +305,7 @@ impl Scene<'_> {
             let report = report(run, plan, incomplete, server);
             let end = RunEnd { coverage, proof, basis: Some(basis), ..run_end(&report, self.clock.now(), accepted) };
             self.store.finish_run(run, &end, &leases).await?;
+            events::unseen(run, source, (end.proof.as_ref(), &tests));
             let old = self.clock.now() - self.config.history_keep;
             if let Err(error) = self.store.forget_history(old, &leases).await {
                 // The run is over and recorded; the next one tries again.

@@ -58,6 +58,10 @@ pub async fn retire(
         events::users(stamp, &retirement.users);
         store.apply_groups(stamp, &retirement.groups, &Default::default()).await?;
         events::groups(stamp, &retirement.groups);
+        // Nobody reads the directory for it any more, so what was contested or left out there is not.
+        let open: Vec<_> = store.open_conflicts(source).await?.into_iter().map(|open| open.id).collect();
+        store.apply_findings(stamp, &[], &open, &[], &Default::default()).await?;
+        events::resolved(stamp, &open);
         Ok(retirement)
     })
     .await

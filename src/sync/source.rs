@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::directory::{self, Connection, Searches};
 use crate::plan::{Another, Basis};
 use crate::roster::address::fold;
-use crate::roster::{Index, LookUp, State, UniqueId, UserId};
+use crate::roster::{Index, State, UniqueId, UserId};
 use crate::store::{Outcome, SourceRecord, Store, StoreError};
 use crate::sync::{Scene, SyncError};
 
@@ -68,10 +68,8 @@ pub(super) async fn another(
         let configured = Some(users.unique_id.as_str().to_owned());
         return Ok(Some(Another { configured, ..another }).filter(|_| same_base && !people.is_empty()));
     }
-    let found = directory::look_up(connection, searches, &people, scene.clock.now()).await;
-    let gone = found.iter().filter(|(_, found)| *found == LookUp::Gone).count();
-    let there = found.iter().any(|(_, found)| !matches!(found, LookUp::Gone | LookUp::Unjudged { .. }));
-    Ok(Some(another).filter(|_| gone > 0 && !there))
+    let none = directory::none_is_there(connection, searches, &people, scene.clock.now()).await;
+    Ok(Some(another).filter(|_| none))
 }
 
 /// Refuses a source that was given up, a known name on another directory, and a new name on a known directory and bases.

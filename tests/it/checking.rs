@@ -39,18 +39,23 @@ fn has(lines: &[String], begins: &str, words: &str) {
 fn openldap_is_told_with_its_pages_and_with_rights_too_few_and_too_many() {
     let reader = "dn.exact=\"cn=rosterd,ou=services,dc=example,dc=com\"";
     let options =
-        Options { limits: format!("limits {reader} size.pr=500 size.prtotal=unlimited"), ..Options::default() };
+        Options { limits: format!("limits {reader} size.pr=200 size.prtotal=unlimited"), ..Options::default() };
     let Some(mut slapd) = Slapd::start(options) else { return };
     slapd.load(&people(BASE, 600));
     let desk = Desk::new();
     let who = (slapd.url(), slapd.bind_dn(), slapd.password());
     let told = checked(&desk, 0, who);
     has(&told, "ok pace", "users: first entry after ");
-    has(&told, "ok pace", "pages of 500, not of the 1,000 asked for");
+    has(&told, "ok paging", "200 entries a page");
+    let written = desk.written();
+    assert!(written.contains("\npage_size = 200"), "{written}");
+    std::fs::write(desk.path("rosterd.toml"), written.replace("\npage_size = 200", "\npage_size = 1000")).unwrap();
+    let larger = lines(&desk, 0);
+    has(&larger, "ok pace", ", not of the 1,000 asked for");
     has(
-        &told,
+        &larger,
         "warn paging",
-        "refuses pages of 1,000, as source.page_size has them, and gives pages of 500: set source.page_size = 500",
+        "refuses pages of 1,000, as source.page_size has them, and gives pages of 200: set source.page_size = 200",
     );
     has(&told, "ok controls", "the server announces paged results, content synchronization");
     has(&told, "ok controls", "; not DirSync, persistent search");
@@ -241,6 +246,9 @@ fn attributes_that_vanished_since_the_last_complete_run_are_told() {
     let after = told(0);
     has(&after, "warn attributes", "`mobile`, which 1 of 9 people had at the last complete run, is shown of none");
     has(&after, "warn attributes", "`pwdaccountlockedtime`, which 1 of 9 people had at the last complete run");
+    site.expect(0, &["sync"]);
+    let few = "nobody has any more what a few had: `mobile` (1), `pwdaccountlockedtime` (1)";
+    has(&told(0), "ok proof", few);
     // What a run would not believe fails.
     all("add: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z");
     site.expect(4, &["sync"]);

@@ -10,7 +10,7 @@ use crate::cli::render::{counted, moment, number};
 use crate::clock::{Clock as _, Timestamp};
 use crate::config::{Config, Schedule, When};
 use crate::directory;
-use crate::plan::{Basis, Since};
+use crate::plan::{Another, Basis, Since};
 use crate::roster::words::plural;
 use crate::roster::{Incomplete, State};
 use crate::store::rows::RunRow;
@@ -158,11 +158,13 @@ async fn directory(config: &Config, session: &Session, store: Option<&dyn Store>
         let is_ours = trouble.is_none();
         steps.extend(trouble.map(|says| Step::new(Verdict::Fail, "source", says)));
         comparable = comparable.filter(|_| is_ours);
-        if is_ours && found.missing != (0, 0) {
+        let another = another(config, comparable, &found, session).await.unwrap_or_default();
+        if is_ours && another.is_none() && found.missing != (0, 0) {
             let last = store.basis(&settings.name, &[Outcome::Ok]).await.unwrap_or_default();
             let since = last.map(|(run, before)| differs(config, &about.server, (run, &before)).says());
             steps.push(Step::new(Verdict::Warn, "roster", fewer(found.missing, &stored, since)));
         }
+        steps.extend(another);
         steps.extend(proof(&store.run_rows(Some(&settings.name), RUNS).await.unwrap_or_default()));
     }
     let stands = standing(config, comparable, &found, session).await.unwrap_or_default();
@@ -199,6 +201,32 @@ async fn standing(
     }
     let says = format!("{stands}; no run was complete yet that it could be compared with");
     Ok(Some(Step::new(Verdict::Ok, "state", says)))
+}
+
+/// Another directory under the same base, or one made anew: every run is held for it (I9).
+async fn another(
+    config: &Config,
+    store: Option<&dyn Store>,
+    found: &directory::Probe,
+    session: &Session,
+) -> Result<Option<Step>, StoreError> {
+    let (Some(stranger), Some(standing), Some(store)) = (&found.stranger, &found.standing, store) else {
+        return Ok(None);
+    };
+    let Some((run, last)) = store.basis(&config.source.name, &Outcome::COMPLETE).await? else { return Ok(None) };
+    let now = basis_of(config, "", standing.clone(), &session.clock);
+    // With a configured unique id only another object under the same name tells something.
+    let same = |basis: &Basis| basis.settings.get("source.base_dn").cloned();
+    let told = stranger.configured.is_none() || same(&last) == same(&now);
+    let another = now.other_base((run.0, &last)).filter(|_| told);
+    let another = another.map(|another| Another { configured: stranger.configured.clone(), ..another });
+    Ok(another.map(|another| {
+        Step::new(
+            Verdict::Fail,
+            "base",
+            format!("{}; until then every run is held ({})", another.says(), Another::CAUSE),
+        )
+    }))
 }
 
 /// What the server knows beside what it, or another one, knew at the last complete run.
@@ -238,7 +266,8 @@ async fn stored(store: &dyn Store, source: &str) -> Result<directory::Stored, St
         }
         _ => None,
     };
-    Ok(directory::Stored { users, groups, people, coverage, directory })
+    let base = store.basis(source, &Outcome::COMPLETE).await?.and_then(|(_, last)| last.base);
+    Ok(directory::Stored { users, groups, people, coverage, directory, base })
 }
 
 /// What the last complete run had in its hands before it took anything from anybody by absence (E1).

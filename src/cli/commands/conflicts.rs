@@ -15,6 +15,7 @@ pub async fn list(session: &mut Session, args: &ConflictsList) -> Result<u8, Fai
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
     let mut rows = store.conflict_rows(!args.all).await?;
+    tell_returners(&*store, &mut rows).await?;
     let (command, now) = (session.commands(), session.clock.now());
     if session.screen.json {
         let rows: Vec<_> = rows.iter().map(|row| value(row, &command)).collect();
@@ -22,7 +23,6 @@ pub async fn list(session: &mut Session, args: &ConflictsList) -> Result<u8, Fai
     } else if rows.is_empty() {
         session.screen.say("no conflict")?;
     } else {
-        tell_returners(&*store, &mut rows).await?;
         print_list(session.screen.out(), &rows, now, &command)?;
     }
     Ok(exit::DONE)
@@ -33,11 +33,11 @@ pub async fn show(session: &mut Session, number: i64) -> Result<u8, Failure> {
     let config = session.config()?;
     let store = session.store_to_read(&config).await?;
     let mut row = find(session, &*store, number).await?;
+    tell_returners(&*store, std::slice::from_mut(&mut row)).await?;
     let (command, now) = (session.commands(), session.clock.now());
     if session.screen.json {
         session.screen.json(&value(&row, &command))?;
     } else {
-        tell_returners(&*store, std::slice::from_mut(&mut row)).await?;
         print_one(session.screen.out(), &row, now, &command)?;
     }
     Ok(exit::DONE)
@@ -47,7 +47,8 @@ pub async fn show(session: &mut Session, number: i64) -> Result<u8, Failure> {
 /// what they were flagged for.
 pub async fn tell_returners(store: &dyn Store, rows: &mut [ConflictRow]) -> Result<(), Failure> {
     let is = |row: &ConflictRow, kind: ConflictKind| row.kind == kind.as_str() && row.status == "open";
-    if !rows.iter().any(|row| is(row, ConflictKind::PendingDeletion)) {
+    let waits = |row: &ConflictRow| is(row, ConflictKind::PendingDeletion) && row.waits_since.is_some();
+    if !rows.iter().any(waits) {
         return Ok(());
     }
     let contested = store.conflict_rows(true).await?;
@@ -55,8 +56,8 @@ pub async fn tell_returners(store: &dyn Store, rows: &mut [ConflictRow]) -> Resu
         let holder = Claimant::owner_in(&taken.detail).unwrap_or("somebody else");
         for claimant in Claimant::named_in(&taken.detail) {
             let users = store.user_rows(&Which::Who(claimant.dn)).await?;
-            let waits = |row: &&mut ConflictRow| users.iter().any(|user| row.user_id.as_ref() == Some(&user.id));
-            for row in rows.iter_mut().filter(|row| is(row, ConflictKind::PendingDeletion)).filter(waits) {
+            let hers = |row: &&mut ConflictRow| users.iter().any(|user| row.user_id.as_ref() == Some(&user.id));
+            for row in rows.iter_mut().filter(|row| waits(row)).filter(hers) {
                 row.detail = format!(
                     "is there and enabled again, and waits for the username `{}`, which belongs to {holder}; the date stands \
                      still until that is settled (conflict {})",

@@ -53,7 +53,7 @@ pub fn show(out: &mut dyn Write, row: &ConflictRow, now: Timestamp, command: Inv
         writeln!(out, "  meanwhile: {says}")?;
     }
     writeln!(out, "  {}: {}", if open { "since" } else { "opened" }, dated(&row.opened_at, now))?;
-    if let Some(due) = row.due_at.as_ref().filter(|_| row.status != "resolved") {
+    if let Some(due) = row.due_at.as_ref().filter(|_| row.status != "resolved" && row.waits_since.is_none()) {
         writeln!(out, "  due: {}", dated(due, now))?;
     }
     for (words, does) in settled_by(row) {
@@ -85,6 +85,10 @@ fn meanwhile(row: &ConflictRow) -> Option<&'static str> {
 pub fn settled_by(row: &ConflictRow) -> Vec<(String, String)> {
     let does = |words: String, does: &str| (words, does.to_owned());
     match (ConflictKind::parse(&row.kind), row.status.as_str()) {
+        // Refused while the name is somebody else's (L8).
+        (Some(ConflictKind::PendingDeletion), "open") if row.waits_since.is_some() => {
+            vec![does(format!("conflicts delete {}", row.id), "delete now")]
+        }
         (Some(ConflictKind::PendingDeletion), "open") => vec![
             does(format!("conflicts delete {}", row.id), "delete now"),
             does(format!("conflicts ignore {}", row.id), "keep, with access, until the reason ends"),

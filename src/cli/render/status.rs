@@ -291,7 +291,8 @@ struct Due {
 
 /// When the next deletions become due: the first run after that carries them out.
 fn due(facts: &Facts<'_>) -> Option<Due> {
-    let pending = facts.conflicts.iter().filter(|conflict| conflict.kind == ConflictKind::PendingDeletion.as_str());
+    let pending = facts.conflicts.iter().filter(|one| one.kind == ConflictKind::PendingDeletion.as_str());
+    let pending = pending.filter(|one| one.waits_since.is_none());
     let mut due: Vec<Timestamp> = pending.filter_map(|row| Timestamp::parse(row.due_at.as_deref()?)).collect();
     due.sort_unstable();
     let first = *due.first()?;

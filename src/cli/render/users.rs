@@ -153,6 +153,15 @@ fn state(out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
     if let Some(at) = &user.flagged_at {
         writeln!(out, "  since: {}", dated(at, view.now))?;
     }
+    if let Some(change) = view.history.iter().rev().find(|one| user.state == "dormant" && one.kind == "user.dormant") {
+        let why = change.after.as_ref().and_then(|after| after.get("detail")?.as_str());
+        writeln!(
+            out,
+            "  because: {}, which is another user (I6)",
+            told(why.unwrap_or("the entry has another address now"))
+        )?;
+        writeln!(out, "  since: {}", dated(&change.at, view.now))?;
+    }
     if user.state == "pending" {
         let due = user.delete_after.as_ref().map_or_else(|| "never".to_owned(), |at| dated(at, view.now));
         let stands = if back { "; the date stands still until the name is settled" } else { "" };

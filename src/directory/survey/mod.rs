@@ -151,6 +151,10 @@ pub async fn survey(
     }
     let base = find_base(&mut connection, &settings, base).await?;
     settings.base_dn.clone_from(&base.dn);
+    if settings.page_size > 0 {
+        let (given, done) = paging::allowed(&mut connection.wire, &base.dn, settings.page_size).await?;
+        settings.page_size = if done.code == 0 { given } else { settings.page_size };
+    }
     let mut looked = Box::pin(look(&mut connection, &settings, clock)).await;
     if settings.page_size > 0 && looked.as_ref().is_err_and(cannot_page) {
         settings.page_size = 0;

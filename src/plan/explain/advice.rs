@@ -12,6 +12,10 @@ const NOBODY: &str = "No run takes anything from this person as it is, `rosterd 
 const ONE_OR_TWO: &str = "The next run asks whether the two are one person: `rosterd sync`, then `rosterd conflicts` has the \
                           number for `rosterd conflicts relink` (one) or `rosterd conflicts delete` (two).";
 
+/// Of somebody without access whose entry is there and enabled, in a read that is doubted (E2, E7).
+const BARRED: &str = "What the entry shows is doubted, so nobody is restored by it: settle what `rosterd check` says, and the \
+                      next run goes by the entry; or, if all is as it should be, `rosterd sync` tells how to approve it.";
+
 impl Explained<'_> {
     /// What to do if that is not what was wanted: the first obstacle decides.
     pub(super) fn advice(&self) -> String {
@@ -85,6 +89,7 @@ impl Explained<'_> {
                  with `rosterd users add`."
                     .to_owned()
             }
+            (Entry::Read(_), Some(account)) if !account.state.access() && self.is_barred() => BARRED.to_owned(),
             (_, Some(account)) if account.state == State::Deleted => format!(
                 "The internal id is used again when the entry is back; `rosterd users restore {who}` brings the person \
                  back as kept now."
@@ -103,6 +108,11 @@ impl Explained<'_> {
             (_, Some(account)) if account.state.access() => with_access(account, who),
             _ => "Nothing is in the way; `rosterd sync` makes a run now.".to_owned(),
         }
+    }
+
+    /// Whether only a doubt about what was read does not give access back (E2, E7).
+    fn is_barred(&self) -> bool {
+        self.facts.view.behind || !self.facts.plan.barred.is_empty()
     }
 
     /// Whether the person keeps access only because the disabled entry cannot be understood (E5).

@@ -60,8 +60,9 @@ impl Explained<'_> {
             return;
         }
         let names = &self.facts.policy.names;
+        let access = self.facts.account.is_none_or(|account| account.state.access());
         let acts: Vec<(&'static str, &'static str, String)> =
-            self.acts().map(|act| (act.rule(), self.when_act(act), says(act, names))).collect();
+            self.acts().map(|act| (act.rule(), self.when_act(act), says(act, access, names))).collect();
         let nothing = acts.is_empty() && self.facts.plan.groups.is_empty();
         for (rule, when, says) in acts {
             self.say(rule, when, Bearing::Note, says);

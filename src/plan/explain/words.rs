@@ -12,7 +12,7 @@ pub(super) fn rule_of(skip: &Skip) -> &'static str {
 }
 
 /// What happens to the person, in a few words.
-pub(super) fn says(act: &Act, names: &FieldNames) -> String {
+pub(super) fn says(act: &Act, access: bool, names: &FieldNames) -> String {
     match act {
         Act::Added(_) => "adds the person".to_owned(),
         Act::Revived(_) => "brings the person back under the internal id of before".to_owned(),
@@ -29,7 +29,8 @@ pub(super) fn says(act: &Act, names: &FieldNames) -> String {
         Act::AliasRemoved { address, .. } => format!("takes the alias {address}"),
         Act::Flagged { reason, delete_after, .. } => {
             let until = delete_after.map_or_else(|| "never deleted".to_owned(), |at| format!("deleted after {at}"));
-            format!("takes access away ({reason}), {until}")
+            let takes = if access { "takes access away" } else { "leaves without access" };
+            format!("{takes} ({reason}), {until}")
         }
         Act::Restored { .. } => "gives access back".to_owned(),
         Act::Deleted { .. } => "deletes the person: the date has come".to_owned(),

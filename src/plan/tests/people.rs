@@ -2,7 +2,7 @@
 
 use super::world::{DAY, World, person};
 use crate::plan::findings::Findings;
-use crate::plan::policy::{AttributeUse, Delay};
+use crate::plan::policy::AttributeUse;
 use crate::plan::tests::policy;
 use crate::plan::{View, departures, wishes};
 use crate::roster::{Account, Enabled, FieldId, PendingReason, Skip, Skipped, State};
@@ -305,39 +305,6 @@ fn an_unreadable_entry_costs_nobody_anything() {
     // Repaired to exactly what it was: nothing changes, and nothing is said of it any more.
     (world.entry("ada").readable, world.entry("ada").notes) = (true, Vec::new());
     assert_eq!((world.run(), world.store.skips.len()), (Vec::new(), 0));
-}
-
-/// E7, E1: a server that knows less than before may show who was enabled, or there, before: nobody comes back by it, whatever
-/// the reason was; who is unknown comes in, and what it shows of the others is applied.
-#[test]
-fn a_server_that_is_behind_gives_nobody_access_back() {
-    let mut world = World::with(&["ada", "bob", "cy", "dan", "eve", "fay"]);
-    world.policy.disabled_delay = Delay::After(DAY);
-    world.run();
-    world.entry("ada").enabled = false;
-    let (bob, cy) = (world.people.remove("bob").unwrap(), world.people.remove("cy").unwrap());
-    world.run();
-    world.now = world.now + 2 * DAY;
-    world.run();
-    world.entry("dan").enabled = false;
-    world.people.remove("eve");
-    world.run();
-    assert_eq!((world.state("ada"), world.state("dan")), (State::Deleted, State::Pending));
-    // The backup is from before all this, and has somebody whom no run saw.
-    world.entry("ada").enabled = true;
-    world.entry("dan").enabled = true;
-    world.people.extend([("bob".to_owned(), bob), ("cy".to_owned(), cy)]);
-    world.hire("eve");
-    world.hire("zoe");
-    world.entry("fay").notes = vec!["on leave".into()];
-    (world.broken, world.behind) = (Some("server-behind"), true);
-    assert_eq!(world.run(), ["fay: update notes - -> on leave", "zoe: add"]);
-    assert_eq!(world.run(), Vec::<String>::new());
-    (world.broken, world.behind) = (None, false);
-    let back = world.run();
-    for name in ["ada", "bob", "cy", "dan", "eve"] {
-        assert_eq!(world.state(name), State::Active, "{back:?}");
-    }
 }
 
 /// E2: while an attribute is missing from everybody its values stay, and a vanished disabled attribute restores nobody.

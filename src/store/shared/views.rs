@@ -181,8 +181,9 @@ pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Ve
     let rows = sqlx::query(
         "SELECT c.id, c.kind, c.subject, u.uuid, c.detail, c.opened_at, \
          coalesce(c.due_at, CASE WHEN c.kind = 'address-taken' AND c.status = 'open' AND u.state = 'pending' \
-         THEN u.delete_after END), c.status, c.source, \
-         coalesce(u.username, a.address, u.dn), u.state, u.origin, c.other, c.closed_at FROM rd_conflicts c \
+         AND u.waits_since IS NULL THEN u.delete_after END), c.status, c.source, \
+         coalesce(u.username, a.address, u.dn), u.state, u.origin, c.other, c.closed_at, \
+         CASE WHEN u.state = 'pending' THEN u.waits_since END FROM rd_conflicts c \
          LEFT JOIN rd_users u ON u.id = c.user_id \
          LEFT JOIN rd_addresses a ON a.user_id = u.id AND a.kind = 'primary' WHERE c.status = 'open' OR NOT $1 \
          ORDER BY CASE c.status WHEN 'open' THEN 0 ELSE 1 END, c.id",
@@ -208,6 +209,7 @@ pub(super) async fn conflicts(database: &Database, open_only: bool) -> Result<Ve
                 due_at: moment(row, 6)?,
                 status: row.try_get(7)?,
                 closed_at: moment(row, 13)?,
+                waits_since: moment(row, 14)?,
             })
         })
         .collect()

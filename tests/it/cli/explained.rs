@@ -52,6 +52,8 @@ fn somebody_dormant_is_explained() {
         assert!(advice.starts_with("Dormant, and never deleted by a date"), "{said:?}");
         assert!(advice.contains("u01@example.com") && advice.contains("primary address"), "{said:?}");
     }
+    let said = site.expect(0, &["users", "show", &id]);
+    has(&said, &["because: the entry's address is now `other@example.com`, which is another user", "since: 20"]);
 }
 
 /// M2, M3: an account made by hand keeps access when the entry that supplemented it goes, or is disabled.
@@ -114,10 +116,32 @@ fn a_returner_without_a_name_is_explained() {
     has(&said, &["is there and enabled again, and waits for the username `u01`", "the date stands still"]);
     let pending = said.out.split("pending-deletion").nth(1).unwrap().split("\n\n").next().unwrap();
     assert!(!pending.contains("a disabled test holds"), "{pending}");
+    assert!(
+        !pending.contains("conflicts ignore") && !pending.contains("due:"),
+        "refused while the name is taken: {pending}"
+    );
+    let json = site.json(&["conflicts"]);
+    let flag = json.as_array().unwrap().iter().find(|one| one["kind"] == "pending-deletion").unwrap();
+    assert!(flag["detail"].as_str().unwrap().contains("the date stands still"), "{flag}");
+    assert_eq!(flag["settled_by"].as_array().unwrap().len(), 1, "{flag}");
+    lacks(&site.run(&["status"]), &["1 deletion"]);
+    modify(&slapd, "u01", LOCK);
+    let said = site.expect(0, &["explain", "u01@example.com"]);
+    has(&said, &["leaves without access (disabled)"]);
+    lacks(&said, &["takes access away"]);
     // Of somebody who is disabled all that is as ever.
     modify(&slapd, "u02", LOCK);
     site.expect(0, &["sync"]);
     has(&site.expect(0, &["users", "show", "u02"]), &["because: disabled", "enabling the entry"]);
+    // A source that is given up settles nothing any more (S6).
+    modify(&slapd, "u01", "delete: pwdAccountLockedTime");
+    site.expect(0, &["sync"]);
+    has(&site.expect(0, &["conflicts"]), &["username-taken"]);
+    site.expect(0, &["source", "retire", "--force", "--yes"]);
+    let said = site.expect(0, &["conflicts"]);
+    has(&said, &["its source was retired"]);
+    lacks(&said, &["username-taken", "stands still"]);
+    lacks(&site.run(&["users", "show", "u01@example.com"]), &["waits for a username"]);
 }
 
 /// S1, S6: a source that is switched off, or given up, is not one that cannot be reached.

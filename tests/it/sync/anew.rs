@@ -57,7 +57,11 @@ fn another_directory_of_the_same_name_takes_nothing_and_lets_nobody_in() {
         assert!(site.run(&["explain", who]).out.contains(ANOTHER));
     }
     assert_eq!((site.rights(), site.content()), before);
+    let said = site.expect(1, &["check"]).out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains(ANOTHER) && said.contains("every run is held (base-changed)"), "{said}");
+    assert!(!said.contains("that the roster has of this source"), "{said}");
     site.set("source", &source(&slapd, slapd.url(), ""));
+    assert!(!site.run(&["check"]).out.contains(ANOTHER));
     site.expect(0, &["sync"]);
     assert_eq!((site.count("active"), site.user("di")), (3, None), "who was due is due");
     assert!(site.expect(0, &["sync"]).out.contains("nothing to do"));

@@ -96,6 +96,7 @@ fn conflict_row() -> ConflictRow {
         user_state: Some("active".into()),
         user_origin: Some("directory".into()),
         other: None,
+        waits_since: None,
     }
 }
 

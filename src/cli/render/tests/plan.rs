@@ -35,8 +35,6 @@ fn flagged(from: State, reason: PendingReason, delete_after: Option<Timestamp>, 
 /// One of everything.
 pub(super) fn everything(names: &FieldNames) -> Plan {
     Plan {
-        since: None,
-        late: None,
         users: people(names),
         group_counts: GroupCounts::of(&teams()),
         groups: teams(),
@@ -83,7 +81,6 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             gone: 10,
             went: vec![(UserId(7), "pat".into()), (UserId(8), "ron".into())],
         }],
-        barred: Vec::new(),
         unjudged: vec![("kim".into(), "the look-up gave no answer".into())],
         strangers: [("sales".to_owned(), 3)].into(),
         mapped: MappedGroups {
@@ -104,6 +101,7 @@ pub(super) fn everything(names: &FieldNames) -> Plan {
             conflicts: 1,
             skipped: 3,
         },
+        ..Plan::default()
     }
 }
 

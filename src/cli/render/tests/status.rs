@@ -72,7 +72,9 @@ fn status_says_when_deletions_become_due() {
     let reboot = Schedule { when: When::Reboot, text: "@reboot".to_owned(), ..every(6, Action::All) };
     let due =
         |at: &str| ConflictRow { kind: "pending-deletion".to_owned(), due_at: Some(at.to_owned()), ..conflict_row() };
-    let conflicts = [due("2026-01-20T00:00:00.000Z"), due("2026-01-18T00:00:00.000Z"), conflict_row()];
+    // The date of somebody who is back, and waits for a name, stands still (L5).
+    let back = ConflictRow { waits_since: Some("2026-01-14T00:00:00.000Z".into()), ..due("2026-01-16T00:00:00.000Z") };
+    let conflicts = [due("2026-01-20T00:00:00.000Z"), due("2026-01-18T00:00:00.000Z"), conflict_row(), back];
     let both = [reboot.clone(), every(6, Action::All)];
     let shown = |schedules: &[Schedule], conflicts: &[ConflictRow]| {
         plain(|out| status::print(out, &Facts { conflicts, ..facts(&runs, schedules, &[]) }, &command))
