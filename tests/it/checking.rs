@@ -246,7 +246,11 @@ fn attributes_that_vanished_since_the_last_complete_run_are_told() {
     let after = told(0);
     has(&after, "warn attributes", "`mobile`, which 1 of 9 people had at the last complete run, is shown of none");
     has(&after, "warn attributes", "`pwdaccountlockedtime`, which 1 of 9 people had at the last complete run");
-    site.expect(0, &["sync"]);
+    let log = site.expect(0, &["sync"]).err;
+    assert!(
+        log.contains("attribute.unseen nobody has `pwdaccountlockedtime` any more") && !log.contains("`mobile`"),
+        "{log}"
+    );
     let few = "nobody has any more what a few had: `mobile` (1), `pwdaccountlockedtime` (1)";
     has(&told(0), "ok proof", few);
     // What a run would not believe fails.
