@@ -89,6 +89,22 @@ pub async fn any_group(connection: &mut Connection, searches: &Searches) -> Resu
     any(connection, searches, (searches.groups.as_ref(), "groups.base_dns", "looking for any group")).await
 }
 
+/// Whether anybody within bases and filter shows an attribute; no more than one entry is asked for.
+///
+/// # Errors
+/// As [`anybody`].
+pub async fn anybody_shows(
+    connection: &mut Connection,
+    searches: &Searches,
+    attribute: &str,
+) -> Result<bool, DirectoryError> {
+    let pass = searches
+        .users
+        .as_ref()
+        .map(|pass| Pass { filter: format!("(&{}({attribute}=*))", pass.filter), ..pass.clone() });
+    any(connection, searches, (pass.as_ref(), "users.base_dns", "looking for anybody who shows an attribute")).await
+}
+
 async fn any(
     connection: &mut Connection,
     searches: &Searches,

@@ -56,7 +56,7 @@ mod understand;
 
 pub use connect::{About, Connection, connect};
 pub use error::{CertificateInfo, DirectoryError};
-pub use find::{Finds, Found, any_group, anybody, find};
+pub use find::{Finds, Found, any_group, anybody, anybody_shows, find};
 pub use look_up::{are_there, look_up, none_is_there};
 pub use mapping::{Mapping, MappingError};
 pub use one::{Circle, OnePerson};

@@ -38,7 +38,7 @@ pub(super) fn is_barred(
     policy: &Policy,
     view: &View,
 ) -> bool {
-    account.is_some_and(|account| account.state == State::Pending)
+    account.is_some_and(|account| matches!(account.state, State::Pending | State::Deleted))
         && doubted(person, wish, account, policy, view).is_some()
         && by_entry(person, wish, (account, lacks_role), policy, true).is_none()
 }
@@ -52,7 +52,7 @@ fn doubted(
     view: &View,
 ) -> Option<PendingReason> {
     let account = account?;
-    let out = matches!(account.state, State::Pending | State::Kept);
+    let out = matches!(account.state, State::Pending | State::Kept | State::Deleted);
     match person.enabled {
         _ if view.behind && out => Some(account.reason.unwrap_or(PendingReason::Disabled)),
         Enabled::Yes if was_disabled(account) && view.has_vanished(policy, AttributeUse::Disabled) => {

@@ -173,10 +173,6 @@ impl<'a> People<'a> {
             let claims: Vec<Claim> = std::mem::take(&mut person.claims).into_vec();
             let elsewhere = if known.is_none() { self.elsewhere(&person) } else { None };
             let before = account.or(elsewhere.as_ref().map(Elsewhere::account));
-            let is_out = |one: &Account| one.state == State::Deleted || (account.is_none() && !one.state.access());
-            if self.view.behind && before.is_some_and(is_out) {
-                continue;
-            }
             let remembered = match before {
                 Some(account) => account.former.as_ref().and_then(|former| former.address.clone()),
                 None => absent
@@ -190,6 +186,10 @@ impl<'a> People<'a> {
             let reason = departures::reason(&person, &wish, (account, lacks_role), self.policy, self.view);
             if departures::is_barred(&person, &wish, (account, lacks_role), self.policy, self.view) {
                 self.decided.barred.extend(account.map(|account| Box::from(account.label())));
+            }
+            let is_out = |one: &Account| one.state == State::Deleted || (account.is_none() && !one.state.access());
+            if self.view.behind && before.is_some_and(is_out) {
+                continue;
             }
             match account {
                 None if reason.is_none() && elsewhere.is_some() => self.come_over(person, wish, elsewhere),

@@ -59,6 +59,8 @@ pub(super) struct LookOne {
     gone: Vec<Account>,
     /// The server knows less than the one of the last complete run (E7).
     behind: bool,
+    /// Attributes of disabled tests that nobody shows any more (E2).
+    hidden: BTreeSet<String>,
     pub look_ups: HashMap<UserId, LookUp>,
     version: i64,
     policy: Policy,
@@ -273,6 +275,7 @@ impl LookOne {
             found: garbled.or_else(|| Some(format!("found at `{}`", one.dn()?))).unwrap_or_default(),
         };
         let mut snapshot = one.into_snapshot();
+        let hidden = nobody::hidden(scene, (connection, searches), (&policy, account.as_ref())).await?;
         let (mut anew, mut namesake) = (None, None);
         if let Some(account) = account.as_ref().filter(|_| subject.found.is_empty()) {
             let found = look_up(scene, (connection, searches), &key).await;
@@ -296,9 +299,8 @@ impl LookOne {
             true => nobody::no_users(scene, (connection, searches)).await?,
             false => None,
         };
-        for why in [no_group, nobody].into_iter().flatten().chain(behind.clone()) {
-            snapshot = snapshot.doubted(why);
-        }
+        let doubts = [no_group, nobody].into_iter().flatten().chain(behind.clone());
+        let snapshot = doubts.fold(snapshot, Snapshot::doubted);
         Ok(Self {
             neighbours,
             snapshot,
@@ -309,6 +311,7 @@ impl LookOne {
             gone: Vec::new(),
             behind: behind.as_ref().is_some_and(|why| why.cause == Incomplete::BEHIND),
             look_ups,
+            hidden,
             version,
             policy,
             server: connection.about().server.clone(),
@@ -391,7 +394,7 @@ impl LookOne {
             grants,
             mapped: store.mapped(source).await?,
             one_person: true,
-            vanished: nobody::vanished(store, source).await?,
+            vanished: &nobody::vanished(store, source).await? | &self.hidden,
             behind: self.behind,
             neighbours,
             ..View::default()

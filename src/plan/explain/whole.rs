@@ -6,7 +6,7 @@ use crate::plan::explain::words::says;
 use crate::plan::explain::{Bearing, Entry, Explained};
 use crate::plan::{Act, BrakeKind, Held, Hold, Loss, Plan, Policy, RightsAct, Since, View, brake};
 use crate::roster::words::counted;
-use crate::roster::{PendingReason, UserId};
+use crate::roster::{Enabled, PendingReason, UserId};
 
 /// What is known, without reading anybody else, of the runs that read everybody.
 #[derive(Clone, Default, Debug)]
@@ -63,6 +63,9 @@ impl Explained<'_> {
         let access = self.facts.account.is_none_or(|account| account.state.access());
         let acts: Vec<(&'static str, &'static str, String)> =
             self.acts().map(|act| (act.rule(), self.when_act(act), says(act, access, names))).collect();
+        if self.locks_out() {
+            self.say("U8", "next run", Bearing::Note, "takes access away (disabled), while the brake holds the domain");
+        }
         let nothing = acts.is_empty() && self.facts.plan.groups.is_empty();
         for (rule, when, says) in acts {
             self.say(rule, when, Bearing::Note, says);
@@ -96,6 +99,18 @@ impl Explained<'_> {
         }
     }
 
+    /// Whether a run holds that the person goes with a domain, access or not (D2).
+    fn waits_with_domain(&self) -> bool {
+        self.held().any(|held| matches!(held.loses, Loss::Removed(_)))
+    }
+
+    /// Whether the next run takes access by a lock, while the brake holds that the person goes with a domain (D2, U8).
+    fn locks_out(&self) -> bool {
+        let disabled = matches!(self.facts.entry, Entry::Read(person) if matches!(person.enabled, Enabled::No(_)));
+        let access = self.facts.account.is_some_and(|account| account.state.access());
+        disabled && access && self.waits_with_domain()
+    }
+
     /// Under which kind the brake counts what happens.
     fn kind(&self, act: &Act) -> Option<BrakeKind> {
         match act {
@@ -109,6 +124,7 @@ impl Explained<'_> {
             Act::Rights(act) => self.lowers(act).then_some(BrakeKind::Rights),
             // Not braked, as the flag was, but not carried out either.
             Act::Deleted { .. } if self.facts.whole.nobody => Some(BrakeKind::Missing),
+            Act::Removed { .. } if self.waits_with_domain() => Some(BrakeKind::Domains),
             other => access(other),
         }
     }
@@ -194,7 +210,7 @@ impl Explained<'_> {
         let whole = &self.facts.whole;
         let remedy = self.remedy();
         let what = match self.acts().find_map(access) {
-            Some(BrakeKind::Domains) => "deletes the person at once, rules too,",
+            _ if self.acts().any(|act| matches!(act, Act::Removed { .. })) => "deletes the person at once, rules too,",
             Some(_) => "takes access away",
             None => "does this",
         };
@@ -214,8 +230,13 @@ impl Explained<'_> {
                     0 => String::new(),
                     others => format!(", and {} with this one", counted(others, "other", "others")),
                 };
+                let lost = match self.facts.account {
+                    _ if self.locks_out() => "but access goes with the lock",
+                    Some(account) if !account.state.access() => "and the person stays, without access",
+                    _ => "and nothing is lost",
+                };
                 return format!(
-                    "The brake holds this, and nothing is lost: `rosterd runs show {run}` shows it; if it is right, \
+                    "The brake holds this, {lost}: `rosterd runs show {run}` shows it; if it is right, \
                      `rosterd approve {run}` lets it go{others}; if it is a mistake, {remedy}, and run `rosterd sync`. \
                      {alone}"
                 );

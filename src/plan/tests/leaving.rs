@@ -474,6 +474,7 @@ fn a_server_that_is_behind_gives_nobody_access_back() {
     world.entry("fay").notes = vec!["on leave".into()];
     (world.broken, world.behind) = (Some("server-behind"), true);
     assert_eq!(world.run(), ["fay: update notes - -> on leave", "zoe: add"]);
+    assert_eq!(world.look().plan.barred.len(), 5, "all five are told, the deleted too");
     assert_eq!(world.run(), Vec::<String>::new());
     (world.broken, world.behind) = (None, false);
     let back = world.run();

@@ -106,6 +106,9 @@ pub(super) async fn end_flags(write: &mut Statements, at: Timestamp, users: &[i6
 pub(super) fn flag_detail(label: &str, reason: PendingReason, due: Option<Timestamp>, detail: &str) -> String {
     let because = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
     let end = due.map_or_else(|| "is never deleted".to_owned(), |due| format!("is deleted on {due}"));
+    if reason == PendingReason::SourceRemoved {
+        return format!("{label} has no access: {reason}{because}; no directory is read for it any more, and it {end}");
+    }
     format!(
         "{label} has no access: {reason}{because}; comes back when the directory shows the person enabled and in \
          scope again, and otherwise {end}"

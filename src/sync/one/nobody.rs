@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::directory::{self, Connection, DirectoryError, Searches};
-use crate::roster::{Incomplete, State};
+use crate::plan::Policy;
+use crate::roster::{Account, AttributeUse, Incomplete, State};
 use crate::store::{Store, StoreError};
 use crate::sync::{Scene, SyncError};
 
@@ -45,6 +46,32 @@ pub(super) async fn vanished(store: &dyn Store, source: &str) -> Result<BTreeSet
     });
     let cause = of_everybody.and_then(|row| row.cause.as_deref());
     Ok(cause.and_then(|cause| cause.strip_prefix("attribute-vanished:")).map(str::to_owned).into_iter().collect())
+}
+
+/// Attributes of disabled tests that more than five people had at the last complete run, and that nobody shows now: whoever is
+/// let in, or back, may be locked (E2). Where that cannot be asked, nobody knows, which is no better.
+///
+/// # Errors
+/// When the store cannot be asked.
+pub(super) async fn hidden(
+    scene: &Scene<'_>,
+    (connection, searches): (&mut Connection, &Searches),
+    (policy, account): (&Policy, Option<&Account>),
+) -> Result<BTreeSet<String>, StoreError> {
+    const FEW: u64 = 5;
+    if account.is_some_and(|account| account.state.access()) {
+        return Ok(BTreeSet::new());
+    }
+    let before = scene.store.coverage(&scene.config.source.name).await?;
+    let tests: BTreeSet<&str> = policy.attributes(AttributeUse::Disabled).collect();
+    let many = |name: &&str| before.get(*name).is_some_and(|had| *had > FEW);
+    let mut hidden = BTreeSet::new();
+    for name in tests.into_iter().filter(many) {
+        if !directory::anybody_shows(connection, searches, name).await.unwrap_or(false) {
+            hidden.insert(name.to_owned());
+        }
+    }
+    Ok(hidden)
 }
 
 fn judge(any: Result<bool, DirectoryError>, none: impl FnOnce() -> Incomplete) -> Option<Incomplete> {

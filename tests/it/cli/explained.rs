@@ -33,6 +33,27 @@ fn lacks(said: &Said, words: &[&str]) {
     }
 }
 
+/// D2, U8: somebody locked while the brake holds that everybody goes with a domain loses access by the lock, and waits.
+#[test]
+fn a_lock_beside_a_held_domain_is_explained() {
+    let Some(slapd) = Slapd::start(Options::default()) else { return };
+    slapd.ldif(&people(12));
+    let mut site = Site::new(&slapd);
+    site.expect(0, &["sync"]);
+    site.set("domains", "managed = [\"other.example\"]\n");
+    site.expect(4, &["sync"]);
+    has(&site.run(&["explain", "u01"]), &["The brake holds this, and nothing is lost"]);
+    modify(&slapd, "u01", LOCK);
+    let said = site.run(&["explain", "u01"]);
+    has(&said, &["takes access away (disabled), while the brake holds the domain", "but access goes with the lock"]);
+    lacks(&said, &["nothing is lost"]);
+    site.expect(4, &["sync"]);
+    assert_eq!(site.state("u01"), "pending");
+    let said = site.run(&["explain", "u01"]);
+    has(&said, &["The brake holds this, and the person stays, without access", "`rosterd approve "]);
+    lacks(&said, &["is over for this person", "nothing is lost"]);
+}
+
 /// I6: somebody dormant is not deleted; who the entry is now, and what wakes the user, is said.
 #[test]
 fn somebody_dormant_is_explained() {
@@ -139,8 +160,8 @@ fn a_returner_without_a_name_is_explained() {
     has(&site.expect(0, &["conflicts"]), &["username-taken"]);
     site.expect(0, &["source", "retire", "--force", "--yes"]);
     let said = site.expect(0, &["conflicts"]);
-    has(&said, &["its source was retired"]);
-    lacks(&said, &["username-taken", "stands still"]);
+    has(&said, &["its source was retired", "no directory is read for it any more"]);
+    lacks(&said, &["username-taken", "stands still", "source-removed (its source was retired); comes back"]);
     lacks(&site.run(&["users", "show", "u01@example.com"]), &["waits for a username"]);
 }
 

@@ -398,6 +398,13 @@ fn a_lock_that_nobody_shows_lets_nobody_in_or_back() {
     site.expect(0, &["sync"]);
     all("delete: pwdAccountLockedTime");
     slapd.ldif(&person("zoe"));
+    // Before any run of everybody has found it, too.
+    for who in ["u00", "zoe"] {
+        let said = site.run(&["explain", who]).out;
+        assert!(!said.contains("gives access back") && !said.contains("adds the person"), "{said}");
+        site.run(&["sync", "--user", who]);
+    }
+    assert_eq!((site.count("pending"), site.user("zoe")), (6, None));
     let said = site.expect(5, &["sync"]);
     assert!(said.out.contains("`pwdaccountlockedtime`"), "{said:?}");
     let barred = "6 people stay without access until it is settled or approved: `u00`, `u01`, `u02`, …";
